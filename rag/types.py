@@ -1,0 +1,251 @@
+"""The words of the pipeline, each with one meaning: Document, Block, Chunk, Hit, Citation, Claim, Answer, Turn; and its seams.
+
+Everything is frozen; places are (start, end) in characters of `Document.text`, end exclusive. Slicing is the contract:
+`document.text[chunk.start:chunk.end]` is the chunk, `document.text[citation.start:citation.end] == citation.quote`, always.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+FloatMatrix: TypeAlias = np.ndarray
+"""float32, shape (rows, dimension)."""
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+Kind = Literal["heading", "prose", "item", "row", "figure", "contents", "abbreviation"]
+"""What a block is: a heading; a paragraph; one bullet or numbered item; one table row; chart or caption text; a line of a table of contents; a row of a list of abbreviations."""
+
+Verdict = Literal["supported", "partial", "unsupported", "uncited"]
+
+
+def content_id(*parts: str, length: int = 12) -> str:
+    """The same parts give the same id everywhere: `length` hexadecimal digits of a sha256.
+
+    >>> content_id("a", "b") == content_id("a", "b") != content_id("ab")
+    True
+    """
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A stretch of a document with one page and one section path. Blocks of a document are in order and do not overlap."""
+
+    start: int
+    end: int
+    kind: Kind = "prose"
+    page: int | None = None
+    """Page of the file, from 1; None where the format has no pages."""
+    section: tuple[str, ...] = ()
+    """Headings from the outermost to the innermost, without the title of the report. A heading's own path ends with itself."""
+    speaker: str = ""
+    """Who says this, with title and organisation, where the report signs an expert's remark."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One report as normalised text plus metadata."""
+
+    id: str
+    title: str
+    text: str
+    blocks: tuple[Block, ...]
+    sha256: str
+    """Of the source file's bytes."""
+    source: str
+    """Name of the source file, without its folder."""
+    publisher: str = ""
+    year: int | None = None
+    language: str = ""
+    """"zh" or "en": the language of most of the text."""
+    page_count: int = 0
+    """Pages of the file; 0 where the format has none."""
+    notes: tuple[str, ...] = ()
+    """What the reader repaired or could not read, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A retrievable stretch of a document."""
+
+    id: str
+    document: str
+    start: int
+    end: int
+    page: int | None
+    section: tuple[str, ...]
+    tokens: int
+    """By our own tiktoken ranks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk with its scores. All scores grow with relevance."""
+
+    chunk: Chunk
+    text: str
+    lexical: float
+    """BM25, divided by the question's total idf: 0 when no term is shared, about 1 when all are."""
+    dense: float
+    """Cosine of question and chunk, -1 to 1; 0 where the encoder has nothing to say."""
+    fused: float
+    """The calibrated mix by which hits are ordered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """An exact place in a report. `document.text[start:end] == quote`."""
+
+    n: int
+    document: str
+    title: str
+    section: str
+    page: int | None
+    start: int
+    end: int
+    quote: str
+    chunk: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One sentence of an answer with the numbers of its citations and what the check said."""
+
+    text: str
+    citations: tuple[int, ...] = ()
+    verdict: Verdict = "uncited"
+    why: str = ""
+    emphasis: tuple[int, int] | None = None
+    """Where in `text` the short answer stands (a number, a name), if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one question. `to_dict` is the contract of `rag ask --json`, `rag batch` and the page."""
+
+    question: str
+    query: str
+    """The standalone question that was searched."""
+    language: str
+    claims: tuple[Claim, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    abstained: bool = False
+    reason: str = ""
+    nearest: tuple[Citation, ...] = ()
+    """When abstained: what came close and was not used."""
+    mode: Literal["extractive", "llm"] = "extractive"
+    model: str = ""
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def answer(self) -> str:
+        """The text with [n] markers behind each claim."""
+        lines = [claim.text + "".join(f"[{n}]" for n in claim.citations) for claim in self.claims]
+        return ("\n" if any("\n" in line for line in lines) or len(lines) > 3 else " " if self.language == "en" else "").join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values in the order of the contract."""
+        return {
+            "question": self.question,
+            "query": self.query,
+            "language": self.language,
+            "answer": self.answer,
+            "abstained": self.abstained,
+            "reason": self.reason,
+            "mode": self.mode,
+            "model": self.model,
+            "claims": [asdict(claim) for claim in self.claims],
+            "citations": [asdict(citation) for citation in self.citations],
+            "nearest": [asdict(citation) for citation in self.nearest],
+            "timings_ms": {name: round(value, 2) for name, value in self.timings_ms.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One question and its answer, as history for the next question."""
+
+    question: str
+    answer: str = ""
+    query: str = ""
+    """The standalone question of that turn; empty when it is not known."""
+    sections: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """(document id, section path) of what that answer cited."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which documents may answer. An empty field allows all."""
+
+    reports: tuple[str, ...] = ()
+    """Document ids, or the beginning of one up to a dot: "damo-2023" allows "damo-2023.zh" and "damo-2023.en"."""
+    publisher: str = ""
+    year: int | None = None
+    language: str = ""
+
+    def allows(self, document: Document) -> bool:
+        """Whether this document may answer."""
+        return (
+            (not self.reports or any(document.id == name or document.id.startswith(name + ".") for name in self.reports))
+            and (not self.publisher or self.publisher.lower() in document.publisher.lower())
+            and (self.year is None or document.year == self.year)
+            and (not self.language or document.language == self.language)
+        )
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Texts in, unit vectors out."""
+
+    name: str
+    revision: str
+    """Changes when the vectors would."""
+    dimension: int
+    max_tokens: int | None
+    """Longest input in the encoder's own tokens; None when there is no limit."""
+
+    def encode(self, texts: Sequence[str], *, query: bool = False, progress: Progress | None = None) -> FloatMatrix:
+        """float32 (len(texts), dimension), rows of length 1; a text without a word gives a row of zeros, never NaN."""
+
+
+class Store(Protocol):
+    """What a search needs from an index: ids, vectors, terms, text and filters. It knows nothing of answers.
+
+    Two things implement it: the embedded index (`rag.index.Snapshot`) and a distributed engine (`rag.cluster`).
+    """
+
+    encoder_name: str
+    dimension: int
+
+    def count(self) -> int:
+        """Number of chunks."""
+
+    def documents(self) -> tuple[Document, ...]:
+        """All documents, in the order of their ids, with empty `text` and `blocks`."""
+
+    def document(self, document_id: str) -> Document:
+        """The whole document. Raises KeyError when there is none."""
+
+    def chunks(self, ids: Sequence[str]) -> list[Chunk]:
+        """The chunks of these ids, in the order given."""
+
+    def document_frequencies(self, terms: Sequence[str]) -> list[int]:
+        """In how many chunks each lexical term occurs."""
+
+    def lexical(self, terms: dict[str, float], top_k: int, documents: frozenset[str] | None = None) -> list[tuple[str, float]]:
+        """(chunk id, BM25 score) best first, ties by id. `terms` maps a lexical term to its weight; chunks that share no term are left out;
+        `documents` restricts to these document ids."""
+
+    def dense(self, vector: np.ndarray, top_k: int, documents: frozenset[str] | None = None) -> list[tuple[str, float]]:
+        """(chunk id, cosine) best first, ties by id; chunks without a vector are left out."""
+
+    def cosines(self, vector: np.ndarray, ids: Sequence[str]) -> list[float]:
+        """The cosine of each of these chunks, 0 for one without a vector."""
