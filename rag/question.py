@@ -1,0 +1,178 @@
+"""What a question asks: its language, its kind, its content words, and what an answer must hold (years, names, a number of which kind).
+
+Rules in two languages, one table each. Patterns for Chinese never touch Latin letters, so that a name such as PaC survives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rag.quantities import QuantityKind, quantities, years
+from rag.types import Document
+
+QuestionKind = Literal["abbreviation", "compare", "definition", "why", "entity", "list", "number", "person", "other"]
+
+LONG_KINDS = frozenset({"list", "why", "compare"})
+"""Kinds whose answers take several sentences."""
+
+HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
+
+_ACRONYM = r"[A-Z][A-Za-z0-9&/+.-]*[A-Z0-9a-z]|[a-z]+[A-Z][A-Za-z]*"
+
+# The first rule that matches wins; the order settles what several would claim ("为什么…多少" asks why).
+_KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = (
+    ("abbreviation", re.compile(
+        rf"(?:{_ACRONYM}).{{0,12}}(?:全称|全写|缩写|缩略|简写|代表(?:啥|什么|哪)|各代表|展开)|(?:全称|缩写|缩略语|简称).{{0,10}}(?:{_ACRONYM})"
+        r"|\bstands? for\b|\babbreviat|\bacronym|\bfull (?:form|name) of [A-Z]|\bspell(?:ed)? out\b|哪几个(?:英文)?(?:词|单词)")),
+    ("compare", re.compile(
+        r"两份报告|两篇报告|两家(?:报告|机构|公司)|两个报告|这几份报告|各份报告|两边|那份和|\b(?:both|two) reports\b|\bcompare[ds]?\b|\bcontrast\b|\bdiffer(?:s|ence|ences)? between\b")),
+    ("definition", re.compile(
+        r"(?:给.{0,8})?下(?:的)?定义|怎么(?:定义|理解)|如何(?:定义|理解)|的?定义(?:是|$|[？?])|怎么一?回事|什么意思|啥意思|含义|指(?:的是)?什么|指(?:的是)?怎样|指的是|说的是什么|说的是啥|(?:才|能)?算(?:是)?[“\"「]"
+        r"|\bdefin(?:e|es|ed|ition)\b|\bwhat (?:does|do) .{1,60} mean\b|\bmeant by\b|\bmeaning of\b")),
+    ("why", re.compile(r"为什么|为何|为啥|何以|凭什么|原因|缘由|取决于|坎儿|短板|难点|挑战|\bwhy\b|\breasons?\b|\bcauses?\b")),
+    ("entity", re.compile(r"叫什么|叫啥|名字|名称是|什么名|\bcalled\b|\bnamed?\b")),
+    ("list", re.compile(
+        r"(?:有|包括|包含|是|要|具备|分为|分成|涉及|需要|经历|满足|涵盖|列出|列举)?(?:哪些|哪几|哪[两二三四五六七八九十]+|哪\d+)|有些什么|有什么(?:特征|特点|方面|步骤|阶段|类)|分(?:成|为)几|几(?:类|种|大|个)(?:阶段|方面|部分|类)|几个方面|分别是(?:什么|啥)|列(?:出|举)"
+        r"|\bwhat are\b|\bwhich (?:\w+ )?(?:\w+s)\b|\blist\b|\bname (?:the|all)\b|\bwhat (?:kinds|types|stages|steps|factors|categories|components|features|challenges|technologies)\b")),
+    ("number", re.compile(
+        r"多少|几成|几[位个人家台辆架倍年天月]|几分之|多大|多高|多长|多久|多快|多远|多宽|多重|多深|多广|比例|占比|比重|百分之几|增速|增长率|哪一?年|何时|什么时候|几时|到什么级别|到什么规模|什么规模|幅度|几纳米|几瓦|花费|价格|卖.{0,3}钱"
+        r"|\bhow (?:many|much|large|big|long|fast|high|often|far|old|tall|small|low|wide|soon)\b|\bwhen\b|\bwhat (?:percentage|percent|share|proportion|fraction|year|rate|number|amount|size|accuracy|level|price|cost)\b|\bby what\b")),
+    ("person", re.compile(r"谁|哪位|何人|哪个人|什么头衔|\bwho(?:m|se)?\b")),
+    ("entity", re.compile(r"哪[个家款种类项处里儿]")),
+    ("why", re.compile(r"怎么(?!样的|一种)|怎样(?!一[个种])|如何|咋|\bhow\b")),
+    ("definition", re.compile(r"是(?:个)?什么[？?。！\s]*$|是(?:个)?啥[？?。\s]*$|^什么是|^啥是|什么样的.{0,20}才|怎样一[个种]|怎么一种|\bwhat (?:is|are|was)\b|\btell me about\b|\bexplain\b")),
+    ("entity", re.compile(r"哪个|哪家|哪款|哪种|哪类|哪项|哪里|哪儿|什么(?:模型|技术|公司|组织|机构|网络|架构|产品|平台|配置|标准|协议)|什么|啥|\bwhich\b|\bwhat\b|\bwhere\b")),
+)
+
+_ASKED: tuple[tuple[tuple[QuantityKind, ...], re.Pattern[str]], ...] = (
+    (("year", "date"), re.compile(r"哪一?年|何时|什么时候|几时|\bwhen\b|\bwhat year\b|\bwhich year\b")),
+    (("percent", "multiple"), re.compile(r"几成|百分之几|比例|占比|比重|增速|增长率|准确率|精度|概率|幅度|准不准|多大比|\bpercent|\bshare\b|\bproportion\b|\bfraction\b|\bgrowth rate\b|\baccuracy\b")),
+    (("money", "percent"), re.compile(r"市场.{0,6}(?:多少|多大)")),
+    (("money",), re.compile(r"多少钱|花费多少|造价|售价|价格|多少(?:亿|万)?(?:美元|元|美金)|投资(?:规模|额)|\bhow much (?:money|does it cost|will it cost)\b|\bprice\b|\bcosts?\b.{0,10}\bhow much")),
+    (("duration",), re.compile(r"多久|多长时间|几(?:个)?(?:小时|分钟|秒|天|月)|多少(?:个)?(?:小时|分钟|秒|天|周|月|年)|\bhow long\b|\bhow many (?:hours|days|minutes|seconds|months|years|weeks)\b")),
+    (("people", "count"), re.compile(r"多少(?:位|名|人)|几(?:位|名|人)|\bhow many (?:people|persons|experts|users|employees|workers|teachers)\b")),
+    (("length",), re.compile(r"几纳米|多少(?:纳米|微米|毫米|米|公里)|\bnanomet|制程")),
+    (("power", "energy"), re.compile(r"多少(?:瓦|千瓦|GW|MW|度电)|功耗|装机|\bwatts?\b|\bGW\b")),
+    (("rate",), re.compile(r"带宽|速率|网速|\bbandwidth\b|\bbps\b")),
+    (("multiple",), re.compile(r"几倍|多少倍|\bhow many times\b")),
+)
+
+# Single characters that also build words (能, 为, 用, 以) stay: a stray one costs little, half of 能源 or 华为 costs the question.
+_ZH_PHRASES = re.compile(
+    r"请问|请告诉我|告诉我|我想(?:知道|了解)|想(?:问|知道|了解)一下|能不能|可不可以|有没有|是不是|说白了|常听人讲|按照?.{0,6}的说法|(?:根据|按照?).{0,6}报告|(?:这|那|两)?(?:份|篇|个)?报告(?:里|中|上)?(?:说|提到|认为|指出|给出|怎么看|所说)?的?|文中|"
+    r"是怎么一?回事|怎么一?回事|是什么意思|什么意思|是怎样一[个种]|怎么一种|指的是|说的是|到底|究竟|大概|大约|差不多|一下|分别|各自|这件事|"
+    r"为什么|为何|为啥|凭什么|怎么样|怎么|怎样|如何|什么样的|什么样|是什么|什么|啥|有?哪些|哪几[个条种类项位家款]?|哪[两二三四五六七八九十]+[个条种类项位家款样大件]?|哪[个条种类项位家款里儿年]|谁|多少|多大|多高|多长|多久|多快|几[个条种类项位家款成]|几(?=纳米|瓦|年|天|小时)|"
+    r"的时候|的话|那么|其中的?|它们?的?|他们?的?|她的?|这个|那个|这些|那些|这块|这类|这种|该|对于|关于|来说|属于|以及|可以|能够?做到|能达到|达到|会达到|将达到|"
+    r"有没|吗|呢|吧|呀|啊|嘛|了(?=[？?，。]|$)|^那|的|把|被|是"
+)
+_EN_STOP = frozenset(
+    "a an the is are was were be been being do does did will would can could should shall may might must has have had of in on at to from by for with about as into onto than then that this these those "
+    "it its they them their there here he she his her we our you your i me my and or but if so not no nor yes how what which who whom whose when where why many much large long big far per each any some such "
+    "say says said tell give given report reports according document documents please explain define mean means meant called named name describe compare both between also own very just only more most other".split()
+)
+_LATIN = re.compile(r"[0-9]*[A-Za-z][A-Za-z0-9]*(?:[-+./&'][A-Za-z0-9]+)*\+*")
+
+_FILTER_ONLY = re.compile(r"(?:请)?(?:只|仅)(?:看|查|在|用|限)(?P<name>[^，,。；;]{1,20}?)(?:的)?(?:报告|那份|这份|里|中)?[，,。；; ]|\bonly (?:in|from|use) (?:the )?(?P<en>[\w ]{2,30}?)(?: report)?[,.;:]", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question, read. `core` is what is left to look for once the asking is taken away."""
+
+    text: str
+    language: Literal["zh", "en"]
+    kind: QuestionKind
+    core: str
+    asked: tuple[QuantityKind, ...]
+    """Kinds of number that would answer it; empty when no kind of number is asked for in particular."""
+    years: frozenset[int]
+    names: tuple[str, ...]
+    """Latin names and terms of the question, as written."""
+    reports: tuple[str, ...]
+    """Ids of the documents that the question names by title or publisher."""
+
+
+def language_of(text: str) -> Literal["zh", "en"]:
+    """"zh" as soon as Han characters carry a share of the text that Latin names inside Chinese cannot reach.
+
+    >>> language_of("CIPU 是什么？"), language_of("What does 存算一体 mean in the DAMO report?")
+    ('zh', 'en')
+    """
+    han = len(HAN.findall(text))
+    words = len(_LATIN.findall(text))
+    return "zh" if han and han >= words else "en"
+
+
+def kind_of(text: str, named: int = 0) -> QuestionKind:
+    """The kind of a question; `named` is how many different reports it names.
+
+    >>> kind_of("为什么要三条路径？"), kind_of("HTAP 全称"), kind_of("How many vertices?")
+    ('why', 'abbreviation', 'number')
+    """
+    if named > 1:
+        return "compare"
+    lowered = text if HAN.search(text) else text.lower() + " " + text
+    return next((kind for kind, pattern in _KINDS if pattern.search(lowered)), "other")
+
+
+def strip_asking(text: str) -> str:
+    """The question without the words that only ask. Falls back to the text when nothing would be left.
+
+    >>> strip_asking("存算一体有哪三条技术路径？")
+    '存算一体 技术路径'
+    """
+    pieces = []
+    for piece in re.split(r"([0-9]*[A-Za-z][A-Za-z0-9+./&'-]*)", text):
+        if _LATIN.fullmatch(piece):
+            pieces.append(" " if piece.lower() in _EN_STOP and piece not in ("IT", "US", "AI") else piece)
+        else:
+            pieces.append(_ZH_PHRASES.sub(" ", piece))
+    core = re.sub(r"[\s，。？！、；：,?!;“”\"「」（）()]+", " ", "".join(pieces)).strip()
+    return core or text.strip()
+
+
+def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
+    """Reads a question against the reports that there are, whose titles and publishers it may name."""
+    reports = tuple(sorted({name for name in (document.id for document in documents if _names(text, document))}))
+    stems = {report.split(".")[0] for report in reports}
+    kind = kind_of(text, len(stems))
+    asked = tuple(dict.fromkeys(kind for kinds, pattern in _ASKED if pattern.search(text.lower()) for kind in kinds))
+    return Question(
+        text=text,
+        language=language_of(text),
+        kind=kind,
+        core=strip_asking(text),
+        asked=asked,
+        years=years(text),
+        names=tuple(name for name in dict.fromkeys(_LATIN.findall(text)) if name.lower() not in _EN_STOP),
+        reports=reports,
+    )
+
+
+def _names(text: str, document: Document) -> bool:
+    """Whether a question names a report: its publisher or a telling piece of it, or its title."""
+    lowered = text.lower()
+    publisher = document.publisher
+    pieces = {publisher, publisher[:2] if HAN.match(publisher) else "", publisher[-3:] if HAN.search(publisher) and len(publisher) > 4 else ""}
+    pieces |= {word for word in re.split(r"[\s,·]+", publisher.lower()) if len(word) > 3 and not HAN.search(word)}
+    title = re.sub(r"[（(].*?[)）]", "", document.title).strip()
+    return any(piece and piece.lower() in lowered for piece in pieces) or (len(title) > 5 and title.lower() in lowered)
+
+
+def asks_for_quantity(question: Question) -> bool:
+    """Whether only a number can answer."""
+    return question.kind == "number"
+
+
+def quantity_answers(question: Question, text: str) -> list[tuple[int, int]]:
+    """Spans in `text` of quantities that the question does not itself hold and that are of an asked kind (any kind, if none is asked for)."""
+    known = {(quantity.low, quantity.high, quantity.kind) for quantity in quantities(question.text)}
+    return [
+        (quantity.start, quantity.end)
+        for quantity in quantities(text)
+        if (quantity.low, quantity.high, quantity.kind) not in known
+        and (quantity.kind in question.asked if question.asked else quantity.kind not in ("year", "bare") or quantity.low >= 10)
+    ]

@@ -1,0 +1,242 @@
+"""Hits to sentences: every sentence of the best chunks gets a handful of features and one linear score.
+
+Lexical evidence is taken at four widths (sentence, its neighbours, its heading, its chunk), likeness by token vectors, and the kind of the
+question says what a sentence should hold. The weights were learned listwise on public questions; they stand in `model/ranker.json`.
+Gives up: no model reads question and sentence together.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from rag.chunk import sentence_spans
+from rag.lexical import terms
+from rag.question import Question, quantity_answers
+from rag.types import Document, FloatMatrix, Hit, Kind
+
+FEATURES = (
+    "bm25_sentence", "bm25_window", "bm25_heading", "bm25_chunk", "coverage", "maxsim_sentence", "maxsim_heading", "window_cosine", "chunk_cosine",
+    "has_asked_number", "lacks_number", "person", "defining", "defining_opens", "enumerates", "causal", "names", "short", "heading", "figure", "first_hit",
+)  # fmt: skip
+
+TokenVectors = Callable[[str], tuple[list[tuple[int, int]], FloatMatrix, np.ndarray]]
+"""Text to (spans, unit vectors (tokens, dimension), weights (tokens,)), as the built-in encoder gives them."""
+
+_PERSON = re.compile(r"院士|教授|总裁|首席|院长|博士|研究员|主任|总经理|负责人|科学家|创始人|理事|\b(?:CEO|CTO|Professor|President|Chief|Director|Dr|Chair|founder|scientist)\b")
+_DEFINES = re.compile(
+    r"是指|指的是|指[^标出导明向示数南挥望]|是一[种类个套项]|是以|是由|是在|是将|是通过|是利用|是把|定义为|被定义|所谓|即[^将使便可]|称为|也就是|意味着|（[^（）]{2,60}）|——|： ?\S|是[^否]"
+    r"|\b(?:refers? to|defined as|is an?|is the|are the|means|known as|i\.e\.)\b"
+)
+_ENUMERATES = re.compile(r"、.+、|包括|分为|包含|以下|如下|第一.+第二|首先.+其次|一是|；.+；|[①②③]|\(\d\)|（\d）|\d[)）]|, .+, (?:and|or) |\b(?:include|including|consists? of|such as|namely|first|second)\b")
+_CAUSAL = re.compile(
+    r"因为|由于|因此|所以|导致|使得|从而|原因|取决|为了|以便|以避免|进而|造成|源于|得益于|受限|难以|无法|通过|需要|避免|问题|挑战|\b(?:because|due to|therefore|since|as a result|leads? to|causes?|enables?|by \w+ing|in order to|thus|hence|so that)\b",
+    re.IGNORECASE,
+)
+_K1, _B, _AVERAGE = 1.2, 0.4, 60.0
+"""BM25 of a sentence: terms of an average sentence are about sixty (characters and bigrams); length matters less than in chunks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of a document with what stands around it."""
+
+    document: str
+    position: int
+    """Number of the sentence in its document."""
+    start: int
+    end: int
+    text: str
+    kind: Kind
+    block: int
+    page: int | None
+    section: tuple[str, ...]
+    speaker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A sentence that competes for the answer. A higher score is better; only differences within one question mean anything."""
+
+    sentence: Sentence
+    score: float
+    hit: Hit
+    features: tuple[float, ...] = field(repr=False)
+
+    def feature(self, name: str) -> float:
+        """One feature by its name."""
+        return self.features[FEATURES.index(name)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What does not depend on the question, made once a document."""
+
+    sentences: tuple[Sentence, ...]
+    starts: tuple[int, ...]
+    counts: dict[int, Counter[str]]
+    vectors: dict[int, tuple[FloatMatrix, np.ndarray]]
+
+
+@cache
+def ranker_weights() -> np.ndarray:
+    """float64 (len(FEATURES),) in the order of FEATURES. Raises ValueError when the file names other features."""
+    stored: Mapping[str, float] = json.loads((Path(__file__).parent / "model" / "ranker.json").read_text(encoding="utf-8"))["weights"]
+    if set(stored) != set(FEATURES):
+        raise ValueError(f"ranker.json and FEATURES differ in {sorted(set(stored) ^ set(FEATURES))}: train the ranker again")
+    return np.array([stored[name] for name in FEATURES])
+
+
+class SentenceRanker:
+    """Ranks the sentences of hits. Keeps what it learned about each document, so that the next question is faster."""
+
+    def __init__(self, token_vectors: TokenVectors, weights: np.ndarray | None = None):
+        self._token_vectors = token_vectors
+        self._weights = ranker_weights() if weights is None else weights
+        self._prepared: dict[tuple[str, str], _Prepared] = {}
+        self._headings: dict[tuple[str, ...], tuple[Counter[str], FloatMatrix]] = {}
+
+    def sentences(self, document: Document) -> tuple[Sentence, ...]:
+        """All sentences of a document, in order."""
+        return self._prepare(document).sentences
+
+    def rank(
+        self, question: Question, idf: Mapping[str, float], hits: Sequence[Hit], document: Callable[[str], Document], carried: str = ""
+    ) -> list[Scored]:
+        """The sentences of the hits, best first; ties by place. `idf` holds the question's terms with their weighted idf."""
+        candidates: dict[tuple[str, int], Hit] = {}
+        prepared: dict[str, _Prepared] = {}
+        for hit in hits:
+            name = hit.chunk.document
+            if name not in prepared:
+                prepared[name] = self._prepare(document(name))
+            for position in _positions(prepared[name], hit.chunk.start, hit.chunk.end):
+                candidates.setdefault((name, position), hit)
+        if not candidates:
+            return []
+        rows = [(prepared[name].sentences[position], hit) for (name, position), hit in candidates.items()]
+        matrix = self._features(question, idf, rows, prepared, carried, hits[0])
+        scores = matrix @ self._weights
+        scored = [Scored(sentence, float(score), hit, tuple(map(float, row))) for (sentence, hit), score, row in zip(rows, scores, matrix, strict=True)]
+        return sorted(scored, key=lambda item: (-item.score, item.sentence.document, item.sentence.position))
+
+    def _features(
+        self, question: Question, idf: Mapping[str, float], rows: Sequence[tuple[Sentence, Hit]], prepared: Mapping[str, _Prepared], carried: str, first: Hit
+    ) -> np.ndarray:
+        total = sum(idf.values()) or 1.0
+        _, asked, asked_weights = self._token_vectors(question.core)
+        if carried:
+            _, more, more_weights = self._token_vectors(carried)
+            asked, asked_weights = np.concatenate([asked, more]), np.concatenate([asked_weights, 0.5 * more_weights])
+        mean = asked_weights @ asked if len(asked) else np.zeros(1, np.float32)
+        mean = mean / max(float(np.linalg.norm(mean)), 1e-9)
+        names = {name.lower() for name in question.names}
+        topic = question.core.split(" ")[0].lower()
+        units = [self._tokens(prepared[sentence.document], sentence.position) for sentence, _ in rows]
+        alone, with_heading = self._maxsim(asked, asked_weights, [unit[0] for unit in units], [self._heading(sentence.section)[1] for sentence, _ in rows])
+        matrix = np.zeros((len(rows), len(FEATURES)))
+        for i, (sentence, hit) in enumerate(rows):
+            data = prepared[sentence.document]
+            counts = self._counts(data, sentence.position)
+            around = [j for j in (sentence.position - 1, sentence.position + 1) if 0 <= j < len(data.sentences) and data.sentences[j].section == sentence.section]
+            window = sum((self._counts(data, j) for j in around), Counter(counts))
+            heading = self._heading(sentence.section)[0]
+            text, lowered = sentence.text, sentence.text.lower()
+            around_vector = sum((weights @ vectors for vectors, weights in (self._tokens(data, j) for j in (sentence.position, *around)) if len(vectors)), np.zeros_like(mean))
+            length = float(np.linalg.norm(around_vector))
+            place = lowered + " " + " ".join(sentence.section).lower()
+            answers = quantity_answers(question, text) if question.kind == "number" else []
+            defines = question.kind == "definition" and bool(_DEFINES.search(text))
+            matrix[i] = (
+                _bm25(counts, idf) / total,
+                _bm25(window, idf) / total,
+                _bm25(counts + heading, idf) / total,
+                hit.lexical,
+                sum(value for term, value in idf.items() if term in counts or term in heading) / total,
+                alone[i],
+                with_heading[i],
+                float(around_vector @ mean) / length if length else 0.0,
+                hit.dense,
+                bool(answers),
+                question.kind == "number" and not answers,
+                question.kind == "person" and bool(sentence.speaker or _PERSON.search(text)),
+                defines,
+                defines and bool(topic) and 0 <= lowered.find(topic) <= 12,
+                question.kind == "list" and (sentence.kind == "item" or bool(_ENUMERATES.search(text))),
+                question.kind == "why" and bool(_CAUSAL.search(text)),
+                sum(name in place for name in names) / len(names) if names else 0.0,
+                len(text) < 12,
+                sentence.kind == "heading",
+                sentence.kind in ("figure", "contents"),
+                hit is first,
+            )
+        return matrix
+
+    def _maxsim(self, asked: FloatMatrix, weights: np.ndarray, units: Sequence[FloatMatrix], headings: Sequence[FloatMatrix]) -> tuple[np.ndarray, np.ndarray]:
+        """For each unit the weighted mean, over the question's tokens, of the best cosine in the unit; and the same in unit or heading."""
+        if not len(asked) or not weights.sum():
+            return np.zeros(len(units)), np.zeros(len(units))
+        share = weights / weights.sum()
+        best = _best_cosines(asked, units)
+        distinct = {id(heading): heading for heading in headings}
+        of_heading = dict(zip(distinct, _best_cosines(asked, list(distinct.values())).T, strict=True))
+        both = np.maximum(best, np.stack([of_heading[id(heading)] for heading in headings], axis=1))
+        return share @ best, share @ both
+
+    def _prepare(self, document: Document) -> _Prepared:
+        key = (document.id, document.sha256)
+        if key not in self._prepared:
+            sentences = []
+            for start, end, position in sentence_spans(document):
+                block = document.blocks[position]
+                sentences.append(
+                    Sentence(document.id, len(sentences), start, end, document.text[start:end], block.kind, position, block.page, block.section, block.speaker)
+                )
+            self._prepared[key] = _Prepared(tuple(sentences), tuple(sentence.start for sentence in sentences), {}, {})
+        return self._prepared[key]
+
+    def _counts(self, data: _Prepared, position: int) -> Counter[str]:
+        if position not in data.counts:
+            data.counts[position] = Counter(terms(data.sentences[position].text))
+        return data.counts[position]
+
+    def _tokens(self, data: _Prepared, position: int) -> tuple[FloatMatrix, np.ndarray]:
+        if position not in data.vectors:
+            data.vectors[position] = self._token_vectors(data.sentences[position].text)[1:]
+        return data.vectors[position]
+
+    def _heading(self, section: tuple[str, ...]) -> tuple[Counter[str], FloatMatrix]:
+        if section not in self._headings:
+            text = " ".join(section)
+            self._headings[section] = (Counter(terms(text)), self._token_vectors(text)[1])
+        return self._headings[section]
+
+
+def _positions(data: _Prepared, start: int, end: int) -> range:
+    """Sentences that lie in [start, end)."""
+    return range(bisect_left(data.starts, start), bisect_left(data.starts, end))
+
+
+def _bm25(counts: Mapping[str, int], idf: Mapping[str, float]) -> float:
+    length = sum(counts.values())
+    norm = _K1 * (1 - _B + _B * length / _AVERAGE)
+    return sum(value * counts[term] * (_K1 + 1) / (counts[term] + norm) for term, value in idf.items() if term in counts)
+
+
+def _best_cosines(asked: FloatMatrix, units: Sequence[FloatMatrix]) -> np.ndarray:
+    """(tokens asked, units): the best cosine of each asked token in each unit, 0 for a unit without tokens, never below 0."""
+    best = np.zeros((len(asked), len(units)), dtype=np.float64)
+    filled = [i for i, unit in enumerate(units) if len(unit)]
+    if filled:
+        borders = np.cumsum([0, *(len(units[i]) for i in filled[:-1])])
+        cosines = asked @ np.concatenate([units[i] for i in filled]).T
+        best[:, filled] = np.maximum.reduceat(cosines, borders, axis=1)
+    return np.maximum(best, 0.0)
