@@ -1,4 +1,7 @@
-"""Every setting in one frozen dataclass of plain values: flags over RAG_* environment over rag.toml over defaults."""
+"""Every setting in one frozen dataclass of plain values: flags over RAG_* environment over rag.toml over defaults.
+
+Gave up on nesting: a setting has one name, the same in a flag, in the environment and in the file.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,9 @@ import dataclasses
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from rag.errors import UsageError
 
@@ -21,7 +24,7 @@ SECRETS = frozenset({"llm_api_key"})
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What the product can be told. Saved values are plain; nothing is opened or created by making one."""
+    """What the product can be told. Values are plain text and whole numbers; nothing is opened or created by making one."""
 
     # where things are
     index_dir: str = "index"
@@ -45,7 +48,7 @@ class Config:
     # an LLM, if wanted
     llm_base_url: str = ""
     llm_model: str = ""
-    llm_api_key: str = ""
+    llm_api_key: str = field(default="", repr=False)
 
     # serving
     host: str = "127.0.0.1"
@@ -53,70 +56,85 @@ class Config:
 
 
 def bundled(name: str) -> Path:
-    """The bundled `corpus`, `eval` or `app.py`: beside the package in a checkout, inside it when installed from a wheel."""
+    """The bundled `corpus`, `eval` or `app.py`: inside the package when installed from a wheel, beside it in a checkout."""
     inside = PACKAGE / "bundled" / name
     return inside if inside.exists() else PACKAGE.parent / name
 
 
 def load_config(flags: Mapping[str, Any] | None = None, folder: Path | None = None) -> tuple[Config, dict[str, str]]:
-    """The effective configuration and where each value came from ("flag", "RAG_PORT", a file's path, "default").
+    """The effective configuration and where each value came from: "flag", the variable's name, the file's path or "default".
 
-    `flags` whose value is None were not given. Raises UsageError for an unknown key in rag.toml or a value of the wrong type.
+    A flag that is None was not given. `folder` is where rag.toml is looked for, by default the current one.
+    Raises UsageError for an unknown setting in `flags` or rag.toml and for a value of the wrong type or out of range.
     """
+    flags = {name: value for name, value in (flags or {}).items() if value is not None}
     file = (folder or Path.cwd()) / "rag.toml"
-    values, origins = {}, {}
     from_file = _read_toml(file)
-    for field in dataclasses.fields(Config):
-        variable = f"RAG_{field.name.upper()}"
-        if flags and flags.get(field.name) is not None:
-            value, origin = flags[field.name], "flag"
+    _refuse_unknown(flags, "flag")
+    values, origins = {}, {}
+    for setting in dataclasses.fields(Config):
+        name, variable = setting.name, f"RAG_{setting.name.upper()}"
+        if name in flags:
+            value, origin = flags[name], "flag"
         elif variable in os.environ:
             value, origin = os.environ[variable], variable
-        elif field.name in from_file:
-            value, origin = from_file[field.name], str(file)
+        elif name in from_file:
+            value, origin = from_file[name], str(file)
         else:
-            value, origin = field.default, "default"
-        values[field.name], origins[field.name] = _typed(field.name, value, origin), origin
+            value, origin = setting.default, "default"
+        values[name], origins[name] = _checked(name, value, origin), origin
     config = Config(**values)
     if config.max_tokens < config.target_tokens:
-        raise UsageError(f"max_tokens is {config.max_tokens}, below target_tokens {config.target_tokens}: raise the first or lower the second")
+        raise UsageError(
+            f"max_tokens is {config.max_tokens} ({origins['max_tokens']}), below target_tokens {config.target_tokens} "
+            f"({origins['target_tokens']}): raise the first or lower the second"
+        )
     return config, origins
 
 
-def shown(name: str, value: Any) -> str:
-    """A value as people may see it: secrets only as set or not set."""
+def shown(name: str, value: object) -> str:
+    """A value as people may see it: a secret only as set or not set."""
     return ("set" if value else "not set") if name in SECRETS else str(value)
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}") from error
-    known = {field.name for field in dataclasses.fields(Config)}
-    for name in values:
-        if name not in known:
-            raise UsageError(f"{file}: unknown setting {name!r}; known ones are {', '.join(sorted(known))}")
+        raise UsageError(f"{file} cannot be read as TOML: {error}") from error
+    _refuse_unknown(values, str(file))
     return values
 
 
-def _typed(name: str, value: Any, origin: str) -> Any:
-    kind = get_type_hints(Config)[name]
-    kind = (get_args(kind) or (kind,))[0]
-    if kind is int and isinstance(value, str | int) and not isinstance(value, bool):
+def _refuse_unknown(values: Mapping[str, Any], origin: str) -> None:
+    known = [setting.name for setting in dataclasses.fields(Config)]
+    for name in values:
+        if name not in known:
+            raise UsageError(f"{name!r} is not a setting ({origin}); the settings are {', '.join(known)}")
+
+
+def _checked(name: str, value: Any, origin: str) -> Any:
+    """The value in the type of its default. Environment values are text, so digits count as a number."""
+    told = f"{name} is {'<hidden>' if name in SECRETS else repr(value)} ({origin})"
+    if isinstance(getattr(_DEFAULTS, name), int):
         try:
-            number = int(value)
+            number = int(value) if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)) else None
         except ValueError:
-            raise UsageError(f"{name} is {value!r} ({origin}): it must be a whole number") from None
-        if number < 1:
-            raise UsageError(f"{name} is {number} ({origin}): it must be at least 1")
-        if name == "port" and number > 65535:
-            raise UsageError(f"port is {number} ({origin}): it must be at most 65535")
+            number = None
+        if number is None:
+            raise UsageError(f"{told}: it must be a whole number")
+        if not 1 <= number <= (65535 if name == "port" else 10**9):
+            raise UsageError(f"{told}: it must be {'1 to 65535' if name == 'port' else 'at least 1 and at most 1,000,000,000'}")
         return number
-    if not isinstance(value, kind):
-        raise UsageError(f"{name} is {value!r} ({origin}): it must be of type {kind.__name__}")
+    if not isinstance(value, str):
+        raise UsageError(f"{told}: it must be text")
     if name in CHOICES and value not in CHOICES[name]:
-        raise UsageError(f"{name} is {value!r} ({origin}): choose one of {', '.join(CHOICES[name])}")
+        raise UsageError(f"{told}: choose one of {', '.join(CHOICES[name])}")
+    if not value and getattr(_DEFAULTS, name):
+        raise UsageError(f"{told}: it must not be empty")
     return value
+
+
+_DEFAULTS = Config()

@@ -1,0 +1,232 @@
+"""A file of questions in, a file of answers out: JSON lines, one for one and in order, resumable after a kill.
+
+Gave up on retrying lines that hold an error when resuming: they stay where they are, so OUT always mirrors IN.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from rag.errors import RagError, UsageError
+from rag.types import Filter, Progress, Turn
+
+if TYPE_CHECKING:
+    from rag.chat import Assistant
+
+WINDOW = 4
+"""Questions in work or waiting for their turn to be written, a worker."""
+
+LINE_BREAKERS = re.compile("[\x85\u2028\u2029]")
+"""Characters that JSON leaves alone and that many a line reader takes for the end of a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """Lines written by this run, how many of them hold an error, and how many an earlier run had left."""
+
+    done: int
+    errors: int
+    skipped: int
+
+
+def run_batch(
+    input: Path | str,
+    output: Path | str,
+    assistant: Assistant,
+    *,
+    workers: int = 1,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> BatchReport:
+    """Answers every line of `input` ("-" is standard input) into the line of the same number of `output`.
+
+    A line that cannot be answered becomes `{"id", ..., "error"}`; a line without an id gets its number, from 1. With `resume` the
+    whole lines that `output` has are kept and a torn last one is cut. `progress` gets (lines written, lines in all or 0 when unknown).
+    Raises UsageError when a file cannot be used or, on resuming, when the ids of the two files differ.
+    """
+    if workers < 1:
+        raise UsageError(f"workers is {workers}: it must be at least 1")
+    output = Path(output)
+    if input != "-" and _same_file(Path(input), output):
+        raise UsageError(f"{output} is both input and output: name another output")
+    with ExitStack() as stack:
+        source = stack.enter_context(_open_input(input))
+        total = 0 if input == "-" else _count_lines(Path(input))
+        lines = enumerate(source, 1)
+        skipped = _keep_finished(output, lines) if resume else 0
+        sink = stack.enter_context(_open_output(output, append=resume))
+        done = errors = 0
+        if progress:
+            progress(skipped, total)
+        for record in _in_order(lambda numbered: answer_line(*numbered, assistant), lines, workers):
+            sink.write(_encoded(record))
+            sink.flush()
+            done += 1
+            errors += "error" in record
+            if progress:
+                progress(skipped + done, total)
+    return BatchReport(done, errors, skipped)
+
+
+def answer_line(number: int, line: bytes, assistant: Assistant) -> dict[str, Any]:
+    """The OUT record of one IN line: its own fields, then the answer's, which win; or its own fields and "error"."""
+    fields: dict[str, Any] = {"id": number}
+    try:
+        fields = _parsed(number, line)
+        fields.pop("error", None)  # a record of an earlier run may be asked again
+        answer = assistant.ask(*_question(fields), history=_history(fields), only=_filter(fields))
+        return fields | answer.to_dict()
+    except RagError as error:
+        return fields | {"error": str(error)}
+    except Exception as error:  # one line must not end the run
+        return fields | {"error": f"{type(error).__name__}: {error}"}
+
+
+def _parsed(number: int, line: bytes) -> dict[str, Any]:
+    """The fields of one line, with an id. Raises UsageError for anything but an object of valid JSON."""
+    try:
+        fields = json.loads(line.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        json.dumps(fields, allow_nan=False)  # 1e999 reads as infinity, which JSON cannot say
+    except RecursionError:
+        raise UsageError(f"line {number} is nested too deeply") from None
+    except ValueError as error:
+        raise UsageError(f"line {number} is not JSON: {error}" if line.strip() else f"line {number} is empty") from None
+    if not isinstance(fields, dict):
+        raise UsageError(f'line {number} is not an object such as {{"id": "1", "question": "..."}}')
+    return {"id": number} | fields
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _question(fields: dict[str, Any]) -> tuple[str]:
+    question = fields.get("question")
+    if not isinstance(question, str) or not question.strip():
+        raise UsageError('"question" is missing' if question is None else f'"question" is {question!r}: it must be text and not empty')
+    return (question,)
+
+
+def _history(fields: dict[str, Any]) -> tuple[Turn, ...]:
+    turns = fields.get("history") or []
+    if not isinstance(turns, list) or not all(
+        isinstance(turn, dict) and isinstance(turn.get("question"), str) and isinstance(turn.get("answer") or "", str) for turn in turns
+    ):
+        raise UsageError('"history" must be a list of {"question": text, "answer": text}')
+    return tuple(Turn(turn["question"], turn.get("answer") or "") for turn in turns)
+
+
+def _filter(fields: dict[str, Any]) -> Filter:
+    reports = fields.get("reports") or []
+    if not isinstance(reports, list) or not all(isinstance(report, str) for report in reports):
+        raise UsageError('"reports" must be a list of report ids')
+    return Filter(reports=tuple(reports))
+
+
+def _in_order(work: Callable[[Any], Any], items: Iterable[Any], workers: int) -> Iterator[Any]:
+    """`map(work, items)` on threads, reading no further ahead than a small window."""
+    if workers == 1:
+        yield from map(work, items)
+        return
+    pool = ThreadPoolExecutor(workers)
+    try:
+        waiting: deque = deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) >= WINDOW * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _keep_finished(output: Path, lines: Iterator[tuple[int, bytes]]) -> int:
+    """Takes as many of `lines` as `output` has whole records, cuts what follows them, and returns their number."""
+    kept = end = 0
+    try:
+        with output.open("r+b") as file:
+            for record, following in _with_next(file):
+                identity = _identity(record) if record.endswith(b"\n") else None
+                if identity is None and following is None:
+                    break
+                number, line = next(lines, (0, b""))
+                if not number:
+                    raise UsageError(f"{output} has more lines than the input: name another output or leave out --resume")
+                if identity != (expected := (_expected_id(number, line),)):
+                    found = "no id" if identity is None else f"id {identity[0]!r}"
+                    raise UsageError(
+                        f"{output} line {number} has {found} where the input has {expected[0]!r}: name another output or leave out --resume"
+                    )
+                kept, end = number, end + len(record)
+            file.truncate(end)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise UsageError(f"{output} cannot be resumed: {error.strerror or error}") from error
+    return kept
+
+
+def _with_next(file: IO[bytes]) -> Iterator[tuple[bytes, bytes | None]]:
+    line = file.readline()
+    while line:
+        following = file.readline()
+        yield line, following or None
+        line = following
+
+
+def _identity(record: bytes) -> tuple[Any] | None:
+    """(id,) of a written record, None when it is not one."""
+    try:
+        fields = json.loads(record)
+        return (fields["id"],)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _expected_id(number: int, line: bytes) -> Any:
+    try:
+        return _parsed(number, line)["id"]
+    except UsageError:
+        return number
+
+
+def _encoded(record: dict[str, Any]) -> bytes:
+    text = LINE_BREAKERS.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(record, ensure_ascii=False))
+    return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _open_input(input: Path | str) -> Any:
+    if input == "-":
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return Path(input).open("rb")
+    except OSError as error:
+        raise UsageError(f"{input} cannot be read: {error.strerror or error}") from error
+
+
+def _open_output(output: Path, append: bool) -> IO[bytes]:
+    try:
+        return output.open("ab" if append else "wb")
+    except OSError as error:
+        raise UsageError(f"{output} cannot be written: {error.strerror or error}") from error
+
+
+def _count_lines(path: Path) -> int:
+    if not path.is_file():
+        return 0
+    with path.open("rb") as file:
+        return sum(1 for _ in file)
+
+
+def _same_file(first: Path, second: Path) -> bool:
+    return first.exists() and second.exists() and first.samefile(second)
