@@ -1,0 +1,523 @@
+"""The `rag` command: tables for people, plain JSON on standard output for programs, one line on standard error when something is wrong.
+
+Everything heavy is imported inside the command that needs it, so that `rag ask` starts in a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import ipaddress
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rag.config import Config, bundled, load_config, shown
+from rag.errors import IndexDamaged, IndexMismatch, NothingIndexed, RagError, UsageError
+
+if TYPE_CHECKING:
+    from rag.chat import Assistant
+    from rag.index import BuildReport
+    from rag.types import Answer, Citation, Encoder, Filter, Hit
+
+app = typer.Typer(
+    help="Answers from your reports, every sentence cited to its exact span.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+IndexDir = Annotated[str | None, typer.Option("--index", metavar="DIR", help="Folder of the index.", show_default="index")]
+AsJson = Annotated[bool, typer.Option("--json", help="Plain JSON on standard output.")]
+Reports = Annotated[list[str] | None, typer.Option("--report", metavar="ID", help="Only this report; may be given again.")]
+Publisher = Annotated[str | None, typer.Option("--publisher", metavar="NAME", help="Only reports of this publisher.")]
+Year = Annotated[int | None, typer.Option("--year", help="Only reports of this year.")]
+Language = Annotated[str | None, typer.Option("--language", metavar="zh|en", help="Only reports in this language.")]
+
+CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What could move the cursor, colour the terminal or turn the text around: reports are not trusted with that."""
+
+WORDS = {
+    "zh": ("来源", "报告中没有找到答案", "最接近的段落（未采用）", "检索的问题", "第 {} 页"),
+    "en": ("Sources", "Not found in the reports", "Nearest passages (not used)", "Searched for", "p. {}"),
+}
+
+
+def main() -> None:
+    """Runs the command line and ends the process with its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
+    raise SystemExit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """One command; the exit code: 0 good, 2 usage, 3 damaged index, 4 nothing indexed, 5 other, 130 interrupted."""
+    try:
+        return app(list(arguments), prog_name="rag", standalone_mode=False) or 0
+    except RagError as error:
+        return _fail(str(error), error.exit_code)
+    except typer.TyperException as error:
+        return _fail(f"{error.format_message()} (see: rag --help)", 2)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", 130)
+    except Exception as error:
+        if os.environ.get("RAG_DEBUG"):
+            raise
+        return _fail(f"{type(error).__name__}: {error} (run with RAG_DEBUG=1 for the traceback)", 5)
+
+
+def _command(name: str) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
+    """Registers a command; a reader that hangs up early, such as `head`, is no error."""
+
+    def register(function: Callable[..., int | None]) -> Callable[..., int | None]:
+        @functools.wraps(function)
+        def quiet(*arguments: Any, **options: Any) -> int | None:
+            try:
+                code = function(*arguments, **options)
+                sys.stdout.flush()
+                return code
+            except BrokenPipeError:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                return 0
+
+        app.command(name)(quiet)
+        return function
+
+    return register
+
+
+@app.callback(invoke_without_command=True)
+def _start(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from importlib.metadata import version as version_of
+
+        _say(f"veracite {version_of('veracite')}")
+    elif context.invoked_subcommand is None:
+        _say(context.get_help())
+
+
+@_command("index")
+def index(
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="[PATH...]", help="Files and folders of reports.")] = None,
+    index_dir: IndexDir = None,
+    encoder: Annotated[str | None, typer.Option(metavar="NAME", help="'builtin' or a sentence-transformers name or folder.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Index reports, or bring an index up to date. Without PATH: the paths it was made from, at first the bundled corpus."""
+    config, roots = _with_index(load_config({"index_dir": index_dir, "encoder": encoder}))
+    for path in paths or ():
+        if not path.exists():
+            raise UsageError(f"{path} is not there: name a file or folder of reports")
+    report = _build(config, paths or roots)
+    if as_json:
+        _print_json(asdict(report))
+        return 0
+    _table("Index", ("", ""), _report_rows(report, config))
+    if report.failed:
+        _table("Not read", ("file", "reason"), report.failed)
+    return 0
+
+
+@_command("ask")
+def ask(
+    question: Annotated[str, typer.Argument(help="In Chinese or English.")],
+    index_dir: IndexDir = None,
+    report: Reports = None,
+    publisher: Publisher = None,
+    year: Year = None,
+    language: Language = None,
+    as_json: AsJson = False,
+) -> None:
+    """Answer one question; every sentence with the numbers of its sources."""
+    assistant = _assistant(load_config({"index_dir": index_dir}))
+    answer = assistant.ask(question, only=_only(report, publisher, year, language))
+    if as_json:
+        _print_json(answer.to_dict())
+    else:
+        _say(_answer_text(answer))
+
+
+@_command("search")
+def search(
+    question: Annotated[str, typer.Argument(help="In Chinese or English.")],
+    count: Annotated[int, typer.Option("-k", "--count", min=1, max=1000, help="How many passages.")] = 10,
+    index_dir: IndexDir = None,
+    report: Reports = None,
+    publisher: Publisher = None,
+    year: Year = None,
+    language: Language = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show the best passages without composing an answer."""
+    assistant = _assistant(load_config({"index_dir": index_dir}))
+    hits = assistant.search(question, top_k=count, only=_only(report, publisher, year, language))
+    titles = {document.id: document.title for document in assistant.documents()}
+    if as_json:
+        _print_json({"question": question, "hits": [_hit_record(hit, titles) for hit in hits]})
+    elif hits:
+        _say("\n\n".join(_hit_text(number, hit, titles, explain) for number, hit in enumerate(hits, 1)))
+    else:
+        _note("no passage shares a word with the question")
+
+
+@_command("batch")
+def batch(
+    input: Annotated[str, typer.Argument(metavar="IN.jsonl", help="Lines with id and question; - is standard input.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.jsonl", help="One line of answer for each line of IN.")],
+    index_dir: IndexDir = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Questions answered at the same time.")] = 1,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the lines that OUT has and go on behind them.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a file of questions, one line of JSON for each."""
+    from rag.batch import run_batch
+
+    assistant = _assistant(load_config({"index_dir": index_dir}))
+    with _bars() as show:
+        report = run_batch(input, output, assistant, workers=workers, resume=resume, progress=functools.partial(show, "answer"))
+    if as_json:
+        _print_json(asdict(report))
+    else:
+        kept = f", {report.skipped} kept from before" if report.skipped else ""
+        _note(f"{report.done} lines written to {output}, {report.errors} of them with an error{kept}")
+
+
+@_command("list")
+def list_reports(index_dir: IndexDir = None, as_json: AsJson = False) -> None:
+    """List the indexed reports."""
+    from rag.index import open_index
+
+    snapshot = open_index(_config(index_dir=index_dir).index_dir)
+    documents = snapshot.documents()
+    if as_json:
+        hidden = {"text", "blocks"}
+        _print_json({"documents": [{key: value for key, value in asdict(one).items() if key not in hidden} for one in documents]})
+    else:
+        columns = ("id", "title", "publisher", "year", "language", "pages", "file")
+        rows = [(d.id, d.title, d.publisher, d.year or "", d.language, d.page_count or "", d.source) for d in documents]
+        _table(f"{len(rows)} reports, {snapshot.count()} passages", columns, rows)
+
+
+@_command("remove")
+def remove(
+    document: Annotated[str, typer.Argument(metavar="DOCUMENT", help="Its id, as `rag list` shows it.")],
+    index_dir: IndexDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take one report out of the index; its file stays."""
+    from rag.index import remove_document
+
+    config, _ = _with_index(load_config({"index_dir": index_dir}))
+    report = remove_document(config.index_dir, document, _encoder(config))
+    if as_json:
+        _print_json(asdict(report))
+    else:
+        _note(f"removed {document}; {report.documents} reports and {report.chunks} passages are left")
+
+
+@_command("doctor")
+def doctor(index_dir: IndexDir = None, as_json: AsJson = False) -> int:
+    """Check every part of the index. Changes nothing; exit code 3 when something is damaged."""
+    from rag.index import check_index
+
+    config = _config(index_dir=index_dir)
+    report = check_index(config.index_dir)
+    if as_json:
+        _print_json(asdict(report))
+    else:
+        rows = [(name, value) for name, value in asdict(report).items() if name not in ("problems", "ok")]
+        _table("Sound" if report.ok else "Damaged", ("", ""), rows)
+        for problem in report.problems:
+            _note(f"problem: {problem}")
+        if not report.ok:
+            _note(f"next: `rag rollback --index {config.index_dir}` serves the generation before, `rag index` builds a new one")
+    return 0 if report.ok else 3
+
+
+@_command("rollback")
+def rollback(index_dir: IndexDir = None) -> None:
+    """Serve the generation before the current one again."""
+    from rag.index import rollback as roll_back
+
+    config = _config(index_dir=index_dir)
+    _note(f"{config.index_dir} now serves {roll_back(config.index_dir)}")
+
+
+@_command("serve")
+def serve(
+    index_dir: IndexDir = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; the next free one is taken when it is in use.", show_default="7860")] = None,
+    i_understand: Annotated[bool, typer.Option("--i-understand", help="Serve other machines without a login.")] = False,
+) -> None:
+    """Serve the chat page; indexes first when the index is missing or older than its files."""
+    settings = load_config({"index_dir": index_dir, "host": host, "port": port})
+    config, roots = _with_index(settings)
+    if not _is_loopback(config.host) and not i_understand:
+        raise UsageError(
+            f"host is {config.host}: whoever reaches this machine could read all reports, since there is no login yet; "
+            "use 127.0.0.1 (or add --i-understand behind a proxy that asks for one)"
+        )
+    _refresh(config, roots)
+    _import_bundled("app").serve(_assistant(settings), config.host, config.port)
+
+
+@_command("eval")
+def evaluate(
+    questions: Annotated[Path | None, typer.Argument(metavar="[QUESTIONS]", help="A JSONL file; by default the bundled set.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to keep the records.")] = None,
+    index_dir: IndexDir = None,
+    as_json: AsJson = False,
+) -> int:
+    """Measure answers, citations and refusals on a set of questions."""
+    return _import_bundled("eval.run").run(_config(index_dir=index_dir), questions, output, as_json)
+
+
+@_command("config")
+def show_config(index_dir: IndexDir = None, as_json: AsJson = False) -> None:
+    """Show every setting, its value and where that came from."""
+    config, origins = load_config({"index_dir": index_dir})
+    values = asdict(config)
+    if as_json:
+        _print_json({name: {"value": _plain(name, value), "origin": origins[name]} for name, value in values.items()})
+    else:
+        _table("Settings", ("setting", "value", "from"), [(name, shown(name, value), origins[name]) for name, value in values.items()])
+
+
+# ---------------------------------------------------------------- what the commands share
+
+
+Settings = tuple[Config, dict[str, str]]
+"""As `load_config` gives them: the values and where each came from."""
+
+
+def _config(**flags: Any) -> Config:
+    return load_config(flags)[0]
+
+
+def _with_index(settings: Settings) -> tuple[Config, list[Path]]:
+    """The configuration with the encoder that the index remembers, unless one was named, and the paths that the index mirrors."""
+    from rag.index import open_index
+
+    config, origins = settings
+    try:
+        manifest = open_index(config.index_dir, verify=False).manifest
+    except NothingIndexed:
+        return config, [bundled("corpus")]
+    except IndexDamaged:
+        return config, []  # a build finds the paths in what is left
+    gone = [root for root in manifest.roots if not Path(root).exists()]
+    if gone:
+        _note(f"warning: {', '.join(gone)} is not there any more; what was indexed from it stays")
+    remembered = replace(config, encoder=manifest.encoder) if origins["encoder"] == "default" else config
+    return remembered, [Path(root) for root in manifest.roots if root not in gone]
+
+
+def _plain(name: str, value: Any) -> Any:
+    text = shown(name, value)
+    return value if text == str(value) else text
+
+
+def _encoder(config: Config) -> Encoder:
+    from rag.encoder import open_encoder
+
+    return open_encoder(config.encoder)
+
+
+def _assistant(settings: Settings) -> Assistant:
+    from rag.chat import Assistant
+
+    try:
+        assistant = Assistant.open(settings[0])
+    except IndexMismatch:
+        remembered, _ = _with_index(settings)
+        if remembered == settings[0]:
+            raise
+        assistant = Assistant.open(remembered)
+    if assistant.warning:
+        _note(f"warning: {assistant.warning}")
+    return assistant
+
+
+def _only(reports: list[str] | None, publisher: str | None, year: int | None, language: str | None) -> Filter:
+    from rag.types import Filter
+
+    if language not in (None, "zh", "en"):
+        raise UsageError(f"language is {language!r}: choose zh or en")
+    return Filter(tuple(reports or ()), publisher or "", year, language or "")
+
+
+def _build(config: Config, roots: Sequence[Path]) -> BuildReport:
+    from rag.index import build_index
+
+    with _bars() as show:
+        return build_index(
+            roots,
+            config.index_dir,
+            _encoder(config),
+            target_tokens=config.target_tokens,
+            max_tokens=config.max_tokens,
+            progress=show,
+        )
+
+
+def _refresh(config: Config, roots: Sequence[Path]) -> None:
+    """Builds the index when it is missing or older than its files."""
+    from rag.index import is_stale
+
+    if is_stale(roots, config.index_dir, _encoder(config)):
+        _note(f"indexing {', '.join(map(str, roots)) or 'anew'} into {config.index_dir} ...")
+        report = _build(config, roots)
+        unread = f", {len(report.failed)} files could not be read (`rag index` lists them)" if report.failed else ""
+        _note(f"indexed {report.documents} reports, {report.chunks} passages in {report.seconds:.1f} s{unread}")
+
+
+def _import_bundled(module: str) -> Any:
+    """`app` or a module of `eval`, which live beside the package in a checkout and inside it when installed."""
+    folder = str(bundled("app.py").parent)
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return importlib.import_module(module)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+# ---------------------------------------------------------------- words for people
+
+
+def _answer_text(answer: Answer) -> str:
+    sources, not_found, nearest, searched, _ = WORDS["zh" if answer.language == "zh" else "en"]
+    lines = []
+    if answer.query and answer.query != answer.question.strip():
+        lines += [f"{searched}: {answer.query}", ""]
+    if answer.abstained:
+        lines += [f"{not_found}: {answer.reason}" if answer.reason else not_found]
+        if answer.nearest:
+            lines += ["", nearest, *(_citation_text(citation, answer.language) for citation in answer.nearest)]
+        return "\n".join(lines)
+    lines += [answer.answer]
+    lines += [f"  ! {claim.verdict}: {claim.text} ({claim.why})" for claim in answer.claims if claim.verdict != "supported"]
+    lines += ["", sources, *(_citation_text(citation, answer.language) for citation in answer.citations)]
+    return "\n".join(lines)
+
+
+def _citation_text(citation: Citation, language: str) -> str:
+    return f"[{citation.n}] {_place(citation.title, citation.section, citation.page, language)}\n    {' '.join(citation.quote.split())}"
+
+
+def _place(title: str, section: str, page: int | None, language: str) -> str:
+    page_text = WORDS["zh" if language == "zh" else "en"][-1].format(page) if page is not None else ""
+    return " · ".join(part for part in (title, section, page_text) if part)
+
+
+def _hit_record(hit: Hit, titles: dict[str, str]) -> dict[str, Any]:
+    chunk = hit.chunk
+    return {
+        "chunk": chunk.id,
+        "document": chunk.document,
+        "title": titles.get(chunk.document, ""),
+        "section": list(chunk.section),
+        "page": chunk.page,
+        "start": chunk.start,
+        "end": chunk.end,
+        "text": hit.text,
+        "score": round(hit.fused, 6),
+        "lexical": round(hit.lexical, 6),
+        "dense": round(hit.dense, 6),
+    }
+
+
+def _hit_text(number: int, hit: Hit, titles: dict[str, str], explain: bool) -> str:
+    place = _place(titles.get(hit.chunk.document, ""), " › ".join(hit.chunk.section), hit.chunk.page, "en")
+    parts = f"\n   lexical {hit.lexical:.3f}, dense {hit.dense:.3f}, chunk {hit.chunk.id}, {hit.chunk.tokens} tokens" if explain else ""
+    text = " ".join(hit.text.split())
+    return f"{number}. {hit.fused:.3f}  {place}{parts}\n   {text if explain or len(text) <= 240 else text[:239] + '…'}"
+
+
+def _report_rows(report: BuildReport, config: Config) -> list[tuple[str, str]]:
+    rows = [
+        ("reports", f"{report.documents}"),
+        ("passages", f"{report.chunks}"),
+        *((name, f"{len(getattr(report, name))}") for name in ("added", "changed", "unchanged", "removed")),
+        ("not read", f"{len(report.failed)}"),
+        *(("same as", f"{name}: {path}") for path, name in report.duplicates),
+        ("generation", f"{report.generation}" + ("" if report.changed_anything else " (nothing to do)")),
+        ("seconds", f"{report.seconds:.2f}"),
+        ("folder", config.index_dir),
+    ]
+    return [*rows, ("built anew", report.rebuilt)] if report.rebuilt else rows
+
+
+def _say(text: str) -> None:
+    typer.echo(CONTROL.sub("", text))
+
+
+def _note(text: str) -> None:
+    typer.echo(CONTROL.sub("", text), err=True)
+
+
+def _fail(message: str, code: int) -> int:
+    typer.echo(f"error: {CONTROL.sub('', ' '.join(message.split()))}", err=True)
+    return code
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), title_justify="left", show_header=any(columns), box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(CONTROL.sub("", str(cell))) for cell in row))
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
+
+
+@contextmanager
+def _bars() -> Iterator[Callable[[str, int, int], None]]:
+    """A callback (stage, done, total) that draws on standard error: only on a terminal and only after the first second."""
+    if not sys.stderr.isatty():
+        yield lambda stage, done, total: None
+        return
+    start, tasks, bars = time.monotonic(), {}, None
+
+    def show(stage: str, done: int, total: int) -> None:
+        nonlocal bars
+        if bars is None:
+            if time.monotonic() - start < 1:
+                return
+            from rich.console import Console
+            from rich.progress import Progress
+
+            bars = Progress(console=Console(stderr=True), transient=True)
+            bars.start()
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stage, total=total or None)
+        bars.update(tasks[stage], completed=done, total=total or None)
+
+    try:
+        yield show
+    finally:
+        if bars:
+            bars.stop()

@@ -1,0 +1,89 @@
+"""Settings: precedence, origins, and refusals that name the value and where it stands."""
+
+import dataclasses
+
+import pytest
+
+from rag.config import Config, bundled, load_config, shown
+from rag.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch, tmp_path):
+    for field in dataclasses.fields(Config):
+        monkeypatch.delenv(f"RAG_{field.name.upper()}", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_defaults_need_no_file(tmp_path):
+    config, origins = load_config()
+    assert config == Config()
+    assert set(origins.values()) == {"default"}
+
+
+def test_flag_over_environment_over_file_over_default(monkeypatch, tmp_path):
+    (tmp_path / "rag.toml").write_text('port = 1001\nindex_dir = "a"\nencoder = "from-file"\n', encoding="utf-8")
+    monkeypatch.setenv("RAG_PORT", "1002")
+    monkeypatch.setenv("RAG_INDEX_DIR", "b")
+    config, origins = load_config({"index_dir": "c", "port": None})
+    assert (config.index_dir, config.port, config.encoder, config.top_k) == ("c", 1002, "from-file", Config().top_k)
+    assert origins["index_dir"] == "flag"
+    assert origins["port"] == "RAG_PORT"
+    assert origins["encoder"] == str(tmp_path / "rag.toml")
+    assert origins["top_k"] == "default"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("prot = 1\n", ["'prot'", "rag.toml", "port"]),
+        ('port = "many"\n', ["port is 'many'", "rag.toml", "whole number"]),
+        ("port = 1.5\n", ["port is 1.5", "whole number"]),
+        ("port = true\n", ["port is True", "whole number"]),
+        ("port = 70000\n", ["port is 70000", "65535"]),
+        ("top_k = 0\n", ["top_k is 0", "at least 1"]),
+        ("encoder = 3\n", ["encoder is 3", "text"]),
+        ('encoder = ""\n', ["encoder is ''", "empty"]),
+        ('strictness = "lax"\n', ["'lax'", "strict, balanced, open"]),
+        ("target_tokens = 500\n", ["max_tokens is 400", "target_tokens 500"]),
+        ("port = = 1\n", ["rag.toml", "TOML"]),
+    ],
+)
+def test_a_wrong_file_is_refused_with_value_place_and_way_out(tmp_path, text, words):
+    (tmp_path / "rag.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        load_config()
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+def test_a_wrong_environment_value_names_the_variable(monkeypatch):
+    monkeypatch.setenv("RAG_TOP_K", "a few")
+    with pytest.raises(UsageError, match="'a few' .RAG_TOP_K."):
+        load_config()
+
+
+def test_an_unknown_flag_is_refused():
+    with pytest.raises(UsageError, match="'indx'"):
+        load_config({"indx": "here"})
+
+
+def test_the_key_is_never_shown(monkeypatch, tmp_path):
+    monkeypatch.setenv("RAG_LLM_API_KEY", "sk-very-secret")
+    config, _ = load_config()
+    assert config.llm_api_key == "sk-very-secret"
+    assert "secret" not in repr(config)
+    assert (shown("llm_api_key", config.llm_api_key), shown("llm_api_key", ""), shown("port", 7860)) == ("set", "not set", "7860")
+    monkeypatch.delenv("RAG_LLM_API_KEY")
+    (tmp_path / "rag.toml").write_text("llm_api_key = 987654321\n", encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        load_config()
+    assert "987654321" not in str(caught.value)
+
+
+def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
+    (tmp_path / "rag.toml").write_bytes(b"\xef\xbb\xbfport = 1234\n")
+    assert load_config()[0].port == 1234
+
+
+def test_the_bundled_corpus_is_there():
+    assert bundled("corpus").is_dir()
