@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +23,13 @@ _INVISIBLE = re.compile(
     + "".join(chr(plane * 0x10000 + 0xFFFE) + "-" + chr(plane * 0x10000 + 0xFFFF) for plane in range(1, 15))
     + "]"
 )
-_SPACES = dict.fromkeys(map(ord, "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\u1680\u2028\u2029"), " ")
-
-# Characters that become exactly one character and never join a neighbour, whatever stands around them.
-_OTHER_THAN_PLAIN = re.compile("[^\t\n\r\x20-\x7e\u2014\u2018\u2019\u201c\u201d\u3001-\u3029\u3400-\u4dbf\u4e00-\u9fff\uff01-\uff5e]+")
+_SPACES = dict.fromkeys("\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f\x85\u1680\u2028\u2029", " ")
 
 
 def _translations() -> dict[int, str]:
     lines = [line for line in _TABLE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
     # The word-final sigma is a matter of spelling; folding it keeps lower case free of context.
-    return dict(zip(map(ord, lines[0]), lines[1], strict=True)) | _SPACES | {ord("ς"): "σ"}
+    return str.maketrans(dict(zip(lines[0], lines[1], strict=True)) | _SPACES | {"ς": "σ"})
 
 
 _TRANSLATIONS = _translations()
@@ -43,11 +41,16 @@ def search_form(text: str) -> str:
     >>> search_form("ＡＩ　雲端運算\\n２０２３")
     'ai 云端运算 2023'
     """
-    if text.isascii():
-        return _INVISIBLE.sub("", text).lower().translate(_SPACES)
-    folded = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).lower()
-    # Lower case can open a composition that upper case does not have (H with a macron below), hence a second NFKC.
-    return unicodedata.normalize("NFKC", folded).translate(_TRANSLATIONS)
+    special = _special(text)
+    if any(map(_joins, special)):
+        return _normalised(text)
+    # Without a character that joins its neighbour each one has its own form, and most texts change in a few of them only.
+    changed = {character: _form_of(character) for character in special}
+    if len(changed) > 60:
+        return text.translate(str.maketrans(changed))
+    for character, form in changed.items():
+        text = text.replace(character, form)
+    return text
 
 
 def search_form_with_offsets(text: str) -> tuple[str, np.ndarray]:
@@ -60,41 +63,53 @@ def search_form_with_offsets(text: str) -> tuple[str, np.ndarray]:
     >>> form, offsets.tolist()
     ('akg', [0, 2, 2])
     """
-    kept = np.ones(len(text), dtype=bool)
-    for match in _INVISIBLE.finditer(text):
-        kept[match.start()] = False
-    sources = np.flatnonzero(kept)
-    visible = text if len(sources) == len(text) else _INVISIBLE.sub("", text)
-    pieces: list[str] = []
-    offsets: list[np.ndarray] = []
-    done = 0
-
-    def keep_plain(end: int) -> None:
-        pieces.append(search_form(visible[done:end]))
-        offsets.append(sources[done:end])
-
-    for match in _OTHER_THAN_PLAIN.finditer(visible):
-        # The run may open with a mark that belongs to the plain character before it.
-        start = max(match.start() - 1, done)
-        keep_plain(start)
-        for first, last in _clusters(visible, start, match.end()):
-            form = search_form(visible[first:last])
-            pieces.append(form)
-            offsets.append(np.full(len(form), sources[first]))
-        done = match.end()
-    keep_plain(len(visible))
-    return "".join(pieces), np.concatenate(offsets).astype(np.int64)
+    special = _special(text)
+    if any(map(_joins, special)):
+        clusters = _clusters(text)
+        forms = [_normalised(text[start:end]) for start, end in clusters]
+        starts = np.array([start for start, _ in clusters], dtype=np.int64)
+        return "".join(forms), np.repeat(starts, [len(form) for form in forms])
+    lengths = np.ones(len(text), dtype=np.int64)
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    for character in special:
+        if (length := len(_form_of(character))) != 1:
+            lengths[codes == ord(character)] = length
+    return search_form(text), np.repeat(np.arange(len(text), dtype=np.int64), lengths)
 
 
-def _clusters(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    """Cuts a stretch into the smallest parts that normalise independently: a base with its marks, a Hangul syllable of jamo."""
-    starts = [i for i in range(start, end) if i == start or not _joins_the_one_before(text[i])]
-    return list(zip(starts, [*starts[1:], end], strict=True))
+def _normalised(text: str) -> str:
+    folded = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).lower()
+    # Lower case can open a composition that upper case does not have (H with a macron below), hence a second NFKC.
+    return unicodedata.normalize("NFKC", folded).translate(_TRANSLATIONS)
 
 
-def _joins_the_one_before(character: str) -> bool:
+@lru_cache(maxsize=1 << 16)
+def _form_of(character: str) -> str:
+    return _normalised(character)
+
+
+_plain: set[str] = set()
+
+
+def _special(text: str) -> set[str]:
+    """The characters of a text that change or may fuse. Those found plain are remembered, so that most texts cost one set difference."""
+    special = set(text) - _plain
+    plain = {character for character in special if _form_of(character) == character and not _joins(character)}
+    _plain.update(plain)
+    return special - plain
+
+
+@lru_cache(maxsize=1 << 16)
+def _joins(character: str) -> bool:
+    """Whether a character may fuse with the one before it: marks and the inner letters of a Hangul syllable."""
     first = unicodedata.normalize("NFKD", character)[0]
-    return unicodedata.category(first)[0] == "M" or "\u1161" <= first <= "\u11ff"
+    return (unicodedata.category(first)[0] == "M" or "\u1161" <= first <= "\u11ff") and not _INVISIBLE.match(character)
+
+
+def _clusters(text: str) -> list[tuple[int, int]]:
+    """Cuts a text into the smallest parts that normalise independently: a base with its marks, whatever invisible stands between."""
+    starts = [i for i, character in enumerate(text) if i == 0 or not (_joins(character) or _INVISIBLE.match(character))]
+    return list(zip(starts, [*starts[1:], len(text)], strict=True))
 
 
 def source_span(offsets: np.ndarray, start: int, end: int, length: int) -> tuple[int, int]:
