@@ -59,6 +59,8 @@ _JOB = re.compile(
     r"President|Professor|Director|Chairman|Founder|Partner|Officer|Scientist|Fellow)[，,、]?$"
 )
 _NAME = re.compile(rf"^[{HAN}]{{2,4}}$|^[{HAN}]{{1,6}}·[{HAN}]{{1,8}}$|^[A-Z][a-z]+(?: [A-Z][a-z.]*){{1,2}}$")
+_NUMBERED = re.compile(r"^\d{1,2}[.、]\s*(?=[^\d\s])")
+_LEAD_IN = re.compile(rf"^[{HAN}A-Za-z0-9 （）()/+-]{{3,24}}：(?=\S)")
 _DOUBLED = re.compile(r"(?:([^\s\d.…·—=_-])\1){3,}")
 
 
@@ -154,6 +156,8 @@ def join_lines(before: str, after: str, compounds: frozenset[str] = frozenset(),
         if len(head) > 2 and head[-2].islower() and after[0].islower() and (head[:-1] + "-" + tail).lower() not in compounds:
             return before[:-1] + after
         return before + after
+    if re.search(r"(?:^|\s)[+&=|/~-]$", before) or re.match(r"[+&=|~-]\s", after):
+        return before + " " + after
     if spaced and (re.match(rf"[{HAN}][A-Za-z0-9]|[A-Za-z0-9%][{HAN}]", before[-1] + after[0])):
         return before + " " + after
     wide = f"[{HAN}{_CJK_MARKS}\u3000-\u30ff\uff00-\uffef]"
@@ -256,11 +260,12 @@ def contents_lines(lines: Sequence[Line]) -> set[int]:
         found.add(position)
         same_page = [at for at in range(len(lines)) if lines[at].page == line.page]
         last_leader = max((at for at in same_page if at in found), default=position)
-        region = []
+        above = []
         for at in reversed(range(same_page[0], position)):
             if _SENTENCE_END.search(lines[at].text):
                 break
-            region.append(at)
+            above.append(at)
+        region = above if sum(bool(re.search(r"^p?\d{1,3}$", lines[at].text)) for at in above) >= 3 else []
         for at in range(position + 1, same_page[-1] + 1):
             if at > last_leader and re.search(r"[。！？]$", lines[at].text):
                 break
@@ -491,12 +496,14 @@ def _paragraph(page, kept, index, text, drafts, figures, signatures, local_width
     lines, squeezed = page.lines, page.squeezed
     first = lines[kept[index]]
     capital = _drop_capital(page, kept, index, figures)
+    is_open = last_open() is not None
     bullet = _BULLET.match(text)
-    draft = _Draft("item" if bullet else "prose", text[bullet.end() :] if bullet else text, first)
+    counted = _NUMBERED.match(text) and not is_open
+    draft = _Draft("item" if bullet or counted else "prose", text[bullet.end() :] if bullet else text, first)
     draft.drop_capital = capital
     boxed = _box_length(page, kept, index) >= 3 and not bullet and not capital
     continued = None
-    if not bullet and not capital:
+    if not bullet and not capital and not counted:
         continued = last_open()
         if continued is not None and boxed and continued.line.page == first.page and drafts and drafts[-1] is not continued:
             continued = None
@@ -513,6 +520,7 @@ def _paragraph(page, kept, index, text, drafts, figures, signatures, local_width
     at = index
     while True:
         position = kept[at]
+        own = [widths[p] for p in kept[index + 1 : at + 1]]
         ends = bool(_SENTENCE_END.search(squeezed[position]))
         local = local_width(at)
         next_at = at + 1
@@ -527,7 +535,9 @@ def _paragraph(page, kept, index, text, drafts, figures, signatures, local_width
             if draft.boxed and not tight and ends:
                 draft.is_open = False
                 return next_at
-            if ends and not draft.boxed and (widths[position] < 0.8 * local or not tight and _box_length(page, kept, next_at) >= 3):
+            if ends and draft.kind == "item" and len(own) >= 2 and (own[-1] < 0.93 * max(own) or widths[following] > max(own) + 1):
+                return next_at
+            if ends and not draft.boxed and (widths[position] < 0.85 * local or not tight and _box_length(page, kept, next_at) >= 3):
                 return next_at
             if lines[following].paragraph and (ends or widths[position] < 0.8 * local):
                 draft.is_open = draft.is_open and not lines[following].paragraph
@@ -548,7 +558,11 @@ def _paragraph(page, kept, index, text, drafts, figures, signatures, local_width
             return next_at
         if _BULLET.match(squeezed[following]) or squeezed[following] in page.titles or squeezed[following] in _ROLE_LABELS:
             return next_at
-        if _drop_capital(page, kept, next_at, figures) and ends:
+        if ends and (
+            _drop_capital(page, kept, next_at, figures) or squeezed[following] in page.plain or _LEAD_IN.match(squeezed[following])
+        ):
+            return next_at
+        if ends and _NUMBERED.match(squeezed[following]):
             return next_at
         if _heading_shape(page, kept, next_at, ends):
             return next_at
@@ -621,6 +635,12 @@ def _heading(page, kept, index, counted_under, drafts, figures, local) -> tuple[
         while used < min(box, limit) and not _heading_shape(page, kept, index + used, True):
             taken = page.join(taken, squeezed[kept[index + used]])
             used += 1
+        if used == 1 and index + 1 < len(kept) and (width(line.text) > 0.8 * local or text.endswith(("，", "、", ","))):
+            below = kept[index + 1]
+            short = width(lines[below].text) < 0.72 * local and not re.search(r"[。！？；：，、]$", squeezed[below])
+            plain = not _heading_shape(page, kept, index + 1, True) and not _BULLET.match(squeezed[below]) and below not in figures
+            if short and plain and lines[below].page == line.page and not lines[below].paragraph:
+                taken, used = page.join(taken, squeezed[below]), 2
         return taken, used
 
     if text in page.titles:
@@ -632,8 +652,9 @@ def _heading(page, kept, index, counted_under, drafts, figures, local) -> tuple[
     if dotted and _is_dotted_heading(page, text, dotted, after_sentence):
         taken, used = whole()
         number = _dotted_number(dotted)
-        counted_under["number"] = 0
         end_of_page = index + used >= len(kept) or lines[kept[index + used]].page != line.page
+        if not end_of_page:
+            counted_under["number"] = 0
         return _Draft(
             "heading", f"{number} {taken[_DOTTED.match(taken).end() :]}", line, depth=number.count(".") + 1, foot=end_of_page
         ), used
@@ -710,7 +731,7 @@ def _figure_lines(page: _Page, kept: list[int]) -> set[int]:
     for index, position in enumerate(kept):
         text, raw = squeezed[position], lines[position].text
         boxed = _in_prose_box(page, kept, index)
-        debris = width(raw) < 0.62 * usual and not re.search(r"[，。；！？：、,]$", text) and not re.search(r"[。！？]", text)
+        debris = width(raw) < 0.62 * usual and not re.search(r"[，。；！？、,]$", text) and not re.search(r"[。！？]", text)
         labels = (
             len(re.findall(rf"(?<=[{HAN}\d]) +(?=[{HAN}])", raw)) >= 1 and not is_letter_spaced(raw) and not re.search(r"[，。；]", raw)
         )
@@ -727,7 +748,8 @@ def _figure_lines(page: _Page, kept: list[int]) -> set[int]:
     found: set[int] = set()
     index = 0
     while index < len(kept):
-        if not narrow[index]:
+        lead = squeezed[kept[index]].endswith(("：", ":")) and (index + 1 >= len(kept) or not narrow[index + 1])
+        if not narrow[index] or lead:
             index += 1
             continue
         end, count, probe = index + 1, 1, index + 1
@@ -759,7 +781,9 @@ def _in_prose_box(page: _Page, kept: list[int], index: int) -> bool:
     while start > 0 and page.lines[kept[start]].tight:
         start -= 1
     box = kept[start : start + _box_length(page, kept, start)]
-    return len(box) >= 3 and any(re.search(r"[。！？，]", page.squeezed[p]) for p in box)
+    return len(box) >= 3 and (
+        any(re.search(r"[。！？]", page.squeezed[p]) for p in box) or sum(page.squeezed[p].count("，") for p in box) >= 3
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------------- order and sections
