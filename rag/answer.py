@@ -1,0 +1,287 @@
+"""Ranked sentences to an answer without an LLM: the right sentences, each cited to its exact span, or an honest "not found".
+
+One rule for each kind of question says how many sentences and what belongs together. Whether to answer at all is decided by what the question
+demands (a year, a name, a number of a kind), since scores say little: askers repeat a report's own words for what it does not hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rag.question import LONG_KINDS, Question, quantity_answers
+from rag.quantities import quantities
+from rag.rank import Scored, Sentence, SentenceRanker
+from rag.types import Answer, Citation, Claim, Document
+from rag.verify import check
+
+BUDGET = {"list": 700, "why": 640, "compare": 720, "definition": 280, "abbreviation": 200}
+"""Characters of an answer by kind of question; every other kind has FACT_BUDGET."""
+FACT_BUDGET = 230
+MOST_SENTENCES = {"list": 12, "why": 6, "compare": 6, "definition": 3, "abbreviation": 2}
+FACT_SENTENCES = 3
+FACT_MARGIN = 0.88
+"""A further sentence joins a fact only when its score is at least this share of the best one's."""
+NEIGHBOURS = {1: 0.6, 2: 0.4, -1: 0.35}
+"""What share of the best sentence's score its neighbours of the same section get in reasons and definitions."""
+CONTENDERS = 8
+CONTENDER_SHARE = {"strict": 0.85, "balanced": 0.7, "open": 0.5}
+"""A sentence may stand in for the best one if it scores at least this share and meets what the question demands."""
+TOPIC_THRESHOLD = {"strict": 1.0, "balanced": 0.8, "open": 0.6}
+"""Least topic score of an answer, see `topic_score`."""
+
+_MUST_HAVE_NAME = re.compile(r"[A-Z]|\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why there is no answer, in the language of the question."""
+
+    reason: str
+
+
+def topic_score(best: Scored) -> float:
+    """How much a sentence is about the question at all: likeness of tokens plus likeness of the neighbourhood, 0 to 2."""
+    return best.feature("maxsim_heading") + best.feature("window_cosine")
+
+
+class Composer:
+    """Builds answers from ranked sentences. `document` gives a report by its id."""
+
+    def __init__(self, ranker: SentenceRanker, document: Callable[[str], Document], strictness: str = "balanced"):
+        self._ranker = ranker
+        self._document = document
+        self._strictness = strictness
+
+    def compose(self, question: Question, query: str, scored: Sequence[Scored], reports: Sequence[Document]) -> Answer:
+        """The answer to a question from its ranked sentences, best first. `reports` are those that may answer."""
+        quotable = [item for item in scored if item.sentence.kind not in ("heading", "contents")]
+        refusal, quotable = self._decide(question, quotable, reports)
+        if refusal:
+            nearest = self._cite([item.sentence for item in _distinct(quotable)[:3]], scored, start=1)
+            return Answer(question.text, query, question.language, abstained=True, reason=refusal.reason, nearest=tuple(nearest))
+        chosen, note = self._choose(question, quotable, reports)
+        citations = self._cite(chosen, scored, start=1)
+        claims = tuple(self._claim(question, citation, sentence) for citation, sentence in zip(citations, chosen, strict=True))
+        return Answer(question.text, query, question.language, claims=claims, citations=tuple(citations), reason=note)
+
+    def _decide(self, question: Question, quotable: list[Scored], reports: Sequence[Document]) -> tuple[Refusal | None, list[Scored]]:
+        """Either a reason to refuse, or the sentences with the first one that meets all demands in front."""
+        zh = question.language == "zh"
+        if not quotable:
+            return Refusal("报告中没有与问题相关的内容。" if zh else "The reports hold nothing on this question."), []
+        if topic_score(quotable[0]) < TOPIC_THRESHOLD[self._strictness]:
+            return Refusal("报告没有谈到这个话题。" if zh else "The reports do not speak of this topic."), quotable
+        if question.kind == "compare":
+            return None, quotable
+        failures: list[str] = []
+        least = CONTENDER_SHARE[self._strictness] * quotable[0].score
+        for place, item in enumerate(quotable[:CONTENDERS]):
+            if place and item.score < least:
+                break
+            failure = self._unmet(question, item.sentence, reports)
+            if failure is None:
+                return None, [item, *quotable[:place], *quotable[place + 1 :]]
+            failures.append(failure)
+        return (None, quotable) if self._strictness == "open" else (Refusal(failures[0]), quotable)
+
+    def _unmet(self, question: Question, sentence: Sentence, reports: Sequence[Document]) -> str | None:
+        """The first demand of the question that a sentence and its surroundings do not meet, in words; None when all are met."""
+        zh = question.language == "zh"
+        section, window = self._surroundings(sentence)
+        document = self._document(sentence.document)
+        place = f"{document.title} {document.publisher} {' '.join(sentence.section)}"
+        years = {int(value) for quantity in quantities(place) if quantity.kind == "year" for value in (quantity.low, quantity.high)} | {document.year}
+        for year in sorted(question.years - years):
+            if str(year) not in window and not (not _has_year(window) and str(year) in section):
+                return f"报告没有给出 {year} 年的相关内容。" if zh else f"The reports give nothing on this for {year}."
+        lowered = f"{place} {section}".lower()
+        for name in question.names:
+            if _MUST_HAVE_NAME.search(name[1:] if not zh else name) and name.lower() not in lowered and name.lower().rstrip("s") not in lowered:
+                return f"报告的相关内容没有提到 {name}。" if zh else f"The reports do not mention {name} in this context."
+        if question.kind == "number" and not quantity_answers(question, window):
+            return "报告谈到了这个话题，但没有给出所问的数字。" if zh else "The reports speak of this but do not give the figure asked for."
+        return None
+
+    def _surroundings(self, sentence: Sentence) -> tuple[str, str]:
+        """(text of the section, text of the sentence with its neighbours of the section)."""
+        sentences = self._ranker.sentences(self._document(sentence.document))
+        first = last = sentence.position
+        while first > 0 and sentences[first - 1].section == sentence.section:
+            first -= 1
+        while last + 1 < len(sentences) and sentences[last + 1].section == sentence.section:
+            last += 1
+        text = self._document(sentence.document).text
+        low, high = max(first, sentence.position - 1), min(last, sentence.position + 1)
+        return text[sentences[first].start : sentences[last].end], text[sentences[low].start : sentences[high].end]
+
+    def _choose(self, question: Question, quotable: list[Scored], reports: Sequence[Document]) -> tuple[list[Sentence], str]:
+        """The sentences of the answer in the order in which they are read, and a note for the reader."""
+        budget = BUDGET.get(question.kind, FACT_BUDGET)
+        most = MOST_SENTENCES.get(question.kind, FACT_SENTENCES)
+        if question.kind == "compare":
+            return self._compare(question, quotable, reports, budget, most)
+        if question.kind == "abbreviation" and (row := self._abbreviation(question, quotable)):
+            return [row], ""
+        if question.kind == "list" and (group := self._enumeration(quotable[0].sentence, budget)):
+            return group, ""
+        if question.kind in ("why", "definition", "list"):
+            return self._neighbourhood(quotable, budget, most), ""
+        best = quotable[0]
+        chosen = [best.sentence]
+        for item in _distinct(quotable)[1:CONTENDERS]:
+            if len(chosen) < most and item.score >= FACT_MARGIN * best.score and _length(chosen) + len(item.sentence.text) <= budget:
+                chosen.append(item.sentence)
+        return chosen, ""
+
+    def _neighbourhood(self, quotable: Sequence[Scored], budget: int, most: int) -> list[Sentence]:
+        """The best sentences, neighbours of the best one raised; stretches that belong together in report order, the best stretch first."""
+        scores = {(item.sentence.document, item.sentence.position): (item.score, item.sentence) for item in quotable}
+        best = quotable[0].sentence
+        sentences = self._ranker.sentences(self._document(best.document))
+        for step, share in NEIGHBOURS.items():
+            position = best.position + step
+            if 0 <= position < len(sentences) and sentences[position].section == best.section and sentences[position].kind not in ("heading", "contents", "figure"):
+                key = (best.document, position)
+                scores[key] = (max(scores.get(key, (0.0, best))[0], share * quotable[0].score + 0.4 * scores.get(key, (0.0, best))[0]), sentences[position])
+        scores[(best.document, best.position)] = (quotable[0].score + 1.0, best)
+        chosen: list[Sentence] = []
+        least = 0.5 * quotable[0].score
+        for score, sentence in sorted(scores.values(), key=lambda pair: (-pair[0], pair[1].document, pair[1].position)):
+            if len(chosen) == most or (chosen and score < least):
+                break
+            if not chosen or (_length(chosen) + len(sentence.text) <= budget and not any(_same(sentence.text, other.text) for other in chosen)):
+                chosen.append(sentence)
+        return _reading_order(chosen)
+
+    def _enumeration(self, best: Sentence, budget: int) -> list[Sentence]:
+        """The whole run of bullets that a sentence belongs to or leads in to, with its lead-in; empty when there is none."""
+        sentences = self._ranker.sentences(self._document(best.document))
+        start = best.position
+        if best.kind != "item":
+            start += 1
+            if start >= len(sentences) or sentences[start].kind != "item" or sentences[start].section != best.section:
+                return []
+        first = last = start
+        while first > 0 and sentences[first - 1].kind == "item" and sentences[first - 1].section == best.section:
+            first -= 1
+        while last + 1 < len(sentences) and sentences[last + 1].kind == "item" and sentences[last + 1].section == best.section:
+            last += 1
+        items = list(sentences[first : last + 1])
+        if len({item.block for item in items}) < 2:
+            return []
+        lead = [sentences[first - 1]] if first > 0 and sentences[first - 1].section == best.section and sentences[first - 1].kind == "prose" else []
+        if _length(lead + items) > budget:  # the first sentence of each bullet names it
+            items = [item for place, item in enumerate(items) if place == 0 or items[place - 1].block != item.block]
+        while items and _length(lead + items) > budget:
+            if lead and len(lead[0].text) > 60:
+                lead = []
+            else:
+                items.pop()
+        return lead + items
+
+    def _abbreviation(self, question: Question, quotable: Sequence[Scored]) -> Sentence | None:
+        """The row whose key is a name of the question, letter for letter."""
+        rows = [item.sentence for item in quotable if item.sentence.kind == "abbreviation"]
+        for name in question.names:
+            for row in rows:
+                if re.match(rf"{re.escape(name)}(?![A-Za-z0-9])", row.text.lstrip("| ")):
+                    return row
+        for name in question.names:
+            for row in rows:
+                if re.match(rf"{re.escape(name)}(?![A-Za-z0-9])", row.text.lstrip("| "), re.IGNORECASE):
+                    return row
+        return None
+
+    def _compare(self, question: Question, quotable: Sequence[Scored], reports: Sequence[Document], budget: int, most: int) -> tuple[list[Sentence], str]:
+        """A stretch for each report that speaks of it; a note names the silent ones."""
+        wanted = [document for document in reports if document.id in question.reports] if len(question.reports) > 1 else list(reports)
+        best = quotable[0].score
+        chosen: list[Sentence] = []
+        silent: list[str] = []
+        speaking = [document for document in wanted if any(item.sentence.document == document.id for item in quotable)][:4]
+        for document in speaking:
+            own = [item for item in quotable if item.sentence.document == document.id]
+            if own[0].score < 0.4 * best:
+                silent.append(document.title)
+                continue
+            part: list[Sentence] = []
+            for item in _distinct(own):
+                if len(part) < max(1, most // len(speaking)) and (not part or _length(part) + len(item.sentence.text) <= budget // len(speaking)):
+                    part.append(item.sentence)
+            chosen += part
+        silent += [document.title for document in wanted if document not in speaking and len(question.reports) > 1]
+        zh = question.language == "zh"
+        note = ("没有找到相关内容的报告：" if zh else "Nothing found in: ") + ("、" if zh else ", ").join(silent) if silent and len(wanted) < 6 else ""
+        return chosen or [quotable[0].sentence], note
+
+    def _cite(self, sentences: Sequence[Sentence], scored: Sequence[Scored], start: int) -> list[Citation]:
+        by_place = {(item.sentence.document, item.sentence.position): item for item in scored}
+        citations = []
+        for n, sentence in enumerate(sentences, start):
+            document = self._document(sentence.document)
+            item = by_place.get((sentence.document, sentence.position))
+            chunk = item.hit.chunk.id if item else next((other.hit.chunk.id for other in scored if other.sentence.document == sentence.document), "")
+            citations.append(
+                Citation(
+                    n=n,
+                    document=document.id,
+                    title=document.title,
+                    section=" / ".join(sentence.section),
+                    page=sentence.page,
+                    start=sentence.start,
+                    end=sentence.end,
+                    quote=document.text[sentence.start : sentence.end],
+                    chunk=chunk,
+                    score=round(item.score, 4) if item else 0.0,
+                )
+            )
+        return citations
+
+    def _claim(self, question: Question, citation: Citation, sentence: Sentence) -> Claim:
+        text = citation.quote
+        verdict, why = check(text, [citation.quote])
+        emphasis = None
+        if question.kind == "number" and citation.n == 1 and (spans := quantity_answers(question, text)):
+            emphasis = _nearest(spans, question, text)
+        return Claim(text, (citation.n,), verdict, why, emphasis)
+
+
+def _has_year(text: str) -> bool:
+    return any(quantity.kind == "year" for quantity in quantities(text))
+
+
+def _length(sentences: Sequence[Sentence]) -> int:
+    """Characters with markers."""
+    return sum(len(sentence.text) + 4 for sentence in sentences)
+
+
+def _same(left: str, right: str) -> bool:
+    """Whether one sentence says nearly what the other says: four fifths of the shorter one's character pairs."""
+    pairs = [{text[i : i + 2] for i in range(len(text) - 1)} for text in (left, right)]
+    small = min(pairs, key=len)
+    return bool(small) and len(pairs[0] & pairs[1]) >= 0.8 * len(small)
+
+
+def _distinct(items: Sequence[Scored]) -> list[Scored]:
+    """Without sentences that repeat an earlier one."""
+    kept: list[Scored] = []
+    for item in items[:24]:
+        if not any(_same(item.sentence.text, other.sentence.text) for other in kept):
+            kept.append(item)
+    return kept
+
+
+def _reading_order(chosen: Sequence[Sentence]) -> list[Sentence]:
+    """Stretches of one section in report order; the stretch that holds the best sentence (the first given) comes first."""
+    order = {(sentence.document, sentence.section): place for place, sentence in reversed(list(enumerate(chosen)))}
+    return sorted(chosen, key=lambda sentence: (order[(sentence.document, sentence.section)], sentence.position))
+
+
+def _nearest(spans: Sequence[tuple[int, int]], question: Question, text: str) -> tuple[int, int]:
+    """The span that stands nearest to words of the question."""
+    words = [piece for piece in re.split(r"\s+", question.core) if piece]
+    bits = {piece[i : i + 2] for piece in words for i in range(len(piece) - 1)}
+    places = [i for i in range(len(text) - 1) if text[i : i + 2] in bits]
+    return min(spans, key=lambda span: (min((abs(span[0] - place) for place in places), default=0), span[0]))

@@ -1,0 +1,72 @@
+"""A follow-up to a question that stands alone, by rules: when the new turn leans on the last one, the last one's content words come along.
+
+Gives up: no grammar. A rewritten question is the last question and the new one side by side, which people can read and edit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag.lexical import terms
+from rag.question import HAN, strip_asking
+from rag.types import Turn
+
+_LEANS = re.compile(
+    r"^(?:那|那么|其中|它|他|她|这|该|此|再|还有|另外|前者|后者|两者|上述|第[一二三四五六七八九十\d]+[个条项种步线]?)|呢[？?。\s]*$|(?:它|他|她)们?(?:的|有|是|会|还|又|跟|和|在|能|将|对|靠|为)|这类|这种|这些|那些|那边|这个|其(?:中|他|余)|上面|前面|刚才"
+    r"|^(?:and|what about|how about|then|also|so)\b|\b(?:it|its|they|them|their|this one|that one|those|these|the former|the latter|there)\b",
+    re.IGNORECASE,
+)
+_FRESH = re.compile(r"^(?:换个(?:话题|问题)|另一个问题|新问题|by the way|another question|new question)[，,：: ]*", re.IGNORECASE)
+SHORT = 6
+"""A question of at most so many content characters (Han) or words leans on the last one even without a pronoun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What to search for: `query` for people, `core` and `carried` for the search (see `rag.search`)."""
+
+    query: str
+    core: str
+    carried: str
+    """Content words of the turn before; empty for a question that stands alone."""
+    leaned_on: str
+    """The question that was leaned on; empty for none."""
+
+
+def leans(question: str) -> bool:
+    """Whether a question needs the one before it.
+
+    >>> leans("那能源行业呢？"), leans("and by when?"), leans("存算一体有哪三条技术路径？")
+    (True, True, False)
+    """
+    if _LEANS.search(question):
+        return True
+    core = strip_asking(question)
+    names = re.search(r"[A-Za-z]{2,}|\d", core)
+    return not names and (len(HAN.findall(core)) <= SHORT if HAN.search(question) else len(terms(core)) < 2)
+
+
+def rewrite(question: str, history: Sequence[Turn]) -> Rewrite:
+    """The standalone form of a question after the turns of `history`, oldest first. A question that stands alone is left as it is."""
+    fresh = _FRESH.sub("", question.strip())
+    core = strip_asking(fresh)
+    if not history or fresh != question.strip() or not leans(fresh):
+        return Rewrite(fresh, core, "", "")
+    previous = history[-1].query or _standalone(history)
+    carried = strip_asking(previous)
+    new_years = re.findall(r"(?:19|20)\d\d", fresh)
+    if new_years:  # the new turn's year replaces the old one
+        carried = re.sub(r"(?:19|20)\d\d\s?年?", " ", carried).strip()
+    tail = previous.strip().rstrip("？?。. ")
+    joiner = "；" if HAN.search(fresh) else "; "
+    return Rewrite(f"{tail}{joiner}{fresh}", core, carried, previous)
+
+
+def _standalone(history: Sequence[Turn]) -> str:
+    """The last question, with the one that it leans on itself when its own words are too few."""
+    last = history[-1].question
+    if len(history) > 1 and leans(last):
+        return f"{strip_asking(history[-2].query or history[-2].question)} {last}"
+    return last
