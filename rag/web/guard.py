@@ -1,0 +1,125 @@
+"""A guard in front of the server, plain ASGI so that streams are not held back.
+
+It answers only to its own names (so that no foreign page reaches it by rebinding a domain) and to its own origin, refuses the framework's
+routes that the page does not use, bounds the size of a request and adds the security headers. It does not know users or passwords.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Callable[[], Awaitable[Message]], Send], Awaitable[None]]
+
+BODY_LIMIT = 262_144
+"""Bytes of a request; the longest question takes about 12,000."""
+
+OPEN = frozenset(
+    {"", "assets", "static", "svelte", "theme.css", "favicon.ico", "manifest.json", "pwa_icon", "robots.txt"}
+    | {"config", "info", "app_id", "startup-events", "heartbeat", "queue", "run", "cancel", "reset"}
+    | {"login", "login_check", "logout", "token", "user"}
+)
+"""First parts of the paths that the page asks for; uploads, files, proxies, plain calls and all else of the framework stay closed."""
+
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        "script-src 'self' 'unsafe-inline' 'unsafe-eval'",  # the framework's page holds inline scripts and compiles templates
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self'",
+        "object-src 'none'",
+        "frame-src 'none'",
+        "frame-ancestors 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+    )
+)
+
+HEADERS = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+)
+
+
+class Guard:
+    """Wraps an ASGI application. `names` are the host names served besides localhost and plain IP addresses."""
+
+    def __init__(self, app: App, names: Iterable[str] = (), body_limit: int = BODY_LIMIT):
+        self.app = app
+        self.names = frozenset({"localhost", *(name.lower() for name in names)})
+        self.body_limit = body_limit
+
+    async def __call__(self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        if scope["type"] != "http":  # the page opens no websocket
+            return await send({"type": "websocket.close", "code": 1008})
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                ours = {name for name, _ in HEADERS}
+                kept = [(name, value) for name, value in message.get("headers", []) if name.lower() not in ours]
+                message = {**message, "headers": [*kept, *HEADERS]}
+            await send(message)
+
+        status = self.refusal(scope)
+        if status == 200:
+            return await self.app(scope, receive, guarded)
+        body = {403: b"forbidden", 404: b"not found", 413: b"too large"}[status]
+        headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+        await guarded({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    def refusal(self, scope: Message) -> int:
+        """200 to let the request pass, or the status to refuse it with."""
+        headers: dict[bytes, list[str]] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name.lower(), []).append(value.decode("latin-1"))
+        hosts, origins = headers.get(b"host", []), headers.get(b"origin", [])
+        if len(hosts) != 1 or not self.known(hosts[0]):
+            return 403
+        if any(urlsplit(origin).netloc.lower() != hosts[0].lower() for origin in origins):
+            return 403
+        if headers.get(b"sec-fetch-site") == ["cross-site"] and headers.get(b"sec-fetch-mode") != ["navigate"]:
+            return 403
+        if closed(scope["path"]):
+            return 404
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+            length = headers.get(b"content-length", [""])
+            if len(length) != 1 or not length[0].isdecimal() or int(length[0][:12]) > self.body_limit:
+                return 413
+        return 200
+
+    def known(self, host: str) -> bool:
+        """Whether a Host header is one of ours: a listed name, or an IP address, which no domain can be rebound to."""
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+            if name in self.names:
+                return True
+            ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+
+def closed(path: str) -> bool:
+    """Whether the path belongs to a part of the framework that the page does not use.
+
+    >>> closed("/gradio_api/file=/etc/passwd"), closed("/gradio_api/queue/join"), closed("/")
+    (True, False, False)
+    """
+    parts = [part for part in path.split("/") if part]
+    if parts and parts[0] == "gradio_api":
+        parts = parts[1:] or ["gradio_api"]
+    return bool(parts) and parts[0] not in OPEN

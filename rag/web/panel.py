@@ -1,0 +1,377 @@
+"""What the page shows of a question: safe HTML of the answer and of the sources panel, plain text and Markdown to take away.
+
+Pure functions from values to strings. All text of files, users and models is escaped here and nowhere else, so it can be tested without
+a browser; the price is that answers are HTML we write ourselves, without a model's own lists and tables.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from rag.chat import Passage
+from rag.types import Answer, Citation, Claim, Turn
+from rag.web.strings import say
+
+Phase = Literal["searching", "answering", "done", "stopped", "failed"]
+
+_UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]()#+\-.!|~$:/@=^]")
+_BOLD = re.compile(r"\*\*(\S(?:[^*\n]*\S)?)\*\*")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One use of a citation in an answer: the chip that stands for it, what it cites, and the text around that for reading."""
+
+    key: str
+    """Names the chip, such as "t1s0c2": first turn, its first sentence, its third citation. The same source cited thrice has three keys."""
+    citation: Citation
+    passage: Passage
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Where the cited words stand in `passage.text`."""
+        return self.citation.start - self.passage.start, self.citation.end - self.passage.start
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One passage with everything an answer cites from it."""
+
+    evidence: tuple[Evidence, ...]
+    passage: Passage
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The numbers of its citations, each once, in the order of the answer."""
+        return tuple(dict.fromkeys(item.citation.n for item in self.evidence))
+
+    @property
+    def spans(self) -> list[tuple[int, int, str]]:
+        """(start, end, key) in `passage.text`."""
+        shift = self.passage.start
+        return [(item.citation.start - shift, item.citation.end - shift, item.key) for item in self.evidence]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One question as the page knows it, while it is being answered and after. `sentences[i]` has the chips `evidence[i]`."""
+
+    key: str
+    question: str
+    query: str = ""
+    sentences: tuple[Claim, ...] = ()
+    evidence: tuple[tuple[Evidence, ...], ...] = ()
+    nearest: tuple[Evidence, ...] = ()
+    answer: Answer | None = None
+    phase: Phase = "searching"
+    problem: str = ""
+    """Why it failed, in words for people."""
+
+    @property
+    def running(self) -> bool:
+        """Whether more is to come."""
+        return self.phase in ("searching", "answering")
+
+    def heard(self, claim: Claim, evidence: tuple[Evidence, ...]) -> Shown:
+        """With one sentence more."""
+        return replace(self, phase="answering", sentences=(*self.sentences, claim), evidence=(*self.evidence, evidence))
+
+    def remembered(self) -> Turn | None:
+        """The turn as history for the next question; None when nothing was answered."""
+        if self.answer is None:
+            return None
+        cited = dict.fromkeys(
+            (c.document, tuple(part for part in re.split(r"\s+[›>]\s+", c.section) if part)) for c in self.answer.citations
+        )
+        return Turn(self.question, self.answer.answer, self.answer.query, tuple(cited))
+
+
+def section_path(section: str) -> tuple[str, ...]:
+    """The headings of a citation's section, from the outermost.
+
+    >>> section_path("2 Water > 2.1 Rivers")
+    ('2 Water', '2.1 Rivers')
+    """
+    return tuple(part for part in re.split(r"\s+[›>]\s+", section.strip()) if part)
+
+
+def gather(key: str, citation: Citation, passage_of: Callable[[Citation], Passage]) -> Evidence:
+    """The citation with its passage. A passage that does not hold the quote at its place is not shown: the quote stands alone instead."""
+    try:
+        passage = passage_of(citation)
+        start, end = citation.start - passage.start, citation.end - passage.start
+        fits = 0 <= start < end and passage.text[start:end] == citation.quote
+    except (KeyError, OSError):
+        fits = False
+    if not fits:
+        place = {"section": citation.section, "page": citation.page, "start": citation.start, "text": citation.quote}
+        passage = Passage(document=citation.document, title=citation.title, publisher="", year=None, language="", **place)
+    return Evidence(key, citation, passage)
+
+
+def cards(evidence: Iterable[Evidence]) -> list[Card]:
+    """Passages in the order in which they are first cited; those that overlap under one heading and page become one card."""
+    made: list[Card] = []
+    for item in evidence:
+        for place, card in enumerate(made):
+            if (joined := _joined(card, item)) is not None:
+                made[place] = Card((*card.evidence, item), joined)
+                break
+        else:
+            made.append(Card((item,), item.passage))
+    return made
+
+
+def _joined(card: Card, item: Evidence) -> Passage | None:
+    here, there = (card.passage, item.passage) if card.passage.start <= item.passage.start else (item.passage, card.passage)
+    first, second = card.evidence[0].citation, item.citation
+    gap = there.start - here.start
+    shared = min(len(here.text) - gap, len(there.text))
+    if (first.document, first.section, first.page) != (second.document, second.section, second.page) or shared < 0:
+        return None
+    if here.text[gap : gap + shared] != there.text[:shared]:
+        return None
+    return replace(here, text=here.text + there.text[shared:], publisher=here.publisher or there.publisher, year=here.year or there.year)
+
+
+def pieces(text: str, spans: Sequence[tuple[int, int, str]]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The text cut at every border of a span, each piece with the keys of the spans over it.
+
+    >>> list(pieces("abcd", [(0, 3, "x"), (2, 4, "y")]))
+    [('ab', ('x',)), ('c', ('x', 'y')), ('d', ('y',))]
+    """
+    inside = [(max(start, 0), min(end, len(text)), key) for start, end, key in spans]
+    cuts = sorted({0, len(text), *(start for start, _, _ in inside), *(end for _, end, _ in inside)})
+    for start, end in zip(cuts, cuts[1:], strict=False):
+        yield text[start:end], tuple(key for first, last, key in inside if first <= start and end <= last)
+
+
+def visible(text: str) -> str:
+    """The text with each character that cannot or must not be shown (controls, reversals of direction, halves of pairs) as U+FFFD."""
+    return _UNSHOWABLE.sub("\ufffd", text)
+
+
+def escaped(text: str) -> str:
+    """Safe inside an element or a quoted attribute of plain HTML."""
+    return html.escape(visible(text), quote=True)
+
+
+def literal(text: str) -> str:
+    """Safe inside a chat message, which is Markdown with HTML: every character means itself, also those that Markdown would read.
+
+    >>> literal("[1](#x) <b>")
+    '&#91;1&#93;&#40;&#35;x&#41; &lt;b&gt;'
+    """
+    parts = _MARKDOWN.split(visible(text))
+    signs = [f"&#{ord(sign)};" for sign in _MARKDOWN.findall(text)]
+    return "".join(html.escape(part, quote=True) + sign for part, sign in zip(parts, [*signs, ""], strict=True)).replace("\n", "<br>")
+
+
+def sentence(claim: Claim, shown: int | None = None) -> str:
+    """The first `shown` characters of a claim, its short answer in bold; `**bold**` of a model counts where there is no short answer."""
+    text, bold = claim.text, []
+    if claim.emphasis:
+        bold = [(*claim.emphasis, "bold")]
+    elif "**" in text:
+        clear, at = "", 0
+        for match in _BOLD.finditer(text):
+            clear += text[at : match.start()]
+            bold.append((len(clear), len(clear) + len(match[1]), "bold"))
+            clear, at = clear + match[1], match.end()
+        text = clear + text[at:]
+    spans = [(start, end, key) for start, end, key in bold if shown is None or start < shown]
+    return "".join(f"<strong>{literal(part)}</strong>" if keys else literal(part) for part, keys in pieces(text[:shown], spans))
+
+
+def question_html(question: str) -> str:
+    """A question as a chat message: exactly what was typed."""
+    return literal(question.strip())
+
+
+def answer_html(turn: Shown, language: str, typed: int | None = None) -> str:
+    """An answer as a chat message: one line of HTML. `typed` shows only so many characters of the last sentence, without its chips."""
+    return f'<div class="answer" id="answer-{turn.key}">{"".join(_answer_parts(turn, language, typed))}</div>'
+
+
+def _answer_parts(turn: Shown, language: str, typed: int | None) -> Iterator[str]:
+    if turn.query and turn.query.strip() != turn.question.strip():
+        title = escaped(say(language, "edit_query"))
+        link = f'<a class="query" href="#query-{turn.key}" title="{title}">{literal(turn.query)}</a>'
+        yield f'<p class="searched">{literal(say(language, "searched_as"))}{link}</p>'
+    if turn.phase == "searching":
+        yield f'<p class="searching">{literal(say(language, "searching"))}<span class="dots"></span></p>'
+    if turn.phase == "failed":
+        yield f'<div class="trouble">{literal(turn.problem)}</div>'
+    answer = turn.answer
+    if answer is not None and answer.abstained:
+        near = say(language, "nearest") if turn.nearest else ""
+        reason = f"<p>{literal(answer.reason)}</p>" if answer.reason else ""
+        yield f'<div class="missing"><strong>{literal(say(language, "not_found"))}</strong>{reason}'
+        yield f"<p>{literal(say(language, 'not_found_help') + ('' if language == 'zh' else ' ') + near)}</p></div>"
+    elif turn.sentences:
+        listed = len(turn.sentences) > 3 and answer is not None and answer.mode == "extractive"
+        yield f'<div class="{"lines" if listed else "flow"}">'
+        for place, claim in enumerate(turn.sentences):
+            writing = typed is not None and place == len(turn.sentences) - 1
+            chips = "" if writing else _chips(turn.evidence[place]) + _verdict(claim, language)
+            yield f'<p class="say">{sentence(claim, typed if writing else None)}{chips}</p> '
+        yield "</div>"
+    if turn.phase == "stopped":
+        yield f'<p class="foot">{literal(say(language, "stopped"))}</p>'
+    elif answer is not None:
+        words = [] if answer.abstained else [say(language, answer.mode, model=answer.model or "LLM")]
+        if "total" in answer.timings_ms:
+            words.append(f"{answer.timings_ms['total']:.0f} ms")
+        yield f'<p class="foot">{literal(" · ".join(words))}</p>'
+
+
+def _chips(evidence: Sequence[Evidence]) -> str:
+    # U+2060 keeps a chip on the line of the word before it
+    return "".join(f'\u2060<a class="chip" href="#cite-{item.key}">{item.citation.n}</a>' for item in evidence)
+
+
+def _verdict(claim: Claim, language: str) -> str:
+    words = say(language, claim.verdict)
+    title = escaped(f"{words}: {claim.why}" if claim.why else words)
+    if claim.verdict == "supported":
+        return f'\u2060<span class="verdict supported" role="img" title="{title}">✓</span>'
+    return f'\u2060<span class="verdict {claim.verdict}" role="note" title="{title}">⚠ {literal(words)}</span>'
+
+
+def panel_html(turns: Sequence[Shown], language: str) -> str:
+    """The sources of every turn; the page shows the last one, and the one whose chip is clicked."""
+    active = turns[-1].key if turns else ""
+    body = "".join(_section(turn, language, turn.key == active) for turn in turns)
+    if not turns:
+        body = (
+            f'<div class="empty"><strong>{escaped(say(language, "no_sources"))}</strong>{escaped(say(language, "no_sources_help"))}</div>'
+        )
+    return f'<div class="panel" data-active="{active}" data-language="{language}">{body}</div>'
+
+
+def _section(turn: Shown, language: str, active: bool) -> str:
+    used = [item for items in turn.evidence for item in items]
+    unused = turn.answer is not None and turn.answer.abstained
+    found = cards(turn.nearest if unused else used)
+    title = escaped(turn.question)
+    parts = [f'<section class="turn{" show" if active else ""}{" unused" if unused else ""}" data-turn="{turn.key}">']
+    parts.append(f'<div class="bar"><span class="asked" title="{title}">{title}</span>')
+    if used and not unused:
+        for step, name, arrow in ((-1, "previous", "↑"), (1, "next", "↓")):
+            label = escaped(say(language, name))
+            parts.append(f'<button type="button" data-step="{step}" aria-label="{label}" title="{label}">{arrow}</button>')
+    parts.append("</div>")
+    if unused:
+        parts.append(f'<p class="note">{escaped(say(language, "unused_help" if found else "unused_none"))}</p>')
+    parts += [_card(card, language, unused) for card in found]
+    parts.append(f'<pre class="plain" hidden>{escaped(plain(turn, language))}</pre></section>')
+    return "".join(parts)
+
+
+def _card(card: Card, language: str, unused: bool) -> str:
+    passage, citation = card.passage, card.evidence[0].citation
+    score = max(item.citation.score for item in card.evidence)
+    numbers = " ".join(map(str, card.numbers))
+    badge = say(language, "unused") if unused else numbers
+    lang = {"zh": "zh-CN", "en": "en"}.get(passage.language, "")
+    meter = min(max(score, 0.0), 1.0) * 100 if score == score else 0.0
+    relevance = escaped(say(language, "relevance"))
+    return (
+        f'<article class="card" data-numbers="{"" if unused else numbers}"><header><span class="number">{escaped(badge)}</span>'
+        f'<div class="about"><h3 lang="{lang}">{escaped(passage.title or citation.title)}</h3>'
+        f'<p class="from">{escaped(_published(passage))}</p><p class="place" lang="{lang}">{escaped(_place(citation, language))}</p></div>'
+        f'<div class="score">{relevance} {score:.2f}<i><b style="width:{meter:.0f}%"></b></i></div></header>'
+        f'<blockquote lang="{lang}">{_marked(card, unused)}</blockquote></article>'
+    )
+
+
+def _marked(card: Card, unused: bool) -> str:
+    several = len(card.numbers) > 1 and not unused
+    number_at: dict[int, list[str]] = {}
+    for item in card.evidence if several else ():
+        number = str(item.citation.n)
+        if number not in (numbers := number_at.setdefault(item.citation.end - card.passage.start, [])):
+            numbers.append(number)
+    made, at = [], 0
+    for part, keys in pieces(card.passage.text, card.spans):
+        at += len(part)
+        if not keys:
+            made.append(escaped(part))
+            continue
+        number = f' data-number="{" ".join(number_at[at])}"' if at in number_at else ""
+        made.append(f'<mark data-keys="{" ".join(keys)}"{number}>{escaped(part)}</mark>')
+    return "".join(made)
+
+
+def _published(passage: Passage) -> str:
+    return " · ".join(str(part) for part in (passage.publisher, passage.year) if part)
+
+
+def _place(citation: Citation, language: str) -> str:
+    page = say(language, "page", page=citation.page) if citation.page is not None else ""
+    return " · ".join(part for part in (citation.section, page) if part)
+
+
+def plain(turn: Shown, language: str) -> str:
+    """Question, answer with [n] and the list of sources as plain text, for the clipboard."""
+    lines = [f"{say(language, 'question')}: {turn.question}"]
+    if turn.query and turn.query.strip() != turn.question.strip():
+        lines.append(f"({say(language, 'searched_as').strip()} {turn.query})")
+    if turn.answer is not None and turn.answer.abstained:
+        lines += ["", f"{say(language, 'answer')}: {say(language, 'not_found')}. {turn.answer.reason}".rstrip()]
+        return visible("\n".join(lines))
+    said = [
+        claim.text.strip() + "".join(f"[{item.citation.n}]" for item in items) + _doubt(claim, language)
+        for claim, items in zip(turn.sentences, turn.evidence, strict=True)
+    ]
+    lines += ["", f"{say(language, 'answer')}: " + "\n".join(said), ""]
+    for _, item in _distinct(turn):
+        about = ", ".join(part for part in (item.citation.title, _published(item.passage), _place(item.citation, language)) if part)
+        lines.append(f"[{item.citation.n}] {about}: “{item.citation.quote}”")
+    return visible("\n".join(lines).rstrip())
+
+
+def markdown(turns: Sequence[Shown], language: str) -> str:
+    """The whole conversation as a Markdown file with a footnote for each span cited."""
+    lines = ["# Veracite", ""]
+    for turn in turns:
+        lines += [f"## {_inert(turn.question)}", ""]
+        if turn.query and turn.query.strip() != turn.question.strip():
+            lines += [f"*{_inert(say(language, 'searched_as') + turn.query)}*", ""]
+        if turn.problem:
+            lines += [_inert(turn.problem), ""]
+        if turn.answer is not None and turn.answer.abstained:
+            lines += [f"**{say(language, 'not_found')}** {_inert(turn.answer.reason)}", ""]
+            continue
+        notes = _distinct(turn)
+        label = {(item.citation.n, item.citation.document, item.citation.start, item.citation.end): name for name, item in notes}
+        for claim, items in zip(turn.sentences, turn.evidence, strict=True):
+            marks = "".join(f"[^{label[i.citation.n, i.citation.document, i.citation.start, i.citation.end]}]" for i in items)
+            lines += [f"{_inert(claim.text)}{marks}{_doubt(claim, language)}", ""]
+        for name, item in notes:
+            about = ", ".join(part for part in (item.citation.title, _published(item.passage), _place(item.citation, language)) if part)
+            lines.append(f"[^{name}]: {_inert(about)}: “{_inert(item.citation.quote)}”")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _doubt(claim: Claim, language: str) -> str:
+    return "" if claim.verdict == "supported" else f" ({say(language, claim.verdict)})"
+
+
+def _distinct(turn: Shown) -> list[tuple[str, Evidence]]:
+    """Each span that is cited, once, with a name for its footnote."""
+    seen: dict[tuple[int, str, int, int], Evidence] = {}
+    for item in (item for items in turn.evidence for item in items):
+        seen.setdefault((item.citation.n, item.citation.document, item.citation.start, item.citation.end), item)
+    return [(f"{turn.key}-{place}", item) for place, item in enumerate(seen.values(), 1)]
+
+
+def _inert(text: str) -> str:
+    """One line in which Markdown and HTML mean themselves."""
+    return re.sub(r"([\\`*_\[\]#|~!$])", r"\\\1", html.escape(" ".join(visible(text).split()), quote=False))
