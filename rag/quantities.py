@@ -60,7 +60,7 @@ _FRACTION = re.compile(rf"百分之(?P<h>{_HAN_NUMBER}|{_ARABIC})")
 _TENTHS = re.compile(r"(?P<h>[一二三四五六七八九\d])成(?![为本功就分立熟果员])")
 _YEAR = re.compile(r"(?<![\d.,])(?P<y>(?:1[89]|20)\d{2})(?:\s?(?:-|~|–|—|至|到)\s?(?P<z>(?:1[89]|20)\d{2}))?\s?(?P<n>年(?!期|内|时间))?(?![\d,]*\d|\.\d|\s?(?:万|亿|个|位|人|家|%|倍|million|billion))")
 _NOT_A_NUMBER = re.compile(r"(?<![\w.])(?:\d+(?:\.\d+){2,}|[A-Za-z]+[-_]?\d+(?:\.\d+)?|\d+(?:g|d|c|b)(?![A-Za-z/])(?:-[A-Za-z])?)(?!\w)", re.IGNORECASE)
-_IDIOMS = re.compile(r"一(?:些|样|般|定|直|旦|致|体|起|种|个|项|方面|系列|步|站式|朵|键|下|切|同|次性|代|线|流|道|点|半|场|层|位|家|条|名|部分)|十分|千行(?:万|百)[业态]|万物|万千|百姓|百业|千家万户|第[一二三四五六七八九十]+|[一二三四五六七八九十]+是|统一|唯一|单一|同一|之一|逐一|不一|万一|三维|二维|四维|多模|千差万别|亿万")
+_IDIOMS = re.compile(r"一(?:些|样|般|定|直|旦|致|体|起|种|个|项|方面|系列|步|站式|朵|键|下|切|同|次性|代|线|流|道|点|半|场|层|位|家|条|名|部分)|十分(?!钟|之)|千行(?:万|百)[业态]|万物|万千|百姓|百业|千家万户|第[一二三四五六七八九十]+|[一二三四五六七八九十]+是|统一|唯一|单一|同一|之一|逐一|不一|万一|三维|二维|四维|多模|千差万别|亿万")
 
 
 def normalise(text: str) -> str:
@@ -158,13 +158,12 @@ def quantities(text: str) -> list[Quantity]:
         if kind == "duration" and unit == "年" and 1800 <= low <= 2100:
             kind = "year"
         take(start, end, low * magnitude_low, high * magnitude_high, unit, kind or "bare")
-    idioms = [match.span() for match in _IDIOMS.finditer(plain)]
+    for match in _IDIOMS.finditer(plain):
+        blank(*match.span())
     for match in _HAN.finditer(plain):
         start, end = match.span()
         unit, kind = _unit(match)
         number = match["h"]
-        if any(a <= start < b for a, b in idioms) and not (len(number) > 1 and kind):
-            continue
         if not kind and (len(number) < 2 or not set(number) & LARGE.keys()):
             continue
         if number in ("几", "数"):

@@ -1,0 +1,36 @@
+"""Follow-ups: which turns lean on the last one, and what comes along."""
+
+import pytest
+
+from rag.followup import leans, rewrite
+from rag.types import Turn
+
+
+@pytest.mark.parametrize("text", ["那能源行业呢？", "它有哪三条路径？", "and by when?", "其中海上部分占多少？", "准不准？", "What about its cost?", "再往后呢？"])
+def test_leaning_turns(text):
+    assert leans(text)
+
+
+@pytest.mark.parametrize("text", ["潮汐发电的装机容量是多少？", "What is the capacity of tidal plants?", "HTAP 全称", "蓝碳交易市场有哪些参与方？"])
+def test_turns_that_stand_alone(text):
+    assert not leans(text)
+
+
+def test_a_fresh_question_is_untouched_by_the_last_one():
+    asked = rewrite("潮汐发电的装机容量是多少？", [Turn("蜜蜂为什么减少？", "因为农药。")])
+    assert (asked.query, asked.carried) == ("潮汐发电的装机容量是多少？", "")
+
+
+def test_the_last_question_comes_along_and_its_year_is_replaced():
+    asked = rewrite("那 2025 年呢？", [Turn("2030 年潮汐发电的成本是多少？", "0.31 元。")])
+    assert "潮汐发电" in asked.carried and "2030" not in asked.carried
+    assert asked.query == "2030 年潮汐发电的成本是多少；那 2025 年呢？"
+
+
+def test_announced_change_of_topic():
+    assert rewrite("换个话题：它呢？", [Turn("潮汐是什么？", "")]).carried == ""
+
+
+def test_chain_of_short_turns_keeps_the_topic():
+    asked = rewrite("它呢？", [Turn("潮汐发电成本多少？"), Turn("那东岸呢？")])
+    assert "潮汐发电" in asked.carried and "东岸" in asked.carried

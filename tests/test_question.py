@@ -1,0 +1,61 @@
+"""What a question asks: kind, language, content words, demands."""
+
+import pytest
+
+from rag.question import kind_of, language_of, quantity_answers, read_question, strip_asking
+from rag.types import Document
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("潮汐电站为什么要建三座，成本多少？", "why"),
+        ("HTAP 全称", "abbreviation"),
+        ("What does ZTNA stand for?", "abbreviation"),
+        ("潮汐能是什么？", "definition"),
+        ("报告里说的“蓝碳”指的是怎样一个过程？", "definition"),
+        ("How does the report define blue carbon?", "definition"),
+        ("它有哪三条路径？", "list"),
+        ("Which three routes are there, and what are the stages?", "list"),
+        ("海上风电 2030 年能占几成？", "number"),
+        ("How many turbines will there be?", "number"),
+        ("这一章的点评专家是谁？", "person"),
+        ("互连联盟叫什么名字？", "entity"),
+        ("关于渔业，两份报告各自怎么说？", "compare"),
+        ("珊瑚白化如何缓解？", "why"),
+    ],
+)
+def test_kind(text, kind):
+    assert kind_of(text) == kind
+
+
+def test_names_of_two_reports_make_a_comparison():
+    def report(name: str, publisher: str) -> Document:
+        return Document(name, name, "", (), "", "", publisher)
+
+    reports = (report("tides", "海风研究社"), report("bees", "Bee Institute"))
+    question = read_question("海风研究社和 Bee Institute 怎么看授粉？", reports)
+    assert (question.kind, question.reports) == ("compare", ("bees", "tides"))
+    assert read_question("海风研究社怎么看授粉？", reports).reports == ("tides",)
+
+
+def test_language_follows_the_words_not_the_names():
+    assert [language_of(text) for text in ("CIPU 是什么？", "What does 蓝碳 mean in this report?", "HTAP 全称")] == ["zh", "en", "zh"]
+
+
+def test_asking_words_go_and_latin_names_stay():
+    assert strip_asking("那 PaC 的全称是什么呢？") == "PaC 全称"
+    assert "能源" in strip_asking("那能源这块呢，华为怎么看？") and "华为" in strip_asking("那能源这块呢，华为怎么看？")
+    assert strip_asking("What is the growth rate of the market?") == "growth rate market"
+    assert strip_asking("什么是？") == "什么是？"
+
+
+def test_demands():
+    question = read_question("到 2035 年，5G-A 的 API 占比是多少？")
+    assert (question.years, question.names, question.asked) == (frozenset({2035}), ("5G-A", "API"), ("percent", "multiple"))
+
+
+def test_a_number_of_the_question_does_not_answer_it():
+    question = read_question("到 2030 年占比多少？")
+    text = "到 2030 年，占比为 70%，共 12 家。"
+    assert [text[a:b] for a, b in quantity_answers(question, text)] == ["70%"]
