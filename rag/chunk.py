@@ -183,7 +183,7 @@ def _groups(document: Document, tokens_of: Callable[[str], int]) -> list[_Group]
             groups.append(_Group(tuple(run), run[0].section, _manner(body), tokens))
             run.clear()
 
-    for position, block in enumerate(document.blocks):
+    for block in document.blocks:
         if block.kind == "contents":
             close()
             continue

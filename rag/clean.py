@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
 
@@ -18,7 +18,7 @@ from rag.types import Kind
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff々〇"
 _CJK_MARKS = "，。、；：！？（）《》「」『』【】“”‘’—…·％"
-_SENTENCE_END = re.compile(r"[。！？!?…；;.][”’」』）)】》\"']*$")
+_SENTENCE_END = re.compile(r"[。！？!?；;][”’」』）)】》\"']*$|[….][”’\"']*$")
 _FULL_STOP = re.compile(r"[。！？]|[.!?](?=\s|$)")
 _BULLET = re.compile(r"^[●•◆■▪▶➢○◇□▲►✓✔◎∙‣⁃]\s*|^[-*–—]\s+(?=\S)")
 _DOTTED = re.compile(r"^(\d{1,2})\s?\.\s?(\d{1,2})(?:\s?\.\s?(\d{1,2}))?(?:\s?\.\s?(\d{1,2}))?[.、]?\s+(?=\S)")
@@ -54,7 +54,7 @@ _ROLE_LABELS = {
     "点评": "remark",
 }
 _JOB = re.compile(
-    r"(?:院长|院士|总裁|教授|研究员|负责人|董事长|理事长|秘书长|委员|执委|创始人|总工|总工程师|工程师|首席\S{0,12}|主任|合伙人|总\s*经\s*理|经理|"
+    r"(?:院长|院士|总裁|教授|研究员|负责人|董事长|理事长|秘书长|委员|执委|创始人|总工|总工程师|工程师|主任|合伙人|总\s*经\s*理|经理|"
     r"主席|博士|科学家|总监|风险官|技术官|执行官|信息官|顾问|专家|主编|副部长|部长|司长|所长|校长|CEO|CTO|CIO|CFO|"
     r"President|Professor|Director|Chairman|Founder|Partner|Officer|Scientist|Fellow)[，,、]?$"
 )
@@ -146,8 +146,8 @@ def join_lines(before: str, after: str, compounds: frozenset[str] = frozenset(),
     A hyphen stays when the word is known with it (`compounds`), or when what follows is not a small letter. `spaced` says that this text
     sets a blank between Han and Latin letters or digits.
 
-    >>> join_lines("建设开放", "平台"), join_lines("an open plat-", "form"), join_lines("an open", "platform"), join_lines("the Now-", "Casting")
-    ('建设开放平台', 'an open platform', 'an open platform', 'the Now-Casting')
+    >>> join_lines("建设开放", "平台"), join_lines("an open plat-", "form"), join_lines("an open", "platform")
+    ('建设开放平台', 'an open platform', 'an open platform')
     """
     if not before or not after:
         return before + after
@@ -209,7 +209,10 @@ def running_heads(lines: Sequence[Line]) -> set[int]:
     edges: dict[int, list[int]] = {}
     for position, line in enumerate(lines):
         edges.setdefault(line.page, []).append(position)
-    bare = lambda text: re.sub(r"[\d\s]+", "", text)
+
+    def bare(text: str) -> str:
+        return re.sub(r"[\d\s]+", "", text)
+
     found: set[int] = set()
     pages = len(edges)
     if pages < 3:
@@ -349,65 +352,81 @@ def undo_tabs(line: str) -> str:
 def pieces_from_lines(lines: Sequence[Line]) -> list[Piece]:
     """All repairs, in order: heads and page numbers out, contents marked, headings found, lines joined to paragraphs, sections given."""
     contents = contents_lines(lines)
-    heads = running_heads(lines) - contents
     squeezed = [undo_spacing(line.text) for line in lines]
-    titles, groups = running_titles([line.text for position, line in enumerate(lines) if position not in contents])
-    recurring = Counter(squeezed)
-    dropped = set(heads)
-    for position, text in enumerate(squeezed):
-        if position in contents:
-            continue
-        match = _RUNNING_TITLE.match(lines[position].text)
-        if (match and match["title"] in titles) or (titles and (_LABEL_ALONE.match(text) or text in groups)):
-            dropped.add(position)
-        elif position in heads or (recurring[text] >= 4 and any(squeezed[head] == text for head in heads) and len(text) <= 40):
-            dropped.add(position)
     numbered, plain = titles_in_contents(lines[position].text for position in sorted(contents))
-    page = _Page(lines, squeezed, contents, titles, numbered, plain, _joiner(squeezed))
+    chapter_numbers = {at for at in range(1, len(lines)) if re.fullmatch(r"0?\d{1,2}", squeezed[at]) and squeezed[at - 1] in plain}
+    dropped = running_heads(lines) - contents - chapter_numbers
+    repeated = {text for text, count in Counter(squeezed).items() if count >= 4} & {squeezed[position] for position in dropped}
+    titles, groups = running_titles([line.text for position, line in enumerate(lines) if position not in contents])
+    for position, text in enumerate(squeezed):
+        match = _RUNNING_TITLE.match(lines[position].text)
+        known = (match and match["title"] in titles) or (titles and (_LABEL_ALONE.match(text) or text in groups))
+        if position not in contents and (known or text in repeated and len(text) <= 40 and position not in chapter_numbers):
+            dropped.add(position)
     kept = [position for position in range(len(lines)) if position not in dropped]
-    drafts = _drafts(page, kept)
+    page = _Page(lines, squeezed, kept, contents, titles, numbered, plain, _joiner(squeezed), [width(line.text) for line in lines])
+    page.figures = _figure_lines(page)
+    page.signatures = _signatures(page)
+    drafts = _drafts(page)
     drafts = _headings_in_place(drafts)
     if titles:
         drafts = _labels_gathered(drafts, set(titles.values()))
     return _sections(drafts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Page:
     """What is known of all lines before they are joined."""
 
     lines: Sequence[Line]
     squeezed: Sequence[str]
+    kept: list[int]
+    """Positions of the lines that stay, in order; the functions below speak of indexes into this list."""
     contents: set[int]
     titles: dict[str, str]
     numbered: dict[str, str]
     plain: set[str]
     join: Callable[[str, str], str]
+    widths: list[int] = field(default_factory=list)
+    figures: set[int] = field(default_factory=set)
+    signatures: dict[int, tuple[int, str, list[str]]] = field(default_factory=dict)
+    counted: int = 0
+    """Number of the last "1)" heading below the numbered heading that stands open."""
+
+    def text(self, index: int) -> str:
+        return self.squeezed[self.kept[index]]
+
+    def line(self, index: int) -> Line:
+        return self.lines[self.kept[index]]
+
+    def measure(self, index: int) -> float:
+        """Usual width of the lines around `index`."""
+        around = [self.widths[p] for p in self.kept[max(0, index - 8) : index + 9] if p not in self.figures and self.widths[p] >= 12]
+        return median(around) if around else 40.0
 
 
 @dataclass(slots=True)
 class _Draft:
-    """A piece in the making. `depth` is the level of a heading, counted from 1; `role` is what a label says of it."""
+    """A piece in the making."""
 
     kind: Kind
     text: str
     line: Line
     depth: int = 0
+    """Level of a heading from 1; -1 for one below whatever stands open; 0 for a label."""
     speaker: str = ""
     role: str = ""
+    """What a label says of the text that belongs to it."""
     is_open: bool = False
+    """A paragraph that stops inside a sentence."""
     foot: bool = False
+    """A heading with nothing below it on its page."""
     drop_capital: bool = False
     boxed: bool = False
+    """Set apart in a text box of its own."""
+    measure: float = 0.0
+    """Usual width of its lines."""
     signature: bool = False
-
-
-def _known_label(text: str) -> bool:
-    return text in _ROLE_LABELS or bool(_LABEL_ALONE.match(text)) or bool(_FRONT_MATTER_WORDS.match(text))
-
-
-def _dotted_number(match: re.Match[str]) -> str:
-    return ".".join(group for group in match.groups() if group)
 
 
 def _joiner(texts: Sequence[str]) -> Callable[[str, str], str]:
@@ -418,372 +437,366 @@ def _joiner(texts: Sequence[str]) -> Callable[[str, str], str]:
     return partial(join_lines, compounds=compounds, spaced=apart > close)
 
 
-def _drafts(page: _Page, kept: list[int]) -> list[_Draft]:
+def _glued_label(text: str) -> re.Match[str] | None:
+    """A label set before the first words of its paragraph, on one line with them."""
+    match = re.match(r"^(\S{2,6}) +(?=\S)", text)
+    return match if match and match[1] in _ROLE_LABELS else None
+
+
+def _known_label(text: str) -> bool:
+    return text in _ROLE_LABELS or bool(_LABEL_ALONE.match(text)) or bool(_FRONT_MATTER_WORDS.match(text))
+
+
+def _dotted_number(match: re.Match[str]) -> str:
+    return ".".join(group for group in match.groups() if group)
+
+
+def _drafts(page: _Page) -> list[_Draft]:
     """One pass over the lines that stay, from the top: each stretch becomes a draft."""
-    lines, squeezed = page.lines, page.squeezed
     drafts: list[_Draft] = []
-    figures = _figure_lines(page, kept)
-    signatures = _signatures(page, kept)
-    widths = {position: width(lines[position].text) for position in kept}
     abbreviations = False
     index = 0
-    counted_under: dict[str, int] = {"number": 0}
-
-    def local_width(index: int) -> float:
-        around = [widths[p] for p in kept[max(0, index - 8) : index + 9] if p not in figures and widths[p] >= 12]
-        return median(around) if around else 40.0
-
-    def last_open() -> _Draft | None:
-        for draft in reversed(drafts[-12:]):
-            if draft.kind in ("prose", "item") and not draft.boxed and not draft.signature:
-                return draft if draft.is_open else None
-            if draft.kind == "heading" and not draft.role:
-                return None
-        return None
-
-    while index < len(kept):
-        position = kept[index]
-        line, text = lines[position], squeezed[position]
+    while index < len(page.kept):
+        position, line = page.kept[index], page.line(index)
+        whole = re.sub(r"\s+", " ", line.text)
+        heading = None if position in page.contents else _heading(page, index, drafts)
         if position in page.contents:
-            drafts.append(_Draft("contents", re.sub(r"(?:[.．…·]\s?){4,}", " … ", line.text).strip(), line))
+            drafts.append(_Draft("contents", re.sub(r"(?:[.．…·]\s?){4,}", " … ", whole).strip(), line))
             index += 1
-            continue
-        heading = _heading(page, kept, index, counted_under, drafts, figures, local_width(index))
-        if heading is not None:
-            draft, used = heading
-            abbreviations = bool(_ABBREVIATION_HEAD.search(draft.text)) if not draft.role else abbreviations
-            drafts.append(draft)
-            index += used
-            continue
-        if abbreviations and position not in signatures:
-            if not _ABBREVIATION_HEAD.search(text) or re.match(r"[A-Za-z]", text):
-                starts = bool(re.match(r"[A-Za-z0-9]", text)) and bool(re.search(rf"[{HAN}]", text) or index + 1 < len(kept))
-                whole = drafts[-1].kind == "abbreviation" and bool(re.search(rf"[{HAN}]", drafts[-1].text))
-                if starts and (whole or drafts[-1].kind != "abbreviation"):
-                    drafts.append(_Draft("abbreviation", re.sub(r"\s+", " ", line.text), line))
-                elif drafts[-1].kind == "abbreviation":
-                    drafts[-1].text = page.join(drafts[-1].text, text)
-                else:
-                    drafts.append(_Draft("abbreviation", re.sub(r"\s+", " ", line.text), line))
-            else:
-                drafts.append(_Draft("row", re.sub(r"\s+", " ", line.text), line))
+        elif heading is not None:
+            drafts.append(heading[0])
+            if not heading[0].role:
+                abbreviations = bool(_ABBREVIATION_HEAD.search(heading[0].text))
+            index += heading[1]
+        elif abbreviations and position not in page.signatures:
+            _abbreviation(page, index, drafts)
             index += 1
-            continue
-        if position in signatures:
-            used, name, jobs = signatures[position]
+        elif position in page.signatures:
+            used, name, jobs = page.signatures[position]
             signed = " ".join([name, *jobs])
             drafts.append(_Draft("prose", signed, line, speaker=signed, signature=True))
             index += used
-            continue
-        if position in figures or _CAPTION.match(text):
-            if position in figures and drafts and drafts[-1].kind == "figure" and kept[index - 1] in figures:
-                drafts[-1].text += "\n" + re.sub(r"\s+", " ", line.text)
+        elif position in page.figures or _CAPTION.match(page.squeezed[position]):
+            if position in page.figures and drafts and drafts[-1].kind == "figure" and page.kept[index - 1] in page.figures:
+                drafts[-1].text += "\n" + whole
             else:
-                drafts.append(_Draft("figure", re.sub(r"\s+", " ", line.text), line))
+                drafts.append(_Draft("figure", whole, line))
             index += 1
-            continue
-        # A label set before the first words of its paragraph on one line.
-        glued = re.match(r"^(\S{2,6}) +(?=\S)", line.text)
-        if glued and glued[1] in _ROLE_LABELS:
-            drafts.append(_Draft("heading", glued[1], line, role=_ROLE_LABELS[glued[1]]))
-            text = undo_spacing(line.text[glued.end() :])
-        index = _paragraph(page, kept, index, text, drafts, figures, signatures, local_width, widths, last_open)
+        else:
+            text = page.squeezed[position]
+            glued = _glued_label(line.text)
+            if glued:
+                drafts.append(_Draft("heading", glued[1], line, role=_ROLE_LABELS[glued[1]]))
+                text = undo_spacing(line.text[glued.end() :])
+            index = _paragraph(page, index, text, drafts)
     return drafts
 
 
-def _paragraph(page, kept, index, text, drafts, figures, signatures, local_width, widths, last_open) -> int:
-    """Read one paragraph or item from `index` on; returns the index behind it."""
-    lines, squeezed = page.lines, page.squeezed
-    first = lines[kept[index]]
-    capital = _drop_capital(page, kept, index, figures)
-    is_open = last_open() is not None
-    bullet = _BULLET.match(text)
-    counted = _NUMBERED.match(text) and not is_open
-    draft = _Draft("item" if bullet or counted else "prose", text[bullet.end() :] if bullet else text, first)
-    draft.drop_capital = capital
-    boxed = _box_length(page, kept, index) >= 3 and not bullet and not capital
-    continued = None
-    if not bullet and not capital and not counted:
-        continued = last_open()
-        if continued is not None and boxed and continued.line.page == first.page and drafts and drafts[-1] is not continued:
-            continued = None
-        if boxed and continued is not None and not _same_shape(page, kept, index, local_width):
-            continued = None
-    if boxed and continued is None:
-        draft.boxed = True
-    if continued is not None:
-        joined = continued
-        joined.text = page.join(joined.text, draft.text)
-        draft = joined
+def _abbreviation(page: _Page, index: int, drafts: list[_Draft]) -> None:
+    """Add a line to a list of abbreviations: a new row where a term begins and the row before is whole, else more of that row."""
+    text, whole = page.text(index), re.sub(r"\s+", " ", page.line(index).text)
+    if _ABBREVIATION_HEAD.search(text) and not re.match(r"[A-Za-z]", text):
+        drafts.append(_Draft("row", whole, page.line(index)))
+        return
+    before = drafts[-1] if drafts and drafts[-1].kind == "abbreviation" else None
+    finished = before is None or bool(re.search(rf"[{HAN}]", before.text))
+    if before is not None and not (finished and re.match(r"[A-Za-z0-9]", text)):
+        before.text = page.join(before.text, text)
     else:
+        drafts.append(_Draft("abbreviation", whole, page.line(index)))
+
+
+def _paragraph(page: _Page, index: int, text: str, drafts: list[_Draft]) -> int:
+    """Read one paragraph or list item from `index` on and return the index behind it; an open paragraph is continued."""
+    capital = _drop_capital(page, index)
+    bullet, numbered = _BULLET.match(text), _NUMBERED.match(text)
+    boxed = _box_length(page, index) >= 3 and not bullet and not capital
+    held = None if bullet or capital else _open_paragraph(drafts)
+    if held is not None and boxed and not _same_shape(page, index, held.measure):
+        held = None
+    if held is not None:
+        held.text = page.join(held.text, text)
+        draft = held
+    else:
+        is_item = bool(bullet) or bool(numbered)
+        draft = _Draft("item" if is_item else "prose", text[bullet.end() :] if bullet else text, page.line(index))
+        draft.drop_capital, draft.boxed = capital, boxed
         drafts.append(draft)
     at = index
-    while True:
-        position = kept[at]
-        own = [widths[p] for p in kept[index + 1 : at + 1]]
-        ends = bool(_SENTENCE_END.search(squeezed[position]))
-        local = local_width(at)
-        next_at = at + 1
-        draft.is_open = not ends
-        if next_at >= len(kept):
-            draft.is_open = False
-            return next_at
-        following = kept[next_at]
-        tight = lines[following].tight
-        only_capital = capital and at == index and len(squeezed[position]) == 1
-        if not only_capital:
-            if draft.boxed and not tight and ends:
-                draft.is_open = False
-                return next_at
-            if ends and draft.kind == "item" and len(own) >= 2 and (own[-1] < 0.93 * max(own) or widths[following] > max(own) + 1):
-                return next_at
-            if ends and not draft.boxed and (widths[position] < 0.85 * local or not tight and _box_length(page, kept, next_at) >= 3):
-                return next_at
-            if lines[following].paragraph and (ends or widths[position] < 0.8 * local):
-                draft.is_open = draft.is_open and not lines[following].paragraph
-                return next_at
-            if squeezed[position].endswith(("：", ":")) and widths[position] < 0.8 * local:
-                draft.is_open = False
-                return next_at
-            if (
-                not ends
-                and widths[position] < 0.6 * local
-                and not draft.boxed
-                and not squeezed[position].endswith(("，", "、", ","))
-                and not capital
-            ):
-                draft.is_open = False
-                return next_at
-        if following in page.contents or following in figures or following in signatures or _CAPTION.match(squeezed[following]):
-            return next_at
-        if _BULLET.match(squeezed[following]) or squeezed[following] in page.titles or squeezed[following] in _ROLE_LABELS:
-            return next_at
-        if ends and (
-            _drop_capital(page, kept, next_at, figures) or squeezed[following] in page.plain or _LEAD_IN.match(squeezed[following])
+    while at + 1 < len(page.kept) and not _paragraph_ends(page, index, at, draft):
+        at += 1
+        draft.text = page.join(draft.text, page.text(at))
+    if at + 1 >= len(page.kept):
+        draft.is_open = False
+    return at + 1
+
+
+def _open_paragraph(drafts: list[_Draft]) -> _Draft | None:
+    """The last paragraph, when it stops inside a sentence and no heading stands behind it; boxes and figures in between do not count."""
+    for draft in reversed(drafts[-12:]):
+        if draft.kind in ("prose", "item") and not draft.boxed and not draft.signature:
+            return draft if draft.is_open else None
+        if draft.kind == "heading" and not draft.role:
+            return None
+    return None
+
+
+def _paragraph_ends(page: _Page, first: int, at: int, draft: _Draft) -> bool:
+    """Whether the paragraph that began at `first` ends with line `at`; notes in the draft whether it stops inside a sentence."""
+    text, wide, local = page.text(at), page.widths[page.kept[at]], page.measure(at)
+    below, line_below, text_below, wide_below = page.kept[at + 1], page.line(at + 1), page.text(at + 1), page.widths[page.kept[at + 1]]
+    own = [page.widths[p] for p in page.kept[first + 1 : at + 1]]
+    ends = bool(_SENTENCE_END.search(text))
+    draft.is_open = not ends
+    draft.measure = median(own) if len(own) >= 2 else wide
+    box_below = not line_below.tight and _box_length(page, at + 1) >= 3
+    if not (draft.drop_capital and at == first and len(text) == 1):
+        if draft.boxed and not line_below.tight and ends:
+            return True
+        if ends and not draft.boxed and (wide < 0.85 * local or box_below):
+            return True
+        if ends and draft.kind == "item" and len(own) >= 2 and (wide < 0.93 * max(own) or wide_below > max(own) + 1):
+            return True  # items hang on their bullet, so a wider line is no longer theirs
+        indented = len(own) >= 2 and wide_below <= min(local, max(own)) - 3 and not _SENTENCE_END.search(text_below)
+        if ends and not draft.boxed and indented:
+            return True
+        cut_short = wide < (0.8 if draft.kind == "item" else 0.6) * local and not text.endswith(("，", "、", ","))
+        lead_in = text.endswith(("：", ":")) and wide < 0.8 * local
+        if (
+            lead_in
+            or line_below.paragraph
+            and (ends or wide < 0.8 * local)
+            or not ends
+            and cut_short
+            and not draft.boxed
+            and not draft.drop_capital
         ):
-            return next_at
-        if ends and _NUMBERED.match(squeezed[following]):
-            return next_at
-        if _heading_shape(page, kept, next_at, ends):
-            return next_at
-        if not draft.boxed and not tight and _box_length(page, kept, next_at) >= 3 and not only_capital:
-            return next_at
-        draft.text = page.join(draft.text, squeezed[following])
-        at = next_at
+            draft.is_open = False
+            return True
+        if not draft.boxed and box_below:
+            return True
+    if below in page.contents or below in page.figures or below in page.signatures or _CAPTION.match(text_below):
+        return True
+    if _BULLET.match(text_below) or text_below in page.titles or text_below in _ROLE_LABELS or _heading_shape(page, at + 1, ends):
+        return True
+    return ends and bool(
+        _drop_capital(page, at + 1)
+        or text_below in page.plain
+        or _LEAD_IN.match(text_below)
+        or _NUMBERED.match(text_below)
+        or _glued_label(line_below.text)
+        or (line_below.rank > 0 and line_below.rank != page.line(at).rank)
+    )
 
 
-def _same_shape(page: _Page, kept: list[int], index: int, local_width) -> bool:
-    """Whether the box at `index` is set in the width of the text around it, so that it can go on an open paragraph."""
-    box = [width(page.lines[p].text) for p in kept[index : index + _box_length(page, kept, index)]]
-    return 0.8 < median(box) / local_width(index) < 1.25
+def _same_shape(page: _Page, index: int, measure: float) -> bool:
+    """Whether the box at `index` is set as wide as an open paragraph, so that it can go on with it."""
+    box = [page.widths[p] for p in page.kept[index : index + _box_length(page, index)]]
+    return 0.8 * measure < median(box) < 1.25 * measure
 
 
-def _box_length(page: _Page, kept: list[int], index: int) -> int:
+def _box_length(page: _Page, index: int) -> int:
     """Lines in the text box that starts at `index`: the line and the tight ones below it."""
     end = index + 1
-    while end < len(kept) and page.lines[kept[end]].tight and kept[end] == kept[end - 1] + 1:
+    while end < len(page.kept) and page.line(end).tight and page.kept[end] == page.kept[end - 1] + 1:
         end += 1
     return end - index
 
 
-def _drop_capital(page: _Page, kept: list[int], index: int, figures: set[int]) -> bool:
+def _drop_capital(page: _Page, index: int) -> bool:
     """Whether a paragraph opens here with a drop capital: a lone Han character above, or parted by a blank from, a line of text."""
-    position = kept[index]
-    text = page.lines[position].text
-    if position in figures:
+    if page.kept[index] in page.figures:
         return False
+    text = page.line(index).text
     if re.fullmatch(rf"[{HAN}]", text):
-        following = kept[index + 1] if index + 1 < len(kept) else None
-        return following is not None and width(page.lines[following].text) >= 16 and following not in figures
+        return index + 1 < len(page.kept) and width(page.line(index + 1).text) >= 16 and page.kept[index + 1] not in page.figures
     return bool(re.match(rf"^[{HAN}] [{HAN}]{{2}}", text)) and not is_letter_spaced(text)
 
 
-def _heading_shape(page: _Page, kept: list[int], index: int, after_sentence: bool) -> bool:
+def _heading_shape(page: _Page, index: int, after_sentence: bool) -> bool:
     """Whether the line at `index` opens a numbered heading, judged by its shape and by the contents alone."""
-    text = page.squeezed[kept[index]]
+    text = page.text(index)
     dotted = _DOTTED.match(text)
     if dotted and _is_dotted_heading(page, text, dotted, after_sentence):
         return True
     if _COUNTED.match(text) and after_sentence:
         return True
-    return bool(_CHAPTER.match(text) and len(text) <= 40 or _APPENDIX.match(text) and len(text) <= 40)
+    return len(text) <= 40 and bool(_CHAPTER.match(text) or _APPENDIX.match(text))
 
 
 def _is_dotted_heading(page: _Page, text: str, dotted: re.Match[str], after_sentence: bool) -> bool:
-    number, rest = _dotted_number(dotted), text[dotted.end() :]
+    """A dotted number opens a heading when the contents have it with the same words; without contents, when no sentence is open."""
+    number, rest = _dotted_number(dotted), re.sub(r"\W", "", text[dotted.end() :])
     if number in page.numbered:
         known = re.sub(r"\W", "", page.numbered[number])
-        return known[:4] == re.sub(r"\W", "", rest)[:4] or known.startswith(re.sub(r"\W", "", rest)[:6])
+        return bool(rest) and (known[:4] == rest[:4] or known.startswith(rest[:6]))
+    words = text[dotted.end() :]
     return (
-        not page.numbered and after_sentence and len(rest) <= 60 and not re.search(r"[。，；,;]$", rest) and not re.match(r"[\d%％]", rest)
+        not page.numbered
+        and after_sentence
+        and len(words) <= 80
+        and not re.search(r"[。，；,;]$", words)
+        and not re.match(r"[\d%％]", words)
     )
 
 
-def _heading(page, kept, index, counted_under, drafts, figures, local) -> tuple[_Draft, int] | None:
+def _heading(page: _Page, index: int, drafts: list[_Draft]) -> tuple[_Draft, int] | None:
     """The heading that starts at `index` and how many lines it takes, or None."""
-    lines, squeezed = page.lines, page.squeezed
-    position = kept[index]
-    line, text = lines[position], squeezed[position]
-    previous = drafts[-1] if drafts else None
-    after_sentence = previous is None or not previous.is_open
-    box = _box_length(page, kept, index)
-    foot = index + 1 >= len(kept) or lines[kept[index + 1]].page != line.page
+    line, text = page.line(index), page.text(index)
+    after_sentence = not drafts or not drafts[-1].is_open
 
-    def whole(limit: int = 3) -> tuple[str, int]:
-        """The heading with its wrapped lines: tight lines go on, and so does a line that the contents complete."""
-        taken, used = text, 1
-        while used < min(box, limit) and not _heading_shape(page, kept, index + used, True):
-            taken = page.join(taken, squeezed[kept[index + used]])
-            used += 1
-        if used == 1 and index + 1 < len(kept) and (width(line.text) > 0.8 * local or text.endswith(("，", "、", ","))):
-            below = kept[index + 1]
-            short = width(lines[below].text) < 0.72 * local and not re.search(r"[。！？；：，、]$", squeezed[below])
-            plain = not _heading_shape(page, kept, index + 1, True) and not _BULLET.match(squeezed[below]) and below not in figures
-            if short and plain and lines[below].page == line.page and not lines[below].paragraph:
-                taken, used = page.join(taken, squeezed[below]), 2
-        return taken, used
+    def at_foot(used: int) -> bool:
+        return index + used >= len(page.kept) or page.line(index + used).page != line.page
 
     if text in page.titles:
-        used = 1
-        return _Draft("heading", page.titles[text], line, depth=1), used
+        return _Draft("heading", page.titles[text], line, depth=1), 1
     if text in _ROLE_LABELS:
         return _Draft("heading", text, line, role=_ROLE_LABELS[text]), 1
     dotted = _DOTTED.match(text)
     if dotted and _is_dotted_heading(page, text, dotted, after_sentence):
-        taken, used = whole()
+        whole, used = _wrapped(page, index)
         number = _dotted_number(dotted)
-        end_of_page = index + used >= len(kept) or lines[kept[index + used]].page != line.page
-        if not end_of_page:
-            counted_under["number"] = 0
-        return _Draft(
-            "heading", f"{number} {taken[_DOTTED.match(taken).end() :]}", line, depth=number.count(".") + 1, foot=end_of_page
-        ), used
+        if not at_foot(used):
+            page.counted = 0
+        words = whole[_DOTTED.match(whole).end() :]
+        return _Draft("heading", f"{number} {words}", line, depth=number.count(".") + 1, foot=at_foot(used)), used
     counted = _COUNTED.match(text)
-    if counted and after_sentence and int(counted[1]) in (1, counted_under["number"] + 1):
-        taken, used = whole()
-        if not re.search(r"[。；]", taken) and len(taken) <= 80:
-            counted_under["number"] = int(counted[1])
-            body = taken[_COUNTED.match(taken).end() :]
-            return _Draft("heading", f"{counted[1]}) {body}", line, depth=-1), used
-    if len(text) <= 40 and after_sentence and not re.search(r"[。，；！？,;]$", text):
-        number_below = kept[index + 1] if index + 1 < len(kept) else None
-        if (
-            number_below is not None
-            and text in page.plain
-            and re.fullmatch(r"0?\d{1,2}", squeezed[number_below])
-            and line.page == lines[number_below].page
-        ):
-            foot = index + 2 >= len(kept) or lines[kept[index + 2]].page != line.page
-            return _Draft("heading", f"{int(squeezed[number_below])} {text}", line, depth=1, foot=foot), 2
-        if _CHAPTER.match(text) or _APPENDIX.match(text):
-            taken, used = whole(2)
-            return _Draft("heading", taken, line, depth=1, foot=foot), used
-        words = line.text.split()
-        if words and all(_FRONT_MATTER_WORDS.match(word) for word in words):
-            return _Draft("heading", " ".join(words), line, depth=1, foot=foot), 1
-        opens_page = index == 0 or lines[kept[index - 1]].page != line.page
-        body_below = (
-            index + 1 < len(kept) and width(lines[kept[index + 1]].text) > max(24, 2 * width(text)) and not lines[kept[index + 1]].tight
-        )
-        if opens_page and index and position not in figures and 2 <= len(text) <= 14 and body_below and re.search(rf"[{HAN}]{{2}}", text):
-            return _Draft("heading", text, line, depth=1), 1
-        if line.rank > 0 and len(text) <= 40 and (re.search(rf"[{HAN}A-Za-z]{{2}}", text)):
-            used, taken = 1, text
-            while index + used < len(kept) and used < 3 and lines[kept[index + used]].rank == line.rank and lines[kept[index + used]].tight:
-                taken = page.join(taken, squeezed[kept[index + used]])
-                used += 1
-            return _Draft("heading", taken, line, depth=max(1, 4 - line.rank)), used
+    if counted and after_sentence and int(counted[1]) in (1, page.counted + 1):
+        whole, used = _wrapped(page, index)
+        if not re.search(r"[。；]", whole) and len(whole) <= 80:
+            page.counted = int(counted[1])
+            return _Draft("heading", f"{counted[1]}) {whole[_COUNTED.match(whole).end() :]}", line, depth=-1), used
+    if len(text) > 60 or not after_sentence or re.search(r"[。，；！？,;]$", text):
+        return None
+    if text in page.plain and not at_foot(1) and re.fullmatch(r"0?\d{1,2}", page.text(index + 1)):
+        return _Draft("heading", f"{int(page.text(index + 1))} {text}", line, depth=1, foot=at_foot(2)), 2
+    if _CHAPTER.match(text) or _APPENDIX.match(text):
+        whole, used = _wrapped(page, index)
+        return _Draft("heading", whole, line, depth=1, foot=at_foot(used)), used
+    words = line.text.split()
+    if words and all(_FRONT_MATTER_WORDS.match(word) for word in words):
+        return _Draft("heading", " ".join(words), line, depth=1, foot=at_foot(1)), 1
+    if text in page.plain and line.rank == 0 and len(text) <= 40 and line.number is not None and re.search(rf"[{HAN}A-Za-z]{{2}}", text):
+        return _Draft("heading", text, line, depth=_plain_depth(text)), 1
+    if line.rank > 0 and re.search(rf"[{HAN}A-Za-z]{{2}}", text) and page.kept[index] not in page.figures:
+        used, whole = 1, text
+        while used < 3 and not at_foot(used) and page.line(index + used).rank == line.rank and page.line(index + used).tight:
+            whole = page.join(whole, page.text(index + used))
+            used += 1
+        return _Draft("heading", whole, line, depth=_plain_depth(text) if text in page.plain else 3 - min(line.rank, 2)), used
+    opens_page = index > 0 and page.line(index - 1).page != line.page
+    title_like = 2 <= len(text) <= 14 and page.kept[index] not in page.figures and bool(re.search(rf"[{HAN}]{{2}}", text))
+    body_below = not at_foot(1) and not page.line(index + 1).tight and page.widths[page.kept[index + 1]] > max(24, 2 * width(text))
+    if opens_page and title_like and body_below:
+        return _Draft("heading", text, line, depth=1), 1
     return None
 
 
-def _signatures(page: _Page, kept: list[int]) -> dict[int, tuple[int, str, list[str]]]:
-    """Position of a name -> (lines taken, name, job titles): a short name after a sentence, above lines that end in a job title."""
+def _plain_depth(text: str) -> int:
+    """Level of an unnumbered heading: "一、" and the like open a chapter, "（一）" a section, others a section too.
+
+    >>> _plain_depth("二、开放"), _plain_depth("（一）开放")
+    (1, 2)
+    """
+    return 1 if re.match(rf"{_ORDINAL}\s?[、.．]|第", text) or _FRONT_MATTER_WORDS.match(text) else 2
+
+
+def _wrapped(page: _Page, index: int) -> tuple[str, int]:
+    """A numbered heading with the lines on which it goes on, and how many lines those are.
+
+    Tight lines go on; so does one short line without punctuation below a heading that fills its line or stops at a comma.
+    """
+    whole, used = page.text(index), 1
+    while used < min(_box_length(page, index), 3) and not _heading_shape(page, index + used, True):
+        whole = page.join(whole, page.text(index + used))
+        used += 1
+    line, local = page.line(index), page.measure(index)
+    if used == 1 and index + 1 < len(page.kept) and (width(line.text) > 0.8 * local or whole.endswith(("，", "、", ","))):
+        below, text = page.line(index + 1), page.text(index + 1)
+        short = width(below.text) < 0.72 * local and not re.search(r"[。！？；：，、]$", text) and not _BULLET.match(text)
+        same_place = below.page == line.page and not below.paragraph and page.kept[index + 1] not in page.figures
+        if short and same_place and not _heading_shape(page, index + 1, True):
+            return page.join(whole, text), 2
+    return whole, used
+
+
+def _signatures(page: _Page) -> dict[int, tuple[int, str, list[str]]]:
+    """Position of a name -> (lines taken, name, job titles): a short name after a sentence, above boxes that end in a job title."""
     found: dict[int, tuple[int, str, list[str]]] = {}
-    lines, squeezed = page.lines, page.squeezed
-    for index, position in enumerate(kept):
-        if position in page.contents or not _NAME.match(squeezed[position]) or index + 1 >= len(kept):
+    for index, position in enumerate(page.kept):
+        if position in page.contents or not _NAME.match(page.text(index)) or index + 1 >= len(page.kept):
             continue
-        if index and not _SENTENCE_END.search(squeezed[kept[index - 1]]):
+        if index and not _SENTENCE_END.search(page.text(index - 1)):
             continue
         at, jobs = index + 1, []
-        while at < len(kept) and len(jobs) < 3:
-            box = _box_length(page, kept, at) if not (at == index + 1 and lines[kept[at]].tight) else _box_length(page, kept, at)
+        while at < len(page.kept) and len(jobs) < 3:
+            box = _box_length(page, at)
             job = ""
-            used = 0
-            for used in range(1, min(box, 4) + 1):
-                job = page.join(job, squeezed[kept[at + used - 1]])
-            job = undo_spacing(job)
+            for text in (page.text(at + step) for step in range(min(box, 4))):
+                job = f"{job} {text}" if _JOB.search(job) and not job.endswith(("，", ",", "、")) else page.join(job, text)
             if box > 4 or len(job) > 50 or not _JOB.search(job) or re.search(r"[。！？；]", job):
                 break
             jobs.append(job)
-            at += used
+            at += box
         if jobs:
-            found[position] = (at - index, squeezed[position], jobs)
+            found[position] = (at - index, page.text(index), jobs)
     return found
 
 
-def _figure_lines(page: _Page, kept: list[int]) -> set[int]:
+def _figure_lines(page: _Page) -> set[int]:
     """Positions of chart debris: runs of three or more narrow lines without punctuation, and the label lines between them."""
-    lines, squeezed = page.lines, page.squeezed
-    body = [width(lines[p].text) for p in kept if re.search(r"[，。]", lines[p].text)]
+    body = [page.widths[p] for p in page.kept if re.search(r"[，。]|[a-z]{3}.* [a-z]{3}", page.lines[p].text)]
     usual = median(body) if body else 40
-    narrow: list[bool] = []
-    for index, position in enumerate(kept):
-        text, raw = squeezed[position], lines[position].text
-        boxed = _in_prose_box(page, kept, index)
-        debris = width(raw) < 0.62 * usual and not re.search(r"[，。；！？、,]$", text) and not re.search(r"[。！？]", text)
-        labels = (
-            len(re.findall(rf"(?<=[{HAN}\d]) +(?=[{HAN}])", raw)) >= 1 and not is_letter_spaced(raw) and not re.search(r"[，。；]", raw)
-        )
-        doubled = bool(_DOUBLED.search(raw))
-        known = (
-            text in page.titles
-            or _known_label(text)
-            or text in page.plain
-            or _DOTTED.match(text)
-            or _COUNTED.match(text)
-            or position in page.contents
-        )
-        narrow.append(bool((debris or labels or doubled) and not boxed and not known))
+    narrow = [_is_narrow(page, index, usual) for index in range(len(page.kept))]
     found: set[int] = set()
     index = 0
-    while index < len(kept):
-        lead = squeezed[kept[index]].endswith(("：", ":")) and (index + 1 >= len(kept) or not narrow[index + 1])
-        if not narrow[index] or lead:
+    while index < len(page.kept):
+        lead_in = page.text(index).endswith(("：", ":")) and not (index + 1 < len(page.kept) and narrow[index + 1])
+        if not narrow[index] or lead_in:
             index += 1
             continue
         end, count, probe = index + 1, 1, index + 1
-        while probe < len(kept) and probe - end <= 6:
-            position = kept[probe]
-            text = squeezed[position]
-            if position in page.contents or _DOTTED.match(text) or _COUNTED.match(text) or text in page.titles or _APPENDIX.match(text):
-                break
-            if _PAGE_NUMBER.match(text) is None and lines[position].page != lines[kept[index]].page:
-                break
+        while probe < len(page.kept) and probe - end <= 6 and not _stops_figure(page, index, probe, narrow[probe]):
             if narrow[probe]:
-                count += 1
-                end = probe + 1
-            elif re.search(r"[。！？；，]", text) and not _DOUBLED.search(text):
-                break
+                count, end = count + 1, probe + 1
             probe += 1
-        names = [p for p in kept[index:end] if _NAME.match(squeezed[p])]
-        if count >= 3 and not (count <= 4 and names and any(_JOB.search(squeezed[p]) for p in kept[index:end])):
-            bullets_only = all(_BULLET.match(squeezed[p]) for p in kept[index:end])
-            if not bullets_only:
-                found.update(kept[index:end])
-        index = max(end, index + 1)
+        run = page.kept[index:end]
+        signed = count <= 4 and any(_NAME.match(page.squeezed[p]) for p in run) and any(_JOB.search(page.squeezed[p]) for p in run)
+        if count >= 3 and not signed and not all(_BULLET.match(page.squeezed[p]) for p in run):
+            found.update(run)
+        index = end
     return found
 
 
-def _in_prose_box(page: _Page, kept: list[int], index: int) -> bool:
+def _is_narrow(page: _Page, index: int, usual: float) -> bool:
+    """Whether a line looks like a label of a chart: short and unpunctuated, or labels side by side, or every glyph printed twice."""
+    position, text, raw = page.kept[index], page.text(index), page.line(index).text
+    if position in page.contents or text in page.titles or text in page.plain or _known_label(text) or page.line(index).rank > 0:
+        return False
+    if _DOTTED.match(text) or _COUNTED.match(text) or _APPENDIX.match(text) or _in_prose_box(page, index):
+        return False
+    short = width(raw) < 0.62 * usual and not re.search(r"[，。；！？、,]$|[。！？]", text)
+    labels = bool(re.search(rf"(?<=[{HAN}\d]) +(?=[{HAN}])", raw)) and not is_letter_spaced(raw) and not re.search(r"[，。；]", raw)
+    return (short or labels or bool(_DOUBLED.search(raw))) and not re.search(r"[.!?]$", text)
+
+
+def _stops_figure(page: _Page, first: int, index: int, narrow: bool) -> bool:
+    """Whether a run of chart labels that began at `first` cannot reach over the line at `index`."""
+    position, text = page.kept[index], page.text(index)
+    if position in page.contents or text in page.titles or page.lines[position].page != page.line(first).page:
+        return True
+    if _DOTTED.match(text) or _COUNTED.match(text) or _APPENDIX.match(text) or page.lines[position].rank > 0:
+        return True
+    return not narrow and bool(re.search(r"[。！？；，]|[a-z], [a-z]|[.;]$", text)) and not _DOUBLED.search(text)
+
+
+def _in_prose_box(page: _Page, index: int) -> bool:
     """Whether a line stands in a text box of three or more tight lines that holds a sentence."""
     start = index
-    while start > 0 and page.lines[kept[start]].tight:
+    while start > 0 and page.line(start).tight:
         start -= 1
-    box = kept[start : start + _box_length(page, kept, start)]
-    return len(box) >= 3 and (
-        any(re.search(r"[。！？]", page.squeezed[p]) for p in box) or sum(page.squeezed[p].count("，") for p in box) >= 3
-    )
+    box = [page.squeezed[p] for p in page.kept[start : start + _box_length(page, start)]]
+    return len(box) >= 3 and (any(re.search(r"[。！？]", text) for text in box) or sum(text.count("，") for text in box) >= 3)
 
 
 # ------------------------------------------------------------------------------------------------------------------- order and sections
@@ -806,7 +819,7 @@ def _headings_in_place(drafts: list[_Draft]) -> list[_Draft]:
         target = len(placed)
         while target > 0 and placed[target - 1].line.page == draft.line.page:
             before = placed[target - 1]
-            if before.kind == "heading" and 0 < before.depth:
+            if before.kind == "heading" and before.depth > 0:
                 break
             target -= 1
         if target == 0 or placed[target - 1].line.page == draft.line.page or placed[target:]:
@@ -822,9 +835,10 @@ def _labels_gathered(drafts: list[_Draft], titles: set[str]) -> list[_Draft]:
     The first text after the title is the summary, a drop capital opens the reading, and boxes that end in a signature are remarks.
     """
     _attribute(drafts)
+    counts = Counter(draft.text for draft in drafts if draft.kind == "heading" and draft.role)
+    usual = {draft.role: draft for draft in drafts if draft.kind == "heading" and draft.role and counts[draft.text] >= 3}
     result: list[_Draft] = []
     part: list[_Draft] = []
-    waiting: list[_Draft] = []  # remarks that stand above the title of their page
     title: _Draft | None = None
 
     def close() -> None:
@@ -832,19 +846,17 @@ def _labels_gathered(drafts: list[_Draft], titles: set[str]) -> list[_Draft]:
             result.extend(part)
         else:
             result.append(title)
-            result.extend(_by_label(part))
+            result.extend(_by_label(part, usual))
         part.clear()
 
-    for position, draft in enumerate(drafts):
+    for draft in drafts:
         if draft.kind == "heading" and draft.text in titles:
-            waiting = []
-            while part and part[-1].role in _ROLE_LABELS.values() and part[-1].line.page == draft.line.page and title is None:
-                part.pop()
+            while part and title is None and part[-1].role and part[-1].line.page == draft.line.page:
+                part.pop()  # a label left over from another page's layout
+            waiting = []  # remarks that stand above the title of their page
             while part and title is not None and part[-1].line.page == draft.line.page and (part[-1].role or part[-1].speaker):
                 waiting.insert(0, part.pop())
-            if waiting and not any(item.line.page != draft.line.page for item in waiting) and not _opens_with(part, draft):
-                pass
-            else:
+            if _opens_with(part, draft):  # the page goes on with the part before, so the remarks are that part's
                 part.extend(waiting)
                 waiting = []
             close()
@@ -866,8 +878,9 @@ def _opens_with(part: list[_Draft], title: _Draft) -> bool:
     return any(draft.line.page == title.line.page and draft.kind in ("prose", "item") for draft in part)
 
 
-def _by_label(part: list[_Draft]) -> list[_Draft]:
-    names = {draft.role: draft for draft in part if draft.kind == "heading" and draft.role}
+def _by_label(part: list[_Draft], usual: dict[str, _Draft]) -> list[_Draft]:
+    """Drafts of one part in the order summary, reading, remarks, each under its label; a missing label is taken from other parts."""
+    names = usual | {draft.role: draft for draft in part if draft.kind == "heading" and draft.role}
     ordered: dict[str, list[_Draft]] = {"summary": [], "reading": [], "remark": []}
     role = "summary"
     for draft in part:
@@ -882,7 +895,7 @@ def _by_label(part: list[_Draft]) -> list[_Draft]:
     result: list[_Draft] = []
     for role, members in ordered.items():
         if members and role in names:
-            result.append(replace(names[role], depth=2))
+            result.append(replace(names[role], depth=2, line=members[0].line))
         result.extend(members)
     return result
 

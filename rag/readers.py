@@ -11,6 +11,7 @@ import os
 import re
 import threading
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -241,8 +242,13 @@ def _read_text(path: Path, data: bytes) -> _Content:
     if looks_extracted(text):
         lines = lines_of_extracted_text(text)
         pieces = pieces_from_lines(lines)
-        title, pieces = _cover_title(pieces, lines)
-        return _Content(pieces, title, matter, _opening(lines), notes=("text layer of a PDF: lines joined to paragraphs",))
+        return _Content(
+            pieces,
+            _extracted_title(lines, text) or path.stem,
+            matter,
+            _opening(lines),
+            notes=("text layer of a PDF: lines joined to paragraphs",),
+        )
     pieces = _plain_paragraphs(text)
     first = pieces[0].text if pieces else ""
     title = first if pieces and "\n" not in first and 2 < len(first) <= 60 and not re.search(r"[。.!?！？；;,，]$", first) else ""
@@ -274,22 +280,19 @@ def _opening(lines: Sequence[Line]) -> str:
     return "\n".join(line.text for line in lines[:40] if line.page == lines[0].page)
 
 
-def _cover_title(pieces: list[Piece], lines: Sequence[Line]) -> tuple[str, list[Piece]]:
-    """The title on a cover: the first short lines before the first heading, when they are no sentence."""
-    cover: list[str] = []
-    for piece in pieces:
-        if (
-            piece.kind in ("contents", "heading")
-            or piece.section
-            or len(cover) >= 6
-            or len(piece.text) > 60
-            or re.search(r"[。！？]", piece.text)
-        ):
-            break
-        cover += piece.text.split("\n")
-    words = [line for line in cover if re.search(rf"[{HAN}A-Za-z]", line) and not _EDITION.search(line)]
-    numbers = [line for line in cover if re.fullmatch(r"20\d\d", line)]
-    return (f"{words[0]} {numbers[0]}" if numbers and words else words[0] if words else ""), pieces
+def _extracted_title(lines: Sequence[Line], text: str) -> str:
+    """The title of a text layer: a dated line that recurs as running head, a dated title quoted as a report, or the cover's first words."""
+    short = Counter(line.text for line in lines if 4 <= len(line.text) <= 30 and re.search(rf"[{HAN}A-Za-z]{{2}}.*\d{{4}}", line.text))
+    if short and short.most_common(1)[0][1] >= 3:
+        return short.most_common(1)[0][0]
+    flat = re.sub(r"\s+", "" if language_of(text) == "zh" else " ", text)
+    quoted = Counter(match for match in re.findall(r"《([^《》]{4,40})》(?:研究)?(?:报告|白皮书)", flat) if _YEAR.search(match))
+    if quoted:
+        return quoted.most_common(1)[0][0]
+    cover = [line.text for line in lines[:6] if line.page == lines[0].page]
+    sentences = any(re.search(r"[。！？]$|[，、]", line) for line in cover)
+    words = [line for line in cover if len(line) <= 60 and re.search(rf"[{HAN}A-Za-z]{{2}}", line) and not _EDITION.search(line)]
+    return words[0] if words and not sentences else ""
 
 
 # ------------------------------------------------------------------------------------------------------------------------- markdown
@@ -558,7 +561,10 @@ def _columns(runs: Sequence[_Run], page_width: float) -> list[list[_Run]]:
     crossing = [run for run in runs if run.left < middle - 4 and run.right > middle + 4]
     left = [run for run in runs if run.right <= middle + 4]
     right = [run for run in runs if run.left >= middle - 4]
-    characters = lambda group: sum(len(run.text) for run in group)
+
+    def characters(group: Sequence[_Run]) -> int:
+        return sum(len(run.text) for run in group)
+
     sides = min(characters(left), characters(right))
     wide = [run for group in (left, right) for run in group if run.right - run.left > 0.28 * page_width]
     if sides < 200 or characters(crossing) > 0.35 * sides or characters(wide) < 0.5 * (characters(left) + characters(right)):
