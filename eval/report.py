@@ -1,0 +1,143 @@
+"""From the records of a run to its figures, and the figures as a table for people.
+
+Works on plain records, so that a saved run can be scored again without asking anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .metrics import balanced_accuracy, bootstrap_interval, false_answer, false_refusal, percentile
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+Record = Mapping[str, Any]
+
+MEANS = {
+    "recall_at_1": "gold among the best passage",
+    "recall_at_5": "gold among the best 5 passages",
+    "recall_at_10": "gold among the best 10 passages",
+    "mrr": "mean reciprocal rank of the first gold passage",
+    "answer_hit": "answer holds the accepted forms",
+    "evidence_covered": "gold places that the citations show",
+    "citation_precision": "citations that show a gold place",
+    "claims_cited": "sentences with a citation",
+    "claims_supported": "sentences that the check calls supported",
+    "quotes_exact": "quotes that stand at their place, letter for letter",
+}
+"""Figures that are means over questions, with what they say."""
+
+GROUPINGS: dict[str, Callable[[Record], str]] = {
+    "kind": lambda record: record["kind"],
+    "language": lambda record: record["language"],
+    "split": lambda record: record["split"],
+    "wording": lambda record: "" if record["answerable"] is not True else "paraphrased" if record["paraphrased"] else "as in the report",
+    "turn": lambda record: "follow-up" if record["history"] else "first",
+}
+GROUP_FIGURES = ("recall_at_5", "mrr", "answer_hit", "evidence_covered", "refused")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One number over `n` questions with its 95 % interval, where it has one."""
+
+    name: str
+    value: float
+    n: int
+    low: float | None = None
+    high: float | None = None
+
+
+def figures(records: Sequence[Record]) -> tuple[Figure, ...]:
+    """All figures that these records allow, in the order of the table. Records with an error count in none."""
+    asked = [record for record in records if not record["error"]]
+    found = [_mean(name, [record["figures"][name] for record in asked if name in record["figures"]]) for name in (*MEANS, "refused")]
+    refused = {known: [record["refused"] for record in asked if record["answerable"] is known] for known in (True, False)}
+    if refused[True]:
+        low, high = bootstrap_interval(refused[True])
+        found.append(Figure("false_refusal", false_refusal(refused[True]), len(refused[True]), low, high))
+    if refused[False]:
+        low, high = bootstrap_interval([not value for value in refused[False]])
+        found.append(Figure("false_answer", false_answer(refused[False]), len(refused[False]), low, high))
+    if refused[True] and refused[False]:
+        low, high = bootstrap_interval([not value for value in refused[True]], refused[False])
+        n = len(refused[True]) + len(refused[False])
+        found.append(Figure("refusing_balanced_accuracy", balanced_accuracy(refused[True], refused[False]), n, low, high))
+    times = [record["milliseconds"] for record in asked]
+    found += [Figure(f"latency_p{share}_ms", percentile(times, share / 100), len(times)) for share in (50, 95) if times]
+    return tuple(figure for figure in found if figure)
+
+
+def groups(records: Sequence[Record]) -> dict[str, dict[str, tuple[Figure, ...]]]:
+    """For each grouping and each of its values, in order of appearance, a few figures. Groupings of one value are left out."""
+    asked = [record for record in records if not record["error"]]
+    found: dict[str, dict[str, tuple[Figure, ...]]] = {}
+    for grouping, value_of in GROUPINGS.items():
+        values = [value for value in dict.fromkeys(map(value_of, asked)) if value]
+        if len(values) > 1:
+            found[grouping] = {value: _group_figures([record for record in asked if value_of(record) == value]) for value in values}
+    return found
+
+
+def failures(records: Sequence[Record]) -> dict[str, list[str]]:
+    """Ids of the questions that went wrong, by how. "other evidence": the answer holds what it should but cites no gold place."""
+    found: dict[str, list[str]] = {}
+    for record in records:
+        how = _failure(record)
+        if how:
+            found.setdefault(how, []).append(record["id"])
+    return found
+
+
+def _failure(record: Record) -> str:
+    if record["error"]:
+        return "failed to be asked"
+    if record["answerable"] is False:
+        return "" if record["refused"] else "wrongly answered"
+    if record["answerable"] and record["refused"]:
+        return "wrongly refused"
+    if record["figures"].get("answer_hit", 1.0) < 1:
+        return "wrong answer"
+    return "other evidence" if record["figures"].get("evidence_covered", 1.0) == 0 else ""
+
+
+def table(records: Sequence[Record]) -> RenderableType:
+    """The figures, their break-down and the failed questions for a terminal."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    overall = Table("figure", title="Evaluation", title_justify="left")
+    for name in ("value", "95 % interval", "n"):
+        overall.add_column(name, justify="right")
+    overall.add_column("what it is", style="dim")
+    for figure in figures(records):
+        interval = "" if figure.low is None or figure.high is None else f"{figure.low:.3f} to {figure.high:.3f}"
+        value = f"{figure.value:.1f}" if figure.name.endswith("_ms") else f"{figure.value:.3f}"
+        overall.add_row(figure.name, value, interval, str(figure.n), MEANS.get(figure.name, ""))
+    broken_down = Table("by", "group", title="Broken down", title_justify="left")
+    for name in ("n", *GROUP_FIGURES):
+        broken_down.add_column(name, justify="right")
+    by_group = groups(records)
+    for grouping, members in by_group.items():
+        for position, (member, values) in enumerate(members.items()):
+            found = {figure.name: figure for figure in values}
+            cells = [f"{found[name].value:.3f}" if name in found else "" for name in GROUP_FIGURES]
+            last = position == len(members) - 1
+            broken_down.add_row("" if position else grouping, member, str(found["refused"].n), *cells, end_section=last)
+    lines = [Text(f"{how} ({len(ids)}): {', '.join(ids)}") for how, ids in failures(records).items()]
+    return Group(overall, *([broken_down] if by_group else []), *lines)
+
+
+def _group_figures(records: Sequence[Record]) -> tuple[Figure, ...]:
+    found = (_mean(name, [record["figures"][name] for record in records if name in record["figures"]]) for name in GROUP_FIGURES)
+    return tuple(figure for figure in found if figure)
+
+
+def _mean(name: str, values: Sequence[float]) -> Figure | None:
+    if not values:
+        return None
+    return Figure(name, sum(values) / len(values), len(values), *bootstrap_interval(values))
