@@ -233,6 +233,8 @@ def open_index(index_dir: str | Path, *, encoder: Encoder | None = None, verify:
 def _open(index_dir: Path, pointer: str, encoder: Encoder | None, verify: bool) -> Snapshot:
     again = f"run `rag index PATH... --index {index_dir}`"
     parts, problems = _newest_good(index_dir, pointer, verify)
+    if problems and isinstance(problems[0], IndexMismatch):
+        raise problems[0]
     if parts is None and problems:
         raise IndexDamaged(f"no generation of the index at {index_dir} is whole ({problems[0]}): {again}")
     if parts is None or not parts.manifest.documents:
@@ -246,7 +248,10 @@ def _open(index_dir: Path, pointer: str, encoder: Encoder | None, verify: bool) 
 
 
 def is_stale(paths: Sequence[str | Path], index_dir: str | Path, encoder: Encoder) -> bool:
-    """Whether `build_index` would have something to do: a cheap look at the manifest and at the sha256 of the files."""
+    """Whether `build_index` would have something to do: a cheap look at the manifest and at the sha256 of the files.
+
+    A file that could not be read counts only once it changes.
+    """
     from rag.readers import find_files
 
     index_dir = Path(index_dir).absolute()
@@ -256,7 +261,7 @@ def is_stale(paths: Sequence[str | Path], index_dir: str | Path, encoder: Encode
         return True
     if _difference(manifest, encoder):
         return True
-    scope = _Scope(paths)
+    scope = _Scope(paths, extra=() if paths else manifest.roots)
     known = {path: source.sha256 for path, source in manifest.sources.items() if scope.holds(path)}
     known |= {path: digest for path, digest in manifest.removed.items() if scope.holds(path)}
     known |= {path: digest for path, (digest, _) in manifest.failed.items() if scope.holds(path)}
@@ -293,9 +298,10 @@ def build_index(
 ) -> BuildReport:
     """Makes the index mirror these paths: new files are added, changed ones read again, files that are gone removed; the rest stays.
 
-    A file that cannot be read is reported and nothing else is lost. Nothing to do means no new generation. An index made with
-    another encoder, chunker or lexer is made anew from all paths it knows, and from its own texts where those are gone.
-    Raises UsageError (no such path), IndexBusy, NothingIndexed, EncoderError, and RagError when the disk refuses.
+    No paths means those that the index mirrors already. A file that cannot be read is reported and nothing else is lost. Nothing to do
+    means no new generation. An index made with another encoder, chunker or lexer is made anew from all paths it knows, and from its own
+    texts where those are gone. Raises UsageError (no such path), IndexBusy, NothingIndexed, EncoderError, and
+    RagError when the disk refuses.
     """
     started = time.perf_counter()
     index_dir = Path(index_dir).absolute()
@@ -319,11 +325,11 @@ def build_index(
                 rebuilt = "; ".join(f"{name} was {getattr(old, name)}, is {settings[name]}" for name in differing)
             read_again = bool({"chunker", "target_tokens", "max_tokens"} & set(differing))
 
-            scope = _Scope(paths, extra=known_roots if read_again or not base else ())
+            scope = _Scope(paths, extra=known_roots if read_again or not base or not paths else ())
             reading = _read_files(scope, base, index_dir, chunk, read_again, progress)
             if not reading.sources and not (old and old.documents):
                 reasons = "; ".join(f"{path}: {reason}" for path, (_, reason) in list(reading.failed.items())[:3])
-                places = ", ".join(map(str, paths))
+                places = ", ".join(map(str, scope.roots)) or "no path"
                 raise NothingIndexed(f"nothing to index under {places}" + (f" ({reasons})" if reasons else ": name a folder with reports"))
             records = {
                 "roots": _outermost([*known_roots, *scope.given]),
@@ -626,7 +632,7 @@ def _publish(
         manifest = Manifest(**values | counts, generation=number, parent=parent, created=created, files=files)
         text = _manifest_to_json(manifest, index_dir).encode()
         _write(folder / "MANIFEST.json", text)
-        _write(folder / "DONE", hashlib.sha256(text).hexdigest().encode() + b"\n")
+        _write(folder / "DONE", _done(text))
         _sync(folder / "lexical")
         _sync(folder)
         # 3. Read back from disk: what was written is what will be served.
@@ -715,7 +721,7 @@ def _base(index_dir: Path) -> tuple[_Parts | None, str, tuple[str, ...]]:
         with suppress(RagError):
             roots = _read_manifest(index_dir / name, index_dir).roots
             break
-    return None, problems[0] if problems else "", roots
+    return None, str(problems[0]) if problems else "", roots
 
 
 @contextmanager
@@ -805,7 +811,7 @@ class _Parts:
             self.database.close()
 
 
-def _newest_good(index_dir: Path, pointer: str, verify: bool) -> tuple[_Parts | None, list[str]]:
+def _newest_good(index_dir: Path, pointer: str, verify: bool) -> tuple[_Parts | None, list[IndexDamaged]]:
     """(the generation that the pointer names or the newest good one before it, what is wrong with those passed over).
 
     Without a pointer that can be read, all generations count.
@@ -815,12 +821,12 @@ def _newest_good(index_dir: Path, pointer: str, verify: bool) -> tuple[_Parts | 
     if pointer:
         names = [pointer, *(name for name in names if _number(name) < _number(pointer))]
     elif names:
-        problems.append(f"{index_dir / 'CURRENT'} does not name a generation")
+        problems.append(IndexDamaged("CURRENT does not name a generation"))
     for name in names:
         try:
             return _load(index_dir, name, verify), problems
         except IndexDamaged as error:
-            problems.append(str(error))
+            problems.append(error)
     return None, problems
 
 
@@ -839,7 +845,7 @@ def _load(index_dir: Path, name: str, verify: bool, number: int | None = None) -
         raise IndexDamaged(f"{name}/{min(unknown or missing)} is {'not in the manifest' if unknown else 'missing'}")
     content: dict[str, bytes] = {}
     for file, (size, digest) in manifest.files.items():
-        data = _read_bytes(folder / file, size)
+        data = _read_bytes(folder, file, size)
         if verify and hashlib.sha256(data).hexdigest() != digest:
             raise IndexDamaged(f"{name}/{file} has another sha256 than the manifest says")
         content[file] = data
@@ -865,9 +871,9 @@ def _load(index_dir: Path, name: str, verify: bool, number: int | None = None) -
     return _Parts(manifest, vectors, lexical, ids, database)
 
 
-def _read_bytes(path: Path, size: int | None = None) -> bytes:
-    """A regular file's content, of exactly `size` bytes where given. Raises IndexDamaged."""
-    name = f"{path.parent.name}/{path.name}"
+def _read_bytes(folder: Path, file: str, size: int | None = None) -> bytes:
+    """Content of a regular file of a generation, of exactly `size` bytes where given. Raises IndexDamaged."""
+    path, name = folder / file, f"{folder.name}/{file}"
     try:
         status = os.lstat(path)
         if not stat.S_ISREG(status.st_mode):
@@ -881,8 +887,8 @@ def _read_bytes(path: Path, size: int | None = None) -> bytes:
 
 def _read_manifest(folder: Path, index_dir: Path) -> Manifest:
     """The manifest, if it is whole by the sha256 in DONE. Raises IndexDamaged or IndexMismatch."""
-    text = _read_bytes(folder / "MANIFEST.json")
-    if _read_bytes(folder / "DONE").strip() != hashlib.sha256(text).hexdigest().encode():
+    text = _read_bytes(folder, "MANIFEST.json")
+    if _read_bytes(folder, "DONE") != _done(text):
         raise IndexDamaged(f"{folder.name}/MANIFEST.json has another sha256 than DONE says")
     try:
         return _manifest_from_json(text.decode(), index_dir)
@@ -890,6 +896,10 @@ def _read_manifest(folder: Path, index_dir: Path) -> Manifest:
         raise IndexMismatch(f"{folder.name} {error}: run `rag index PATH... --index {index_dir}`") from None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise IndexDamaged(f"{folder.name}/MANIFEST.json is not a manifest ({type(error).__name__}: {str(error)[:100]})") from error
+
+
+def _done(manifest: bytes) -> bytes:
+    return hashlib.sha256(manifest).hexdigest().encode() + b"\n"
 
 
 def _inconsistencies(parts: _Parts) -> tuple[str, ...]:
@@ -900,21 +910,19 @@ def _inconsistencies(parts: _Parts) -> tuple[str, ...]:
         problems.append(f"chunks.sqlite: {verdict}")
     if parts.lexical.positions() != list(range(len(parts.ids))):
         problems.append("lexical/ does not hold the chunks of chunks.sqlite")
-    stray = parts.rows(
-        "SELECT chunks.id FROM chunks LEFT JOIN documents ON documents.id = chunks.document "
-        "WHERE documents.id IS NULL OR start < 0 OR start >= end OR end > length(documents.text) LIMIT 1"
-    )
+    texts = dict(parts.rows("SELECT id, text FROM documents"))
+    spans = parts.rows("SELECT id, document, start, end FROM chunks ORDER BY position")
+    stray = [name for name, document, start, end in spans if not 0 <= start < end <= len(texts.get(document, ""))]
     if stray:
-        problems.append(f"chunk {stray[0][0]} does not lie in its document")
+        problems.append(f"chunk {stray[0]} does not lie in its document")
     if len(parts.vectors):
         position = int(parts.vectors.positions[len(parts.vectors) // 2])
         vector = parts.vectors.vectors(np.array([position]))[0]
         best = parts.vectors.search(vector, 1)
         if not best or best[0][1] < 0.99:
             problems.append(f"vectors.faiss does not find chunk {parts.ids[position]} by its own vector")
-        document, start, end = parts.rows("SELECT document, start, end FROM chunks WHERE position = ?", position)[0]
-        text = parts.rows("SELECT substr(text, ? + 1, ? - ?) FROM documents WHERE id = ?", start, end, start, document)[0][0]
-        words = dict.fromkeys(terms(text), 1.0)
+        _, document, start, end = spans[position]
+        words = dict.fromkeys(terms(texts.get(document, "")[start:end]), 1.0)
         if words and not parts.lexical.search(words, 1, frozenset([document])):
             problems.append(f"lexical/ does not find chunk {parts.ids[position]} by its own words")
     return tuple(problems)

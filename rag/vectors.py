@@ -35,11 +35,11 @@ class VectorIndex:
     def search(self, vector: np.ndarray, top_k: int, positions: np.ndarray | None = None) -> list[tuple[int, float]]:
         """(position, cosine) best first, ties by position; `positions` (int64) restricts to these. A vector of zeros finds nothing."""
         query = self._query(vector)
-        count = min(top_k, len(self) if positions is None else len(positions))
+        count = min(top_k, len(self), len(self) if positions is None else len(positions))
         if count < 1 or not query.any():
             return []
         only = None if positions is None else faiss.IDSelectorBatch(np.ascontiguousarray(positions, dtype=np.int64))
-        scores, found = self._index.search(query[None], min(count, len(self)), params=only and faiss.SearchParameters(sel=only))
+        scores, found = self._index.search(query[None], count, params=only and faiss.SearchParameters(sel=only))
         hits = [(int(position), float(score)) for position, score in zip(found[0], scores[0], strict=True) if position >= 0]
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
 
