@@ -257,18 +257,14 @@ def rollback(index_dir: IndexDir = None) -> None:
 @_command("serve")
 def serve(
     index_dir: IndexDir = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    host: Annotated[str | None, typer.Option(help="Address of this machine to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port; the next free one is taken when it is in use.", show_default="7860")] = None,
-    i_understand: Annotated[bool, typer.Option("--i-understand", help="Serve other machines without a login.")] = False,
 ) -> None:
     """Serve the chat page; indexes first when the index is missing or older than its files."""
     settings = load_config({"index_dir": index_dir, "host": host, "port": port})
     config, roots = _with_index(settings)
-    if not _is_loopback(config.host) and not i_understand:
-        raise UsageError(
-            f"host is {config.host}: whoever reaches this machine could read all reports, since there is no login yet; "
-            "use 127.0.0.1 (or add --i-understand behind a proxy that asks for one)"
-        )
+    if not _is_loopback(config.host):
+        raise UsageError(f"host is {config.host}: other machines could read all reports, since there is no login yet; use 127.0.0.1")
     _refresh(config, roots)
     _import_bundled("app").serve(_assistant(settings), config.host, config.port)
 
@@ -276,12 +272,14 @@ def serve(
 @_command("eval")
 def evaluate(
     questions: Annotated[Path | None, typer.Argument(metavar="[QUESTIONS]", help="A JSONL file; by default the bundled set.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to keep the records.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Records go to a new folder in it.")] = None,
     index_dir: IndexDir = None,
     as_json: AsJson = False,
 ) -> int:
     """Measure answers, citations and refusals on a set of questions."""
-    return _import_bundled("eval.run").run(_config(index_dir=index_dir), questions, output, as_json)
+    settings = load_config({"index_dir": index_dir})
+    config = _with_index(settings)[0] if questions else settings[0]
+    return _import_bundled("eval.run").run(config, questions, output, as_json)
 
 
 @_command("config")
@@ -409,16 +407,23 @@ def _answer_text(answer: Answer) -> str:
     if answer.abstained:
         lines += [f"{not_found}: {answer.reason}" if answer.reason else not_found]
         if answer.nearest:
-            lines += ["", nearest, *(_citation_text(citation, answer.language) for citation in answer.nearest)]
+            lines += ["", nearest, *_source_lines(answer.nearest, answer.language)]
         return "\n".join(lines)
     lines += [answer.answer]
     lines += [f"  ! {claim.verdict}: {claim.text} ({claim.why})" for claim in answer.claims if claim.verdict != "supported"]
-    lines += ["", sources, *(_citation_text(citation, answer.language) for citation in answer.citations)]
+    lines += ["", sources, *_source_lines(answer.citations, answer.language)]
     return "\n".join(lines)
 
 
-def _citation_text(citation: Citation, language: str) -> str:
-    return f"[{citation.n}] {_place(citation.title, citation.section, citation.page, language)}\n    {' '.join(citation.quote.split())}"
+def _source_lines(citations: Sequence[Citation], language: str) -> Iterator[str]:
+    """Each place once, with the quotes that follow one another there."""
+    last = ""
+    for citation in citations:
+        place = _place(citation.title, citation.section, citation.page, language)
+        if place != last:
+            yield place
+        last = place
+        yield f"  [{citation.n}] {' '.join(citation.quote.split())}"
 
 
 def _place(title: str, section: str, page: int | None, language: str) -> str:
@@ -491,7 +496,10 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]])
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(CONTROL.sub("", str(cell))) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    with console.capture() as captured:
+        console.print(table)
+    typer.echo(captured.get(), nl=False)  # rich would end the process when the reader hangs up
 
 
 @contextmanager

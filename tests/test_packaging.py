@@ -1,0 +1,102 @@
+"""The wheel holds all that a machine without this checkout needs; and importing the package stays cheap."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def run(*command, cwd, **environment):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("RAG_") and name != "PYTHONPATH"}
+    done = subprocess.run(
+        [str(part) for part in command], cwd=cwd, env=clean | environment, capture_output=True, text=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, f"{command[0]} gave {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    pytest.importorskip("hatchling", reason="the wheel is built offline with the dev extra's hatchling")
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "--no-index", "-w", folder, ROOT, cwd=folder)
+    (file,) = folder.glob("*.whl")
+    return file
+
+
+def test_the_wheel_holds_code_model_page_corpus_and_evaluation(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    if (ROOT / ".git").exists():
+        for folder, place in {"rag": "rag", "corpus": "rag/bundled/corpus", "eval": "rag/bundled/eval"}.items():
+            tracked = run("git", "ls-files", folder, cwd=ROOT).split()
+            assert [name for name in tracked if place + name.removeprefix(folder) not in names] == []
+    assert "rag/bundled/app.py" in names and "rag/cli.py" in names
+    assert not [name for name in names if "__pycache__" in name or name.startswith(("tests/", "index/", "app.py"))]
+    metadata = [name for name in names if ".dist-info/" in name]
+    assert any(name.endswith("licenses/LICENSE") for name in metadata) and any(name.endswith("entry_points.txt") for name in metadata)
+
+
+def test_an_installed_wheel_answers_about_the_bundled_corpus(wheel, tmp_path):
+    """A fresh environment that borrows the libraries of this one: nothing is downloaded and nothing of the checkout is seen."""
+    home = tmp_path / "venv"
+    venv.create(home, with_pip=False)
+    binaries = home / ("Scripts" if os.name == "nt" else "bin")
+    run(sys.executable, "-m", "pip", "--python", binaries / "python", "install", "-q", "--no-deps", "--no-index", wheel, cwd=tmp_path)
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
+    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    assert Path(run(binaries / "python", "-c", "import rag; print(rag.__file__)", cwd=tmp_path).strip()).is_relative_to(site)
+
+    report = json.loads(run(binaries / "rag", "index", "--json", cwd=tmp_path))
+    assert report["failed"] == [] and report["documents"] >= 2
+    answer = json.loads(run(binaries / "rag", "ask", "存算一体有哪三条技术路径？", "--json", cwd=tmp_path))
+    reports = {document["id"]: document for document in json.loads(run(binaries / "rag", "list", "--json", cwd=tmp_path))["documents"]}
+    assert not answer["abstained"] and answer["citations"]
+    assert all(citation["document"] in reports for citation in answer["citations"])
+    bundled = {path.name for path in (site / "rag" / "bundled" / "corpus").iterdir()}
+    assert {document["source"] for document in reports.values()} <= bundled
+    assert (tmp_path / "index" / "CURRENT").is_file()
+
+
+@pytest.mark.parametrize("modules", ["rag", "rag.cli, rag.batch", "rag.chat"])
+def test_importing_the_package_imports_nothing_heavy(modules):
+    heavy = "{'torch', 'sentence_transformers', 'transformers', 'gradio', 'pandas', 'sklearn', 'scipy', 'rich'}"
+    assert run(sys.executable, "-c", f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))", cwd=ROOT).strip() == "[]"
+
+
+def test_every_dependency_is_pinned_and_says_why():
+    pinned = dict(
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if line and not line.startswith("#")
+    )
+    for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]:
+        requirement = Requirement(text)
+        assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), text
+    assert all("+" not in version and "/" not in version for version in pinned.values())
+    source = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    block = source[source.index("dependencies = [") : source.index("]\n", source.index("dependencies = ["))]
+    assert all(re.search(r'", +# \w', line) for line in block.splitlines()[1:])
+
+
+def test_a_second_install_does_nothing(tmp_path):
+    """The stamp is newer than what it depends on, so `make install` has nothing to run."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    plan = run("make", "-n", "install", cwd=tmp_path)
+    assert plan.index("-m venv") < plan.index("torch==") < plan.index("-e '.[dev]'")
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / ".installed").touch()
+    assert "Nothing to be done" in run("make", "install", cwd=tmp_path, LC_ALL="C")
