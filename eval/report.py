@@ -29,6 +29,14 @@ MEANS = {
     "quotes_exact": "quotes that stand at their place, letter for letter",
 }
 """Figures that are means over questions, with what they say."""
+OTHERS = {
+    "refused": "questions refused, rightly or wrongly",
+    "false_refusal": "answerable questions refused; less is better",
+    "false_answer": "unanswerable questions answered; less is better",
+    "refusing_balanced_accuracy": "1 - mean of the two errors; 0.5 is chance",
+    "latency_p50_ms": "whole answer, one question at a time",
+    "latency_p95_ms": "whole answer, one question at a time",
+}
 
 GROUPINGS: dict[str, Callable[[Record], str]] = {
     "kind": lambda record: record["kind"],
@@ -110,6 +118,7 @@ def table(records: Sequence[Record]) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
+    meanings = MEANS | OTHERS
     overall = Table("figure", title="Evaluation", title_justify="left")
     for name in ("value", "95 % interval", "n"):
         overall.add_column(name, justify="right")
@@ -117,7 +126,7 @@ def table(records: Sequence[Record]) -> RenderableType:
     for figure in figures(records):
         interval = "" if figure.low is None or figure.high is None else f"{figure.low:.3f} to {figure.high:.3f}"
         value = f"{figure.value:.1f}" if figure.name.endswith("_ms") else f"{figure.value:.3f}"
-        overall.add_row(figure.name, value, interval, str(figure.n), MEANS.get(figure.name, ""))
+        overall.add_row(figure.name, value, interval, str(figure.n), meanings[figure.name])
     broken_down = Table("by", "group", title="Broken down", title_justify="left")
     for name in ("n", *GROUP_FIGURES):
         broken_down.add_column(name, justify="right")
