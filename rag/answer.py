@@ -7,11 +7,11 @@ demands (a year, a name, a number of a kind), since scores say little: askers re
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag.question import LONG_KINDS, Question, quantity_answers
 from rag.quantities import quantities
+from rag.question import Question, quantity_answers
 from rag.rank import Scored, Sentence, SentenceRanker
 from rag.types import Answer, Citation, Claim, Document
 from rag.verify import check
@@ -92,13 +92,19 @@ class Composer:
         section, window = self._surroundings(sentence)
         document = self._document(sentence.document)
         place = f"{document.title} {document.publisher} {' '.join(sentence.section)}"
-        years = {int(value) for quantity in quantities(place) if quantity.kind == "year" for value in (quantity.low, quantity.high)} | {document.year}
+        years = {int(value) for quantity in quantities(place) if quantity.kind == "year" for value in (quantity.low, quantity.high)} | {
+            document.year
+        }
         for year in sorted(question.years - years):
             if str(year) not in window and not (not _has_year(window) and str(year) in section):
                 return f"报告没有给出 {year} 年的相关内容。" if zh else f"The reports give nothing on this for {year}."
         lowered = f"{place} {section}".lower()
         for name in question.names:
-            if _MUST_HAVE_NAME.search(name[1:] if not zh else name) and name.lower() not in lowered and name.lower().rstrip("s") not in lowered:
+            if (
+                _MUST_HAVE_NAME.search(name[1:] if not zh else name)
+                and name.lower() not in lowered
+                and name.lower().rstrip("s") not in lowered
+            ):
                 return f"报告的相关内容没有提到 {name}。" if zh else f"The reports do not mention {name} in this context."
         if question.kind == "number" and not quantity_answers(question, window):
             return "报告谈到了这个话题，但没有给出所问的数字。" if zh else "The reports speak of this but do not give the figure asked for."
@@ -142,16 +148,26 @@ class Composer:
         sentences = self._ranker.sentences(self._document(best.document))
         for step, share in NEIGHBOURS.items():
             position = best.position + step
-            if 0 <= position < len(sentences) and sentences[position].section == best.section and sentences[position].kind not in ("heading", "contents", "figure"):
+            if (
+                0 <= position < len(sentences)
+                and sentences[position].section == best.section
+                and sentences[position].kind not in ("heading", "contents", "figure")
+            ):
                 key = (best.document, position)
-                scores[key] = (max(scores.get(key, (0.0, best))[0], share * quotable[0].score + 0.4 * scores.get(key, (0.0, best))[0]), sentences[position])
+                scores[key] = (
+                    max(scores.get(key, (0.0, best))[0], share * quotable[0].score + 0.4 * scores.get(key, (0.0, best))[0]),
+                    sentences[position],
+                )
         scores[(best.document, best.position)] = (quotable[0].score + 1.0, best)
         chosen: list[Sentence] = []
         least = 0.5 * quotable[0].score
         for score, sentence in sorted(scores.values(), key=lambda pair: (-pair[0], pair[1].document, pair[1].position)):
             if len(chosen) == most or (chosen and score < least):
                 break
-            if not chosen or (_length(chosen) + len(sentence.text) <= budget and not any(_same(sentence.text, other.text) for other in chosen)):
+            if not chosen or (
+                _length(chosen) + len(sentence.text) <= budget
+                and not any(_same(_pairs(sentence.text), _pairs(other.text)) for other in chosen)
+            ):
                 chosen.append(sentence)
         return _reading_order(chosen)
 
@@ -171,7 +187,11 @@ class Composer:
         items = list(sentences[first : last + 1])
         if len({item.block for item in items}) < 2:
             return []
-        lead = [sentences[first - 1]] if first > 0 and sentences[first - 1].section == best.section and sentences[first - 1].kind == "prose" else []
+        lead = (
+            [sentences[first - 1]]
+            if first > 0 and sentences[first - 1].section == best.section and sentences[first - 1].kind == "prose"
+            else []
+        )
         if _length(lead + items) > budget:  # the first sentence of each bullet names it
             items = [item for place, item in enumerate(items) if place == 0 or items[place - 1].block != item.block]
         while items and _length(lead + items) > budget:
@@ -194,7 +214,9 @@ class Composer:
                     return row
         return None
 
-    def _compare(self, question: Question, quotable: Sequence[Scored], reports: Sequence[Document], budget: int, most: int) -> tuple[list[Sentence], str]:
+    def _compare(
+        self, question: Question, quotable: Sequence[Scored], reports: Sequence[Document], budget: int, most: int
+    ) -> tuple[list[Sentence], str]:
         """A stretch for each report that speaks of it; a note names the silent ones."""
         wanted = [document for document in reports if document.id in question.reports] if len(question.reports) > 1 else list(reports)
         best = quotable[0].score
@@ -208,12 +230,18 @@ class Composer:
                 continue
             part: list[Sentence] = []
             for item in _distinct(own):
-                if len(part) < max(1, most // len(speaking)) and (not part or _length(part) + len(item.sentence.text) <= budget // len(speaking)):
+                if len(part) < max(1, most // len(speaking)) and (
+                    not part or _length(part) + len(item.sentence.text) <= budget // len(speaking)
+                ):
                     part.append(item.sentence)
             chosen += part
         silent += [document.title for document in wanted if document not in speaking and len(question.reports) > 1]
         zh = question.language == "zh"
-        note = ("没有找到相关内容的报告：" if zh else "Nothing found in: ") + ("、" if zh else ", ").join(silent) if silent and len(wanted) < 6 else ""
+        note = (
+            ("没有找到相关内容的报告：" if zh else "Nothing found in: ") + ("、" if zh else ", ").join(silent)
+            if silent and len(wanted) < 6
+            else ""
+        )
         return chosen or [quotable[0].sentence], note
 
     def _cite(self, sentences: Sequence[Sentence], scored: Sequence[Scored], start: int) -> list[Citation]:
@@ -222,7 +250,11 @@ class Composer:
         for n, sentence in enumerate(sentences, start):
             document = self._document(sentence.document)
             item = by_place.get((sentence.document, sentence.position))
-            chunk = item.hit.chunk.id if item else next((other.hit.chunk.id for other in scored if other.sentence.document == sentence.document), "")
+            chunk = (
+                item.hit.chunk.id
+                if item
+                else next((other.hit.chunk.id for other in scored if other.sentence.document == sentence.document), "")
+            )
             citations.append(
                 Citation(
                     n=n,
@@ -257,20 +289,24 @@ def _length(sentences: Sequence[Sentence]) -> int:
     return sum(len(sentence.text) + 4 for sentence in sentences)
 
 
-def _same(left: str, right: str) -> bool:
+def _pairs(text: str) -> frozenset[str]:
+    return frozenset(text[i : i + 2] for i in range(len(text) - 1))
+
+
+def _same(left: frozenset[str], right: frozenset[str]) -> bool:
     """Whether one sentence says nearly what the other says: four fifths of the shorter one's character pairs."""
-    pairs = [{text[i : i + 2] for i in range(len(text) - 1)} for text in (left, right)]
-    small = min(pairs, key=len)
-    return bool(small) and len(pairs[0] & pairs[1]) >= 0.8 * len(small)
+    small = min(len(left), len(right))
+    return small > 0 and len(left & right) >= 0.8 * small
 
 
 def _distinct(items: Sequence[Scored]) -> list[Scored]:
-    """Without sentences that repeat an earlier one."""
-    kept: list[Scored] = []
+    """The first two dozen, without sentences that repeat an earlier one."""
+    kept: list[tuple[Scored, frozenset[str]]] = []
     for item in items[:24]:
-        if not any(_same(item.sentence.text, other.sentence.text) for other in kept):
-            kept.append(item)
-    return kept
+        pairs = _pairs(item.sentence.text)
+        if not any(_same(pairs, other) for _, other in kept):
+            kept.append((item, pairs))
+    return [item for item, _ in kept]
 
 
 def _reading_order(chosen: Sequence[Sentence]) -> list[Sentence]:

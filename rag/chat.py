@@ -110,7 +110,11 @@ class Assistant:
         reports = self._reports(store, only)
 
         rewritten = rewrite(text, history)
-        asked = read_question(rewritten.query, reports) if not rewritten.carried else _with_kind(read_question(text, reports), rewritten.leaned_on, reports)
+        asked = (
+            read_question(rewritten.query, reports)
+            if not rewritten.carried
+            else _with_kind(read_question(text, reports), rewritten.leaned_on, reports)
+        )
         asked = replace(asked, core=rewritten.core)
         yield Rewritten(rewritten.query)
         after_rewrite = time.perf_counter()
@@ -164,7 +168,15 @@ class Assistant:
         start = min(sentences[first].start, citation.start) if sentences else citation.start
         end = max(sentences[last].end, citation.end) if sentences else citation.end
         return Passage(
-            document.id, document.title, document.publisher, document.year, document.language, citation.section, citation.page, start, document.text[start:end]
+            document.id,
+            document.title,
+            document.publisher,
+            document.year,
+            document.language,
+            citation.section,
+            citation.page,
+            start,
+            document.text[start:end],
         )
 
     def _checked(self, question: str) -> str:
@@ -200,18 +212,24 @@ class Assistant:
 
     def _search(self, store: Snapshot, asked: Question, carried: str, only: Filter | None, top_k: int) -> list[Hit]:
         return search(
-            store, self.encoder, asked.core, carried=carried, only=only, named=frozenset(asked.reports), candidates=max(self.config.candidates, top_k), top_k=top_k
+            store,
+            self.encoder,
+            asked.core,
+            carried=carried,
+            only=only,
+            named=frozenset(asked.reports),
+            candidates=max(self.config.candidates, top_k),
+            top_k=top_k,
         )
 
-    def _search_each(self, store: Snapshot, asked: Question, carried: str, reports: Sequence[Document], only: Filter | None, hits: list[Hit]) -> list[Hit]:
+    def _search_each(
+        self, store: Snapshot, asked: Question, carried: str, reports: Sequence[Document], only: Filter | None, hits: list[Hit]
+    ) -> list[Hit]:
         """For a comparison: the best chunks of each report that is named, or of the reports that the first search found."""
         found = list(dict.fromkeys([*asked.reports, *(hit.chunk.document for hit in hits)]))[:4]
         each = max(4, self.config.top_k // max(1, len(found)))
         return [
-            hit
-            for document in reports
-            if document.id in found
-            for hit in self._search(store, asked, carried, Filter((document.id,)), each)
+            hit for document in reports if document.id in found for hit in self._search(store, asked, carried, Filter((document.id,)), each)
         ]
 
 
@@ -230,5 +248,8 @@ def _prefer_sections(scored: list[Scored], history: Sequence[Turn]) -> list[Scor
     cited = set(history[-1].sections) if history else set()
     if not cited:
         return scored
-    raised = [replace(item, score=item.score * SECTION_PRIOR) if (item.sentence.document, item.sentence.section) in cited else item for item in scored]
+    raised = [
+        replace(item, score=item.score * SECTION_PRIOR) if (item.sentence.document, item.sentence.section) in cited else item
+        for item in scored
+    ]
     return sorted(raised, key=lambda item: (-item.score, item.sentence.document, item.sentence.position))

@@ -24,36 +24,84 @@ _ACRONYM = r"[A-Z][A-Za-z0-9&/+.-]*[A-Z0-9a-z]|[a-z]+[A-Z][A-Za-z]*"
 
 # The first rule that matches wins; the order settles what several would claim ("为什么…多少" asks why).
 _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = (
-    ("abbreviation", re.compile(
-        rf"(?:{_ACRONYM}).{{0,12}}(?:全称|全写|缩写|缩略|简写|代表(?:啥|什么|哪)|各代表|展开)|(?:全称|缩写|缩略语|简称).{{0,10}}(?:{_ACRONYM})"
-        r"|\bstands? for\b|\babbreviat|\bacronym|\bfull (?:form|name) of [A-Z]|\bspell(?:ed)? out\b|哪几个(?:英文)?(?:词|单词)")),
-    ("compare", re.compile(
-        r"两份报告|两篇报告|两家(?:报告|机构|公司)|两个报告|这几份报告|各份报告|两边|那份和|\b(?:both|two) reports\b|\bcompare[ds]?\b|\bcontrast\b|\bdiffer(?:s|ence|ences)? between\b")),
-    ("definition", re.compile(
-        r"(?:给.{0,8})?下(?:的)?定义|怎么(?:定义|理解)|如何(?:定义|理解)|的?定义(?:是|$|[？?])|怎么一?回事|什么意思|啥意思|含义|指(?:的是)?什么|指(?:的是)?怎样|指的是|说的是什么|说的是啥|(?:才|能)?算(?:是)?[“\"「]"
-        r"|\bdefin(?:e|es|ed|ition)\b|\bwhat (?:does|do) .{1,60} mean\b|\bmeant by\b|\bmeaning of\b")),
+    (
+        "abbreviation",
+        re.compile(
+            rf"(?:{_ACRONYM}).{{0,12}}(?:全称|全写|缩写|缩略|简写|代表(?:啥|什么|哪)|各代表|展开)|(?:全称|缩写|缩略语|简称).{{0,10}}(?:{_ACRONYM})"
+            r"|\bstands? for\b|\babbreviat|\bacronym|\bfull (?:form|name) of [A-Z]|\bspell(?:ed)? out\b|哪几个(?:英文)?(?:词|单词)"
+        ),
+    ),
+    (
+        "compare",
+        re.compile(
+            r"两份报告|两篇报告|两家(?:报告|机构|公司)|两个报告|这几份报告|各份报告|两边|那份和|\b(?:both|two) reports\b|\bcompare[ds]?\b|\bcontrast\b|\bdiffer(?:s|ence|ences)? between\b"
+        ),
+    ),
+    (
+        "definition",
+        re.compile(
+            r"(?:给.{0,8})?下(?:的)?定义|怎么(?:定义|理解)|如何(?:定义|理解)|的?定义(?:是|$|[？?])|怎么一?回事|什么意思|啥意思|含义|指(?:的是)?什么|指(?:的是)?怎样|指的是|说的是什么|说的是啥|(?:才|能)?算(?:是)?[“\"「]"
+            r"|\bdefin(?:e|es|ed|ition)\b|\bwhat (?:does|do) .{1,60} mean\b|\bmeant by\b|\bmeaning of\b"
+        ),
+    ),
     ("why", re.compile(r"为什么|为何|为啥|何以|凭什么|原因|缘由|取决于|坎儿|短板|难点|挑战|\bwhy\b|\breasons?\b|\bcauses?\b")),
     ("entity", re.compile(r"叫什么|叫啥|名字|名称是|什么名|\bcalled\b|\bnamed?\b")),
-    ("list", re.compile(
-        r"(?:有|包括|包含|是|要|具备|分为|分成|涉及|需要|经历|满足|涵盖|列出|列举)?(?:哪些|哪几|哪[两二三四五六七八九十]+|哪\d+)|有些什么|有什么(?:特征|特点|方面|步骤|阶段|类)|分(?:成|为)几|几(?:类|种|大|个)(?:阶段|方面|部分|类)|几个方面|分别是(?:什么|啥)|列(?:出|举)"
-        r"|\bwhat are\b|\bwhich (?:\w+ )?(?:\w+s)\b|\blist\b|\bname (?:the|all)\b|\bwhat (?:kinds|types|stages|steps|factors|categories|components|features|challenges|technologies)\b")),
-    ("number", re.compile(
-        r"多少|几成|几[位个人家台辆架倍年天月]|几分之|多大|多高|多长|多久|多快|多远|多宽|多重|多深|多广|比例|占比|比重|百分之几|增速|增长率|哪一?年|何时|什么时候|几时|到什么级别|到什么规模|什么规模|幅度|几纳米|几瓦|花费|价格|卖.{0,3}钱"
-        r"|\bhow (?:many|much|large|big|long|fast|high|often|far|old|tall|small|low|wide|soon)\b|\bwhen\b|\bwhat (?:percentage|percent|share|proportion|fraction|year|rate|number|amount|size|accuracy|level|price|cost)\b|\bby what\b")),
+    (
+        "list",
+        re.compile(
+            r"(?:有|包括|包含|是|要|具备|分为|分成|涉及|需要|经历|满足|涵盖|列出|列举)?(?:哪些|哪几|哪[两二三四五六七八九十]+|哪\d+)|有些什么|有什么(?:特征|特点|方面|步骤|阶段|类)|分(?:成|为)几|几(?:类|种|大|个)(?:阶段|方面|部分|类)|几个方面|分别是(?:什么|啥)|列(?:出|举)"
+            r"|\bwhat are\b|\bwhich (?:\w+ )?(?:\w+s)\b|\blist\b|\bname (?:the|all)\b|\bwhat (?:kinds|types|stages|steps|factors|categories|components|features|challenges|technologies)\b"
+        ),
+    ),
+    (
+        "number",
+        re.compile(
+            r"多少|几成|几[位个人家台辆架倍年天月]|几分之|多大|多高|多长|多久|多快|多远|多宽|多重|多深|多广|比例|占比|比重|百分之几|增速|增长率|哪一?年|何时|什么时候|几时|到什么级别|到什么规模|什么规模|幅度|几纳米|几瓦|花费|价格|卖.{0,3}钱"
+            r"|\bhow (?:many|much|large|big|long|fast|high|often|far|old|tall|small|low|wide|soon)\b|\bwhen\b|\bwhat (?:percentage|percent|share|proportion|fraction|year|rate|number|amount|size|accuracy|level|price|cost)\b|\bby what\b"
+        ),
+    ),
     ("person", re.compile(r"谁|哪位|何人|哪个人|什么头衔|\bwho(?:m|se)?\b")),
     ("entity", re.compile(r"哪[个家款种类项处里儿]")),
     ("why", re.compile(r"怎么(?!样的|一种)|怎样(?!一[个种])|如何|咋|\bhow\b")),
-    ("definition", re.compile(r"是(?:个)?什么[？?。！\s]*$|是(?:个)?啥[？?。\s]*$|^什么是|^啥是|什么样的.{0,20}才|怎样一[个种]|怎么一种|\bwhat (?:is|are|was)\b|\btell me about\b|\bexplain\b")),
-    ("entity", re.compile(r"哪个|哪家|哪款|哪种|哪类|哪项|哪里|哪儿|什么(?:模型|技术|公司|组织|机构|网络|架构|产品|平台|配置|标准|协议)|什么|啥|\bwhich\b|\bwhat\b|\bwhere\b")),
+    (
+        "definition",
+        re.compile(
+            r"是(?:个)?什么[？?。！\s]*$|是(?:个)?啥[？?。\s]*$|^什么是|^啥是|什么样的.{0,20}才|怎样一[个种]|怎么一种|\bwhat (?:is|are|was)\b|\btell me about\b|\bexplain\b"
+        ),
+    ),
+    (
+        "entity",
+        re.compile(
+            r"哪个|哪家|哪款|哪种|哪类|哪项|哪里|哪儿|什么(?:模型|技术|公司|组织|机构|网络|架构|产品|平台|配置|标准|协议)|什么|啥|\bwhich\b|\bwhat\b|\bwhere\b"
+        ),
+    ),
 )
 
 _ASKED: tuple[tuple[tuple[QuantityKind, ...], re.Pattern[str]], ...] = (
     (("year", "date"), re.compile(r"哪一?年|何时|什么时候|几时|\bwhen\b|\bwhat year\b|\bwhich year\b")),
-    (("percent", "multiple"), re.compile(r"几成|百分之几|比例|占比|比重|增速|增长率|准确率|精度|概率|幅度|准不准|多大比|\bpercent|\bshare\b|\bproportion\b|\bfraction\b|\bgrowth rate\b|\baccuracy\b")),
+    (
+        ("percent", "multiple"),
+        re.compile(
+            r"几成|百分之几|比例|占比|比重|增速|增长率|准确率|精度|概率|幅度|准不准|多大比|\bpercent|\bshare\b|\bproportion\b|\bfraction\b|\bgrowth rate\b|\baccuracy\b"
+        ),
+    ),
     (("money", "percent"), re.compile(r"市场.{0,6}(?:多少|多大)")),
-    (("money",), re.compile(r"多少钱|花费多少|造价|售价|价格|多少(?:亿|万)?(?:美元|元|美金)|投资(?:规模|额)|\bhow much (?:money|does it cost|will it cost)\b|\bprice\b|\bcosts?\b.{0,10}\bhow much")),
-    (("duration",), re.compile(r"多久|多长时间|几(?:个)?(?:小时|分钟|秒|天|月)|多少(?:个)?(?:小时|分钟|秒|天|周|月|年)|\bhow long\b|\bhow many (?:hours|days|minutes|seconds|months|years|weeks)\b")),
-    (("people", "count"), re.compile(r"多少(?:位|名|人)|几(?:位|名|人)|\bhow many (?:people|persons|experts|users|employees|workers|teachers)\b")),
+    (
+        ("money",),
+        re.compile(
+            r"多少钱|花费多少|造价|售价|价格|多少(?:亿|万)?(?:美元|元|美金)|投资(?:规模|额)|\bhow much (?:money|does it cost|will it cost)\b|\bprice\b|\bcosts?\b.{0,10}\bhow much"
+        ),
+    ),
+    (
+        ("duration",),
+        re.compile(
+            r"多久|多长时间|几(?:个)?(?:小时|分钟|秒|天|月)|多少(?:个)?(?:小时|分钟|秒|天|周|月|年)|\bhow long\b|\bhow many (?:hours|days|minutes|seconds|months|years|weeks)\b"
+        ),
+    ),
+    (
+        ("people", "count"),
+        re.compile(r"多少(?:位|名|人)|几(?:位|名|人)|\bhow many (?:people|persons|experts|users|employees|workers|teachers)\b"),
+    ),
     (("length",), re.compile(r"几纳米|多少(?:纳米|微米|毫米|米|公里)|\bnanomet|制程")),
     (("power", "energy"), re.compile(r"多少(?:瓦|千瓦|GW|MW|度电)|功耗|装机|\bwatts?\b|\bGW\b")),
     (("rate",), re.compile(r"带宽|速率|网速|\bbandwidth\b|\bbps\b")),
@@ -75,7 +123,10 @@ _EN_STOP = frozenset(
 )
 _LATIN = re.compile(r"[0-9]*[A-Za-z][A-Za-z0-9]*(?:[-+./&'][A-Za-z0-9]+)*\+*")
 
-_FILTER_ONLY = re.compile(r"(?:请)?(?:只|仅)(?:看|查|在|用|限)(?P<name>[^，,。；;]{1,20}?)(?:的)?(?:报告|那份|这份|里|中)?[，,。；; ]|\bonly (?:in|from|use) (?:the )?(?P<en>[\w ]{2,30}?)(?: report)?[,.;:]", re.IGNORECASE)
+_FILTER_ONLY = re.compile(
+    r"(?:请)?(?:只|仅)(?:看|查|在|用|限)(?P<name>[^，,。；;]{1,20}?)(?:的)?(?:报告|那份|这份|里|中)?[，,。；; ]|\bonly (?:in|from|use) (?:the )?(?P<en>[\w ]{2,30}?)(?: report)?[,.;:]",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +147,7 @@ class Question:
 
 
 def language_of(text: str) -> Literal["zh", "en"]:
-    """"zh" as soon as Han characters carry a share of the text that Latin names inside Chinese cannot reach.
+    """ "zh" as soon as Han characters carry a share of the text that Latin names inside Chinese cannot reach.
 
     >>> language_of("CIPU 是什么？"), language_of("What does 存算一体 mean in the DAMO report?")
     ('zh', 'en')
@@ -156,7 +207,11 @@ def _names(text: str, document: Document) -> bool:
     """Whether a question names a report: its publisher or a telling piece of it, or its title."""
     lowered = text.lower()
     publisher = document.publisher
-    pieces = {publisher, publisher[:2] if HAN.match(publisher) else "", publisher[-3:] if HAN.search(publisher) and len(publisher) > 4 else ""}
+    pieces = {
+        publisher,
+        publisher[:2] if HAN.match(publisher) else "",
+        publisher[-3:] if HAN.search(publisher) and len(publisher) > 4 else "",
+    }
     pieces |= {word for word in re.split(r"[\s,·]+", publisher.lower()) if len(word) > 3 and not HAN.search(word)}
     title = re.sub(r"[（(].*?[)）]", "", document.title).strip()
     return any(piece and piece.lower() in lowered for piece in pieces) or (len(title) > 5 and title.lower() in lowered)

@@ -31,12 +31,16 @@ FEATURES = (
 TokenVectors = Callable[[str], tuple[list[tuple[int, int]], FloatMatrix, np.ndarray]]
 """Text to (spans, unit vectors (tokens, dimension), weights (tokens,)), as the built-in encoder gives them."""
 
-_PERSON = re.compile(r"院士|教授|总裁|首席|院长|博士|研究员|主任|总经理|负责人|科学家|创始人|理事|\b(?:CEO|CTO|Professor|President|Chief|Director|Dr|Chair|founder|scientist)\b")
+_PERSON = re.compile(
+    r"院士|教授|总裁|首席|院长|博士|研究员|主任|总经理|负责人|科学家|创始人|理事|\b(?:CEO|CTO|Professor|President|Chief|Director|Dr|Chair|founder|scientist)\b"
+)
 _DEFINES = re.compile(
     r"是指|指的是|指[^标出导明向示数南挥望]|是一[种类个套项]|是以|是由|是在|是将|是通过|是利用|是把|定义为|被定义|所谓|即[^将使便可]|称为|也就是|意味着|（[^（）]{2,60}）|——|： ?\S|是[^否]"
     r"|\b(?:refers? to|defined as|is an?|is the|are the|means|known as|i\.e\.)\b"
 )
-_ENUMERATES = re.compile(r"、.+、|包括|分为|包含|以下|如下|第一.+第二|首先.+其次|一是|；.+；|[①②③]|\(\d\)|（\d）|\d[)）]|, .+, (?:and|or) |\b(?:include|including|consists? of|such as|namely|first|second)\b")
+_ENUMERATES = re.compile(
+    r"、.+、|包括|分为|包含|以下|如下|第一.+第二|首先.+其次|一是|；.+；|[①②③]|\(\d\)|（\d）|\d[)）]|, .+, (?:and|or) |\b(?:include|including|consists? of|such as|namely|first|second)\b"
+)
 _CAUSAL = re.compile(
     r"因为|由于|因此|所以|导致|使得|从而|原因|取决|为了|以便|以避免|进而|造成|源于|得益于|受限|难以|无法|通过|需要|避免|问题|挑战|\b(?:because|due to|therefore|since|as a result|leads? to|causes?|enables?|by \w+ing|in order to|thus|hence|so that)\b",
     re.IGNORECASE,
@@ -125,62 +129,65 @@ class SentenceRanker:
         rows = [(prepared[name].sentences[position], hit) for (name, position), hit in candidates.items()]
         matrix = self._features(question, idf, rows, prepared, carried, hits[0])
         scores = matrix @ self._weights
-        scored = [Scored(sentence, float(score), hit, tuple(map(float, row))) for (sentence, hit), score, row in zip(rows, scores, matrix, strict=True)]
+        scored = [
+            Scored(sentence, float(score), hit, tuple(map(float, row)))
+            for (sentence, hit), score, row in zip(rows, scores, matrix, strict=True)
+        ]
         return sorted(scored, key=lambda item: (-item.score, item.sentence.document, item.sentence.position))
 
     def _features(
-        self, question: Question, idf: Mapping[str, float], rows: Sequence[tuple[Sentence, Hit]], prepared: Mapping[str, _Prepared], carried: str, first: Hit
+        self,
+        question: Question,
+        idf: Mapping[str, float],
+        rows: Sequence[tuple[Sentence, Hit]],
+        prepared: Mapping[str, _Prepared],
+        carried: str,
+        first: Hit,
     ) -> np.ndarray:
-        total = sum(idf.values()) or 1.0
+        """(rows, FEATURES)."""
         _, asked, asked_weights = self._token_vectors(question.core)
         if carried:
             _, more, more_weights = self._token_vectors(carried)
             asked, asked_weights = np.concatenate([asked, more]), np.concatenate([asked_weights, 0.5 * more_weights])
-        mean = asked_weights @ asked if len(asked) else np.zeros(1, np.float32)
-        mean = mean / max(float(np.linalg.norm(mean)), 1e-9)
-        names = {name.lower() for name in question.names}
-        topic = question.core.split(" ")[0].lower()
-        units = [self._tokens(prepared[sentence.document], sentence.position) for sentence, _ in rows]
-        alone, with_heading = self._maxsim(asked, asked_weights, [unit[0] for unit in units], [self._heading(sentence.section)[1] for sentence, _ in rows])
+
+        # Sentences and their neighbours of the same section, each once; the last place stands for "none".
+        places: dict[tuple[str, int], int] = {}
+        around = np.full((len(rows), 3), -1)
+        for i, (sentence, _) in enumerate(rows):
+            sentences = prepared[sentence.document].sentences
+            for side, position in enumerate((sentence.position - 1, sentence.position, sentence.position + 1)):
+                if 0 <= position < len(sentences) and sentences[position].section == sentence.section:
+                    around[i, side] = places.setdefault((sentence.document, position), len(places))
+        tokens = [self._tokens(prepared[name], position) for name, position in places]
+        sections = {sentence.section: None for sentence, _ in rows}
+        headings = dict(zip(sections, map(self._heading, sections), strict=True))
+
+        lexical = _Lexical(idf)
+        counts, lengths = lexical.counts([self._counts(prepared[name], position) for name, position in places])
+        heading_counts, heading_lengths = lexical.counts([headings[section][0] for section in sections])
+        at = {section: i for i, section in enumerate(sections)}
+        heading_of = [at[sentence.section] for sentence, _ in rows]
+        own, own_lengths = counts[around[:, 1]], lengths[around[:, 1]]
+        with_heading = own + heading_counts[heading_of]
+
+        alone, likeness = self._maxsim(
+            asked, asked_weights, [tokens[place][0] for place in around[:, 1]], [headings[sentence.section][1] for sentence, _ in rows]
+        )
         matrix = np.zeros((len(rows), len(FEATURES)))
+        matrix[:, 0] = lexical.bm25(own, own_lengths)
+        matrix[:, 1] = lexical.bm25(counts[around].sum(axis=1), lengths[around].sum(axis=1))
+        matrix[:, 2] = lexical.bm25(with_heading, own_lengths + heading_lengths[heading_of])
+        matrix[:, 4] = (with_heading > 0) @ lexical.idf / lexical.total
+        matrix[:, 5], matrix[:, 6] = alone, likeness
+        matrix[:, 7] = _window_cosines(asked, asked_weights, tokens, around)
         for i, (sentence, hit) in enumerate(rows):
-            data = prepared[sentence.document]
-            counts = self._counts(data, sentence.position)
-            around = [j for j in (sentence.position - 1, sentence.position + 1) if 0 <= j < len(data.sentences) and data.sentences[j].section == sentence.section]
-            window = sum((self._counts(data, j) for j in around), Counter(counts))
-            heading = self._heading(sentence.section)[0]
-            text, lowered = sentence.text, sentence.text.lower()
-            around_vector = sum((weights @ vectors for vectors, weights in (self._tokens(data, j) for j in (sentence.position, *around)) if len(vectors)), np.zeros_like(mean))
-            length = float(np.linalg.norm(around_vector))
-            place = lowered + " " + " ".join(sentence.section).lower()
-            answers = quantity_answers(question, text) if question.kind == "number" else []
-            defines = question.kind == "definition" and bool(_DEFINES.search(text))
-            matrix[i] = (
-                _bm25(counts, idf) / total,
-                _bm25(window, idf) / total,
-                _bm25(counts + heading, idf) / total,
-                hit.lexical,
-                sum(value for term, value in idf.items() if term in counts or term in heading) / total,
-                alone[i],
-                with_heading[i],
-                float(around_vector @ mean) / length if length else 0.0,
-                hit.dense,
-                bool(answers),
-                question.kind == "number" and not answers,
-                question.kind == "person" and bool(sentence.speaker or _PERSON.search(text)),
-                defines,
-                defines and bool(topic) and 0 <= lowered.find(topic) <= 12,
-                question.kind == "list" and (sentence.kind == "item" or bool(_ENUMERATES.search(text))),
-                question.kind == "why" and bool(_CAUSAL.search(text)),
-                sum(name in place for name in names) / len(names) if names else 0.0,
-                len(text) < 12,
-                sentence.kind == "heading",
-                sentence.kind in ("figure", "contents"),
-                hit is first,
-            )
+            matrix[i, 3], matrix[i, 8] = hit.lexical, hit.dense
+            matrix[i, 9:] = (*_flags(question, sentence), hit is first)
         return matrix
 
-    def _maxsim(self, asked: FloatMatrix, weights: np.ndarray, units: Sequence[FloatMatrix], headings: Sequence[FloatMatrix]) -> tuple[np.ndarray, np.ndarray]:
+    def _maxsim(
+        self, asked: FloatMatrix, weights: np.ndarray, units: Sequence[FloatMatrix], headings: Sequence[FloatMatrix]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """For each unit the weighted mean, over the question's tokens, of the best cosine in the unit; and the same in unit or heading."""
         if not len(asked) or not weights.sum():
             return np.zeros(len(units)), np.zeros(len(units))
@@ -198,7 +205,18 @@ class SentenceRanker:
             for start, end, position in sentence_spans(document):
                 block = document.blocks[position]
                 sentences.append(
-                    Sentence(document.id, len(sentences), start, end, document.text[start:end], block.kind, position, block.page, block.section, block.speaker)
+                    Sentence(
+                        document.id,
+                        len(sentences),
+                        start,
+                        end,
+                        document.text[start:end],
+                        block.kind,
+                        position,
+                        block.page,
+                        block.section,
+                        block.speaker,
+                    )
                 )
             self._prepared[key] = _Prepared(tuple(sentences), tuple(sentence.start for sentence in sentences), {}, {})
         return self._prepared[key]
@@ -225,10 +243,64 @@ def _positions(data: _Prepared, start: int, end: int) -> range:
     return range(bisect_left(data.starts, start), bisect_left(data.starts, end))
 
 
-def _bm25(counts: Mapping[str, int], idf: Mapping[str, float]) -> float:
-    length = sum(counts.values())
-    norm = _K1 * (1 - _B + _B * length / _AVERAGE)
-    return sum(value * counts[term] * (_K1 + 1) / (counts[term] + norm) for term, value in idf.items() if term in counts)
+class _Lexical:
+    """Counts and BM25 of a question's terms in small texts, many texts at once."""
+
+    def __init__(self, idf: Mapping[str, float]):
+        self._terms = list(idf)
+        self.idf = np.array(list(idf.values()))
+        self.total = float(self.idf.sum()) or 1.0
+
+    def counts(self, texts: Sequence[Counter[str]]) -> tuple[np.ndarray, np.ndarray]:
+        """(texts + 1, terms) and (texts + 1,) lengths; the last row is an empty text."""
+        counts = np.zeros((len(texts) + 1, len(self._terms)))
+        for row, text in zip(counts, texts, strict=False):
+            row[:] = [text.get(term, 0) for term in self._terms]
+        return counts, np.array([*(text.total() for text in texts), 0], dtype=float)
+
+    def bm25(self, counts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """(texts,): BM25 over the total idf."""
+        norm = _K1 * (1 - _B + _B * lengths / _AVERAGE)
+        return (counts * (_K1 + 1) / (counts + norm[:, None])) @ self.idf / self.total
+
+
+def _flags(question: Question, sentence: Sentence) -> tuple[float, ...]:
+    """Whether a sentence has what the kind of question looks for, in the order of FEATURES from `has_asked_number` on, without `first_hit`."""
+    text, kind = sentence.text, question.kind
+    lowered = text.lower()
+    answers = kind == "number" and bool(quantity_answers(question, text))
+    defines = kind == "definition" and bool(_DEFINES.search(text))
+    topic = question.core.split(" ")[0].lower()
+    place = lowered + " " + " ".join(sentence.section).lower()
+    names = {name.lower() for name in question.names}
+    return (
+        answers,
+        kind == "number" and not answers,
+        kind == "person" and bool(sentence.speaker or _PERSON.search(text)),
+        defines,
+        defines and bool(topic) and 0 <= lowered.find(topic) <= 12,
+        kind == "list" and (sentence.kind == "item" or bool(_ENUMERATES.search(text))),
+        kind == "why" and bool(_CAUSAL.search(text)),
+        sum(name in place for name in names) / len(names) if names else 0.0,
+        len(text) < 12,
+        sentence.kind == "heading",
+        sentence.kind in ("figure", "contents"),
+    )
+
+
+def _window_cosines(
+    asked: FloatMatrix, weights: np.ndarray, tokens: Sequence[tuple[FloatMatrix, np.ndarray]], around: np.ndarray
+) -> np.ndarray:
+    """(rows,): cosine of the question's mean vector and the mean vector of each sentence with its neighbours."""
+    if not len(asked):
+        return np.zeros(len(around))
+    mean = weights @ asked
+    sums = np.zeros((len(tokens) + 1, asked.shape[1]))
+    for row, (vectors, token_weights) in zip(sums, tokens, strict=False):
+        row[:] = token_weights @ vectors
+    windows = sums[around].sum(axis=1)
+    lengths = np.linalg.norm(windows, axis=1) * np.linalg.norm(mean)
+    return (windows @ mean) / np.where(lengths > 0, lengths, 1.0)
 
 
 def _best_cosines(asked: FloatMatrix, units: Sequence[FloatMatrix]) -> np.ndarray:

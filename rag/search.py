@@ -32,7 +32,9 @@ def inverse_frequencies(store: Store, weights: Mapping[str, float]) -> dict[str,
     """Weighted idf of each term over the chunks of the store (Robertson's form, never negative)."""
     count = store.count()
     frequencies = store.document_frequencies(list(weights))
-    return {term: weight * math.log1p((count - df + 0.5) / (df + 0.5)) for (term, weight), df in zip(weights.items(), frequencies, strict=True)}
+    return {
+        term: weight * math.log1p((count - df + 0.5) / (df + 0.5)) for (term, weight), df in zip(weights.items(), frequencies, strict=True)
+    }
 
 
 def search(

@@ -20,11 +20,16 @@ PARTIAL_COVERAGE = 0.35
 
 _NAME = re.compile(r"(?<![A-Za-z])(?:[A-Z][A-Za-z]*[A-Z0-9][A-Za-z0-9-]*|[A-Z][a-z]+[A-Z]\w*|[A-Z]{2,})(?![A-Za-z])")
 _OPPOSITES = (
-    (r"提升|提高|增加|增长|上升|扩大|\b(?:increas|rais|grow|ris|improv)\w*", r"降低|减少|下降|缩短|缩小|下滑|\b(?:decreas|reduc|lower|declin|shrink|fall)\w*"),
+    (
+        r"提升|提高|增加|增长|上升|扩大|\b(?:increas|rais|grow|ris|improv)\w*",
+        r"降低|减少|下降|缩短|缩小|下滑|\b(?:decreas|reduc|lower|declin|shrink|fall)\w*",
+    ),
     (r"高于|超过|多于|以上|\b(?:more than|above|over|exceed\w*)\b", r"低于|不足|少于|以下|\b(?:less than|below|under)\b"),
     (r"最先|率先|首先|\bfirst\b", r"最后|最终|\blast\b"),
 )
-_NEGATION = re.compile(r"(?:不是|没有|并非|并未|无法|不能|不会|未能|尚未|不再|不需要?|无需|避免)|\b(?:not|no|never|cannot|without|n't)\b", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"(?:不是|没有|并非|并未|无法|不能|不会|未能|尚未|不再|不需要?|无需|避免)|\b(?:not|no|never|cannot|without|n't)\b", re.IGNORECASE
+)
 _PUNCTUATION = re.compile(r"[\W_]+")
 
 
@@ -71,7 +76,12 @@ def check(claim: str, evidence: Sequence[str]) -> tuple[Verdict, str]:
 def _agree(said: Quantity, there: Quantity) -> bool:
     """Whether two quantities say the same: equal values (to rounding), and kinds that do not exclude one another."""
     loose = {"bare", "count", "people"}
-    kinds = said.kind == there.kind or (said.kind in loose and there.kind in loose) or "bare" in (said.kind, there.kind) and "year" not in (said.kind, there.kind)
+    kinds = (
+        said.kind == there.kind
+        or (said.kind in loose and there.kind in loose)
+        or "bare" in (said.kind, there.kind)
+        and "year" not in (said.kind, there.kind)
+    )
     close = all(abs(a - b) <= 1e-6 * max(abs(a), abs(b), 1.0) for a, b in ((said.low, there.low), (said.high, there.high)))
     inside = said.low == said.high and said.low in (there.low, there.high)
     return kinds and (close or inside)

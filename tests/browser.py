@@ -88,7 +88,7 @@ class ScriptedAssistant:
         zh = any("\u4e00" <= sign <= "\u9fff" for sign in question)
         answer = Answer(question, query, "zh" if zh else "en", claims, citations, timings_ms={"total": 12.0})
         if not said and question != LONG:
-            near = (cite(1, "orchard.zh", "为三千棵梨树授粉", section="第二章 > 蜜蜂", score=0.31),)
+            near = (cite(1, "orchard.zh", "为三千棵梨树授粉", section="第二章 四季 / 蜜蜂", score=0.31),)
             answer = Answer(question, query, "zh", abstained=True, reason="没有一段文字提到月亮。", nearest=near, timings_ms={"total": 9.0})
         yield Finished(answer)
 
@@ -105,7 +105,7 @@ class ScriptedAssistant:
         if question == PEARS:
             quotes = ("果园在四月开花，花期约为十二天。", "蜜蜂每天飞行六公里，为三千棵梨树授粉。", "采摘从九月开始，全程由二十名工人完成")
             texts = ("梨园四月开花，花期约十二天。", "蜜蜂每天飞六公里，为三千棵梨树授粉。", "九月开始采摘，由二十名工人完成。")
-            section = "第二章 四季 > 从花到果"
+            section = "第二章 四季 / 从花到果"
             return [
                 (
                     Claim(text, (1,), "supported", "", (2, 4) if text.startswith("梨园") else None),

@@ -6,12 +6,16 @@ from rag.followup import leans, rewrite
 from rag.types import Turn
 
 
-@pytest.mark.parametrize("text", ["那能源行业呢？", "它有哪三条路径？", "and by when?", "其中海上部分占多少？", "准不准？", "What about its cost?", "再往后呢？"])
+@pytest.mark.parametrize(
+    "text", ["那能源行业呢？", "它有哪三条路径？", "and by when?", "其中海上部分占多少？", "准不准？", "What about its cost?", "再往后呢？"]
+)
 def test_leaning_turns(text):
     assert leans(text)
 
 
-@pytest.mark.parametrize("text", ["潮汐发电的装机容量是多少？", "What is the capacity of tidal plants?", "HTAP 全称", "蓝碳交易市场有哪些参与方？"])
+@pytest.mark.parametrize(
+    "text", ["潮汐发电的装机容量是多少？", "What is the capacity of tidal plants?", "HTAP 全称", "蓝碳交易市场有哪些参与方？"]
+)
 def test_turns_that_stand_alone(text):
     assert not leans(text)
 

@@ -25,7 +25,10 @@ def values(text: str) -> list[tuple[str, float, float, str]]:
         ("三亿五千万吨", [("三亿五千万吨", 3.5e8, 3.5e8, "count")]),
         ("百分之三十", [("百分之三十", 30, 30, "percent")]),
         ("省下九成", [("九成", 90, 90, "percent")]),
-        ("从 30 million in 2023 to 1.5亿架", [("30 million", 3e7, 3e7, "bare"), ("2023 ", 2023, 2023, "year"), ("1.5亿架", 1.5e8, 1.5e8, "count")]),
+        (
+            "从 30 million in 2023 to 1.5亿架",
+            [("30 million", 3e7, 3e7, "bare"), ("2023 ", 2023, 2023, "year"), ("1.5亿架", 1.5e8, 1.5e8, "count")],
+        ),
         ("2000年至2019年", [("2000年", 2000, 2000, "year"), ("2019年", 2019, 2019, "year")]),
         ("带宽达到10Gbps", [("10Gbps", 10, 10, "rate")]),
         ("２０％ 的份额", [("２０％", 20, 20, "percent")]),
@@ -37,7 +40,10 @@ def test_reads_value_range_and_kind(text, expected):
     assert [(a.strip(), b, c, d) for a, b, c, d in found] == [(a.strip(), b, c, d) for a, b, c, d in expected]
 
 
-@pytest.mark.parametrize(("text", "value"), [("十", 10), ("二十三", 23), ("一百零五", 105), ("三千五百万", 35e6), ("万亿", 1e12), ("二〇二三", 2023), ("两亿", 2e8)])
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("十", 10), ("二十三", 23), ("一百零五", 105), ("三千五百万", 35e6), ("万亿", 1e12), ("二〇二三", 2023), ("两亿", 2e8)],
+)
 def test_chinese_numbers(text, value):
     assert han_value(text) == value
 
