@@ -25,10 +25,13 @@ ROWS_IN_CHUNK = 12
 
 _CLOSERS = "”’」』）)】》〉\"'］]"
 _BOUNDARY = re.compile(rf"[。！？!?…]+[{re.escape(_CLOSERS)}]*|；|\.+[{re.escape(_CLOSERS)}]*(?=\s|$)|\n")
-_ABBREVIATIONS = frozenset(
-    "e.g i.e etc vs cf al fig figs eq no nos vol pp ed eds inc ltd co corp dr mr mrs ms prof st jr sr approx dept est u.s u.k p.m a.m".split()
-) | frozenset("jan feb mar apr jun jul aug sep sept oct nov dec".split())
-_NEVER_LAST = frozenset("e.g i.e vs cf fig figs eq dr mr mrs ms prof st approx".split())
+_ABBREVIATIONS = re.compile(
+    r"etc|al|eqs?|nos?|vol|pp|eds?|inc|ltd|co|corp|jr|sr|dept|est|u\.s|u\.k|p\.m|a\.m|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
+)
+_NEVER_LAST = re.compile(r"e\.g|i\.e|vs|cf|figs?|dr|mrs?|ms|prof|st|approx")
+_OPENER = re.compile(
+    r"(?:The|This|That|These|Those|It|In|On|At|We|They|He|She|But|And|However|For|An?|As|By|To|When|While|If|Our|Its|There)\b"
+)
 _WORD = re.compile(r"\w")
 _PIECE = re.compile(r"\s+|[A-Za-z]+|\d+|.", re.DOTALL)
 
@@ -116,27 +119,13 @@ def _full_stop_ends(text: str, start: int, dot: int, end: int, mark: str) -> boo
     if following and following.islower():
         return False
     lowered = word.lower().rstrip(".")
-    if lowered in _NEVER_LAST and following:
+    if not following:
+        return True
+    if _NEVER_LAST.fullmatch(lowered):
         return False
-    if (
-        (lowered in _ABBREVIATIONS or re.fullmatch(r"[A-Za-z](?:\.[A-Za-z])*", word))
-        and following
-        and not _starts_sentence(text, end, word)
-    ):
-        return False
-    return True
-
-
-def _starts_sentence(text: str, end: int, word: str) -> bool:
-    """After an abbreviation such as "Inc." or "U.S.", only a word that commonly opens a sentence says that a new one begins."""
-    following = re.match(r"[A-Za-z]+|\S", text[end:].lstrip())
-    opens = following is not None and following.group() in _OPENERS
-    return opens and (len(word) > 1 or word == "I")
-
-
-_OPENERS = frozenset(
-    "The This That These Those It In On At We They He She But And However For A An As By To When While If Our Its There".split()
-)
+    # After "Inc." or "U.S." only a word that commonly opens a sentence says that a new one begins; after an initial nothing does.
+    shortened = _ABBREVIATIONS.fullmatch(lowered) or re.fullmatch(r"[A-Za-z](?:\.[A-Za-z])*", word)
+    return not shortened or (len(word) > 1 and bool(_OPENER.match(text[end:].lstrip())))
 
 
 def _goes_on(text: str, end: int) -> bool:

@@ -256,7 +256,17 @@ def running_titles(texts: Sequence[str]) -> tuple[dict[str, str], set[str]]:
 
 def contents_lines(lines: Sequence[Line]) -> set[int]:
     """Positions of the lines of a table of contents: dot leaders anywhere, and the unpunctuated lines around a line that says so."""
-    found = {position for position, line in enumerate(lines) if _LEADERS.match(line.text)}
+    leaders: dict[int, list[tuple[int, int]]] = {}
+    for position, line in enumerate(lines):
+        if match := _LEADERS.match(line.text):
+            leaders.setdefault(line.page, []).append((position, int(match[2])))
+    found: set[int] = set()
+    for entries in leaders.values():  # page numbers grow; figures in a table with leaders do not
+        growing = sum(after[1] >= before[1] for before, after in zip(entries, entries[1:], strict=False))
+        if growing >= 0.6 * (len(entries) - 1):
+            found.update(position for position, _ in entries)
+    if len({line.page for line in lines if _CONTENTS_WORD.match(line.text)}) > 3:
+        return found  # a link back to the contents on every page
     for position, line in enumerate(lines):
         if not _CONTENTS_WORD.match(line.text):
             continue
@@ -274,7 +284,7 @@ def contents_lines(lines: Sequence[Line]) -> set[int]:
                 break
             region.append(at)
         numbers = sum(bool(re.search(r"^p?\d{1,3}\b|\s\d{1,3}$", lines[at].text)) for at in region) + sum(at in found for at in region)
-        if numbers >= 3:
+        if numbers >= max(3, 0.25 * len(region)):
             found.update(region)
     return found
 

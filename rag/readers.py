@@ -34,6 +34,7 @@ from rag.types import Block, Document
 
 MAX_BYTES = 50_000_000
 MAX_PAGES = 3_000
+_MAX_CHARACTERS = 100_000  # on one page
 SUFFIXES = (".txt", ".text", ".md", ".markdown", ".pdf")
 _ID_LENGTH = 80
 _PDF_LOCK = threading.Lock()  # PDFium must never run in two threads at once
@@ -501,17 +502,45 @@ def _page_lines(pdf, number: int) -> list[Line]:
     try:
         textpage = page.get_textpage()
         try:
-            runs = [
-                _Run(text, left, right, bottom, top)
-                for left, bottom, right, top in (textpage.get_rect(at) for at in range(min(textpage.count_rects(), 20_000)))
-                if (text := drop_control(textpage.get_text_bounded(left, bottom, right, top)).replace("\n", " ").strip())
-            ]
-            page_width = page.get_width()
+            return _lines_of_runs(_runs(textpage), page.get_width(), number)
         finally:
             textpage.close()
     finally:
         page.close()
-    return _lines_of_runs(runs, page_width, number)
+
+
+def _runs(textpage) -> list[_Run]:
+    """Stretches of characters that stand side by side, in the order in which the page draws them."""
+    from pypdfium2 import raw
+
+    runs: list[_Run] = []
+    text, left, right, bottom, top = "", 0.0, 0.0, 0.0, 0.0
+    box = raw.FS_RECTF()
+    for at in range(min(textpage.count_chars(), _MAX_CHARACTERS)):
+        code = raw.FPDFText_GetUnicode(textpage, at)
+        character = (
+            "-" if code == 2 else chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else ""
+        )  # 2 marks a hyphen at a line's end
+        if character in "\r\n" or not character:
+            continue
+        if character.isspace():
+            text += " " if text else ""
+            continue
+        if not raw.FPDFText_GetLooseCharBox(textpage, at, box):
+            continue
+        size = max(box.top - box.bottom, 1.0)
+        beside = -0.5 * size < box.left - right < 0.9 * size and abs(box.bottom - bottom) < 0.5 * size
+        if text and not beside:
+            runs.append(_Run(text.strip(), left, right, bottom, top))
+            text = ""
+        if not text:
+            left, right, bottom, top = box.left, box.right, box.bottom, box.top
+        elif box.left - right > 0.2 * size and not text.endswith(" "):
+            text += " "
+        text, right = text + character, max(right, box.right)
+    if text:
+        runs.append(_Run(text.strip(), left, right, bottom, top))
+    return [replace(run, text=clean) for run in runs if (clean := drop_control(run.text).strip())]
 
 
 def _lines_of_runs(runs: Sequence[_Run], page_width: float, number: int) -> list[Line]:
