@@ -91,7 +91,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES) -> gr.Blocks
         turns.append(turn)
         yield messages(turns, language), turns, gr.skip(), gr.Textbox(value="", submit_btn=False, stop_btn=True), gr.skip()
         drawn: object = None
-        with closing(progress(turn, question, history, Filter(reports=tuple(map(str, chosen or ()))), language)) as steps:
+        with closing(progress(turn, question, history, Filter(reports=tuple(map(str, chosen or ()))))) as steps:
             for grown, typed in steps:
                 if not turns or turns[-1].key != turn.key or not turns[-1].running:
                     return  # stopped, or a new chat
@@ -101,13 +101,12 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES) -> gr.Blocks
                 yield messages(turns, language, typed), turns, panel, gr.skip(), gr.skip()
         yield gr.skip(), turns, gr.skip(), gr.Textbox(submit_btn=True, stop_btn=False), banner()
 
-    def progress(turn: Shown, question: str, history: list, only: Filter, language: str) -> Iterator[tuple[Shown, int | None]]:
+    def progress(turn: Shown, question: str, history: list, only: Filter) -> Iterator[tuple[Shown, int | None]]:
         """The turn as it grows, with the number of characters typed of its last sentence; None when that is complete."""
         allowance = TYPING
         try:
             if len(question) > QUESTION_LIMIT:
-                problem = say(language, "too_long", count=len(question), limit=QUESTION_LIMIT)
-                yield replace(turn, phase="failed", problem=problem), None
+                yield replace(turn, phase="failed", problem="too_long", detail=f"{len(question)} / {QUESTION_LIMIT}"), None
                 return
             with closing(assistant.stream(question, history=history, only=only)) as events:
                 for event in events:
@@ -137,7 +136,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES) -> gr.Blocks
                 raise RagError("the answer broke off before its end; ask again")
         except Exception as error:  # whatever went wrong, the page stays up and says so
             log.warning("question failed: %s", error, exc_info=not isinstance(error, RagError))
-            yield replace(turn, phase="failed", problem=complaint(language, error)), None
+            yield replace(turn, phase="failed", problem=complaint(error), detail=str(error)), None
 
     def stop(turns: list[Shown], language: str) -> tuple:
         if turns and turns[-1].running:
@@ -301,15 +300,16 @@ def serve(
     examples: Sequence[str] = EXAMPLES,
     names: Sequence[str] = (),
     login: tuple[str, str] | None = None,
+    unprotected: bool = False,
     open_browser: bool = False,
 ) -> None:
     """Serves the page until interrupted, on `port` or the next free one; prints its address in one line.
 
-    `names` are host names it answers to besides localhost and IP addresses. Other machines can only reach it with a `login` (name,
-    password): raises UsageError for another host without one, and when no port is free.
+    `names` are host names it is served under besides localhost and IP addresses. A host that other machines can reach needs a `login`
+    (name, password), or `unprotected` where something in front asks for one: raises UsageError without either, and when no port is free.
     """
-    if not login and host != "localhost" and not _loopback(host):
-        raise UsageError(f"host {host} can be reached from other machines: give a login, or keep 127.0.0.1")
+    if not (login or unprotected or host == "localhost" or _loopback(host)):
+        raise UsageError(f"host {host} can be reached from other machines: keep 127.0.0.1, give a login, or say unprotected")
     folder = tempfile.mkdtemp(prefix="veracite-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["GRADIO_TEMP_DIR"] = folder

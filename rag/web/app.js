@@ -144,9 +144,8 @@ if (!window.veracite) {
     // the framework's copy button would copy our markup; what is copied instead was written on the server
     const button = reach(event, "#chat .message-buttons button");
     if (button && button === one("button", button.closest(".message-buttons"))) {
-      const buttons = all("#chat .message-buttons").indexOf(button.closest(".message-buttons"));
       const row = button.closest(".message-buttons").previousElementSibling;
-      const answer = (row && one(".answer", row)) || all("#chat .answer")[buttons];
+      const answer = row && one(".answer", row);
       const plain = answer && one(`#sources .turn[data-turn="${CSS.escape(answer.id.slice("answer-".length))}"] .plain`);
       if (!plain) return;
       event.preventDefault();

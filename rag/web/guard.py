@@ -53,11 +53,11 @@ HEADERS = (
 
 
 class Guard:
-    """Wraps an ASGI application. `names` are the host names served besides localhost and plain IP addresses."""
+    """Wraps an ASGI application. `names` are the host names it is served under besides localhost and plain IP addresses."""
 
     def __init__(self, app: App, names: Iterable[str] = (), body_limit: int = BODY_LIMIT):
         self.app = app
-        self.names = frozenset({"localhost", *(name.lower() for name in names)})
+        self.names = frozenset(name.lower() for name in names)
         self.body_limit = body_limit
 
     async def __call__(self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Send) -> None:
@@ -89,7 +89,7 @@ class Guard:
         hosts, origins = headers.get(b"host", []), headers.get(b"origin", [])
         if len(hosts) != 1 or not self.known(hosts[0]):
             return 403
-        if any(urlsplit(origin).netloc.lower() != hosts[0].lower() for origin in origins):
+        if not all(self.same(origin, hosts[0]) for origin in origins):
             return 403
         if headers.get(b"sec-fetch-site") == ["cross-site"] and headers.get(b"sec-fetch-mode") != ["navigate"]:
             return 403
@@ -105,12 +105,20 @@ class Guard:
         """Whether a Host header is one of ours: a listed name, or an IP address, which no domain can be rebound to."""
         try:
             name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
-            if name in self.names:
+            if name == "localhost" or name in self.names:
                 return True
             ip_address(name)
         except ValueError:
             return False
         return True
+
+    def same(self, origin: str, host: str) -> bool:
+        """Whether an Origin header is our own page: the host asked for, or a listed name, under which a proxy may serve it."""
+        try:
+            parts = urlsplit(origin)
+            return parts.netloc.lower() == host.lower() or (parts.hostname or "") in self.names
+        except ValueError:
+            return False
 
 
 def closed(path: str) -> bool:

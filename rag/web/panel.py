@@ -70,7 +70,9 @@ class Shown:
     answer: Answer | None = None
     phase: Phase = "searching"
     problem: str = ""
-    """Why it failed, in words for people."""
+    """Why it failed: a key of the strings of the page, "" when it did not."""
+    detail: str = ""
+    """What the words of the problem quote."""
 
     @property
     def running(self) -> bool:
@@ -85,19 +87,17 @@ class Shown:
         """The turn as history for the next question; None when nothing was answered."""
         if self.answer is None:
             return None
-        cited = dict.fromkeys(
-            (c.document, tuple(part for part in re.split(r"\s+[›>]\s+", c.section) if part)) for c in self.answer.citations
-        )
+        cited = dict.fromkeys((citation.document, section_path(citation.section)) for citation in self.answer.citations)
         return Turn(self.question, self.answer.answer, self.answer.query, tuple(cited))
 
 
 def section_path(section: str) -> tuple[str, ...]:
     """The headings of a citation's section, from the outermost.
 
-    >>> section_path("2 Water > 2.1 Rivers")
+    >>> section_path("2 Water / 2.1 Rivers")
     ('2 Water', '2.1 Rivers')
     """
-    return tuple(part for part in re.split(r"\s+[›>]\s+", section.strip()) if part)
+    return tuple(part for part in section.split(" / ") if part)
 
 
 def gather(key: str, citation: Citation, passage_of: Callable[[Citation], Passage]) -> Evidence:
@@ -167,7 +167,8 @@ def literal(text: str) -> str:
     >>> literal("[1](#x) <b>")
     '&#91;1&#93;&#40;&#35;x&#41; &lt;b&gt;'
     """
-    parts = _MARKDOWN.split(visible(text))
+    text = visible(text)
+    parts = _MARKDOWN.split(text)
     signs = [f"&#{ord(sign)};" for sign in _MARKDOWN.findall(text)]
     return "".join(html.escape(part, quote=True) + sign for part, sign in zip(parts, [*signs, ""], strict=True)).replace("\n", "<br>")
 
@@ -206,7 +207,7 @@ def _answer_parts(turn: Shown, language: str, typed: int | None) -> Iterator[str
     if turn.phase == "searching":
         yield f'<p class="searching">{literal(say(language, "searching"))}<span class="dots"></span></p>'
     if turn.phase == "failed":
-        yield f'<div class="trouble">{literal(turn.problem)}</div>'
+        yield f'<div class="trouble">{literal(say(language, turn.problem, detail=turn.detail))}</div>'
     answer = turn.answer
     if answer is not None and answer.abstained:
         near = say(language, "nearest") if turn.nearest else ""
@@ -344,7 +345,7 @@ def markdown(turns: Sequence[Shown], language: str) -> str:
         if turn.query and turn.query.strip() != turn.question.strip():
             lines += [f"*{_inert(say(language, 'searched_as') + turn.query)}*", ""]
         if turn.problem:
-            lines += [_inert(turn.problem), ""]
+            lines += [_inert(say(language, turn.problem, detail=turn.detail)), ""]
         if turn.answer is not None and turn.answer.abstained:
             lines += [f"**{say(language, 'not_found')}** {_inert(turn.answer.reason)}", ""]
             continue

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from rag import errors
-
 LANGUAGES = ("zh", "en")
 
 STRINGS: dict[str, dict[str, str]] = {
@@ -40,18 +38,15 @@ STRINGS: dict[str, dict[str, str]] = {
         "llm": "由 {model} 撰写，逐句核对",
         "page": "第 {page} 页",
         "relevance": "相关度",
-        "source": "来源 {numbers}",
         "no_sources": "还没有引用",
         "no_sources_help": "提问之后，这里列出回答所引用的原文段落，并标出支持每句话的那一段。",
         "previous": "上一条引用",
         "next": "下一条引用",
-        "close": "关闭",
-        "copy": "复制回答和来源",
         "question": "问",
         "answer": "答",
         "zh": "中文",
         "en": "英文",
-        "too_long": "问题有 {count} 个字，超过 {limit} 字的上限。请精简后再问。",
+        "too_long": "问题太长（{detail} 字）。请精简后再问。",
         "busy": "上一个问题还在回答。请等它结束，或先点停止。",
         "UsageError": "这个问题没法处理：{detail}",
         "IndexDamaged": "索引没有通过检查，暂时不能回答。请运行 rag doctor 查看，再用 rag rollback 或 rag index 修复。",
@@ -97,18 +92,15 @@ STRINGS: dict[str, dict[str, str]] = {
         "llm": "Written by {model}, each sentence checked",
         "page": "p. {page}",
         "relevance": "Relevance",
-        "source": "Source {numbers}",
         "no_sources": "No citations yet",
         "no_sources_help": "Ask a question: the passages behind the answer appear here, with the words that support each sentence marked.",
         "previous": "Previous citation",
         "next": "Next citation",
-        "close": "Close",
-        "copy": "Copy the answer with its sources",
         "question": "Q",
         "answer": "A",
         "zh": "Chinese",
         "en": "English",
-        "too_long": "The question has {count} characters, the limit is {limit}. Please shorten it.",
+        "too_long": "The question is too long ({detail} characters). Please shorten it.",
         "busy": "The last question is still being answered. Wait for it, or stop it first.",
         "UsageError": "This question cannot be handled: {detail}",
         "IndexDamaged": "The index failed a check and cannot answer now. Run rag doctor, then rag rollback or rag index.",
@@ -132,12 +124,13 @@ def say(language: str, key: str, **fields: object) -> str:
     return STRINGS[language][key].format(**fields)
 
 
-def complaint(language: str, error: Exception) -> str:
-    """An error as one friendly line. Only the two general kinds quote the error's own words, which name values, not secrets."""
-    if not isinstance(error, errors.RagError):
-        return say(language, "unexpected")
-    name = next(kind.__name__ for kind in type(error).__mro__ if kind.__name__ in STRINGS[language])
-    return say(language, name, detail=str(error))
+def complaint(error: Exception) -> str:
+    """The key of the friendly line for an error. Only the general kinds quote its own words (`detail`), which name values, not secrets.
+
+    >>> complaint(KeyError("x"))
+    'unexpected'
+    """
+    return next((kind.__name__ for kind in type(error).__mro__ if kind.__name__ in STRINGS["zh"]), "unexpected")
 
 
 def preferred(accept_language: str) -> str:
