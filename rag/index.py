@@ -501,9 +501,12 @@ def _read_files(
         if digest in content:
             reading.sources[name] = Source(digest, content[digest], duplicate=True)
             continue
-        taken = {document for document, owner in reserved.items() if owner != name} | set(reading.fresh)
+
+        def is_taken(document_id: str, name: str = name) -> bool:
+            return document_id in reading.fresh or reserved.get(document_id, name) != name
+
         try:
-            document, chunks = _read(Path(name), taken, chunk)
+            document, chunks = _read(Path(name), is_taken, chunk)
         except UnreadableFile as error:
             reading.failed[name] = (digest, error.reason)
             if source and not source.duplicate:
@@ -520,7 +523,7 @@ def _read_files(
     return reading
 
 
-def _read(path: Path, taken: set[str], chunk: Callable[[Document], list[Chunk]]) -> tuple[Document, list[Chunk]]:
+def _read(path: Path, is_taken: Callable[[str], bool], chunk: Callable[[Document], list[Chunk]]) -> tuple[Document, list[Chunk]]:
     """One file's document, with an id that is not taken, and its chunks.
 
     Raises UnreadableFile for whatever goes wrong, because one bad file must not cost the others.
@@ -528,7 +531,7 @@ def _read(path: Path, taken: set[str], chunk: Callable[[Document], list[Chunk]])
     from rag.readers import read_document
 
     try:
-        document = _named_apart(read_document(path), taken)
+        document = _named_apart(read_document(path), is_taken)
         _dump([_metadata(document), document.text, _packed_blocks(document.blocks)], ensure_ascii=False).encode()
         chunks = chunk(document)
     except UnreadableFile:
@@ -542,10 +545,10 @@ def _read(path: Path, taken: set[str], chunk: Callable[[Document], list[Chunk]])
     return document, chunks
 
 
-def _named_apart(document: Document, taken: set[str]) -> Document:
+def _named_apart(document: Document, is_taken: Callable[[str], bool]) -> Document:
     """The document, with digits of its sha256 behind the id when another one has that id."""
     name, length = document.id, 4
-    while name in taken:
+    while is_taken(name):
         name, length = f"{document.id}-{document.sha256[:length]}", length + 4
     return document if name == document.id else replace(document, id=name)
 
@@ -865,6 +868,9 @@ def _load(index_dir: Path, name: str, verify: bool, number: int | None = None) -
             raise IndexDamaged(f"lexical/ has {len(lexical)} chunks, not {manifest.chunks}")
         if manifest.vectors and vectors.positions[-1] >= manifest.chunks:
             raise IndexDamaged("vectors.faiss has a vector without a chunk")
+    except OSError as error:
+        database.close()
+        raise RagError(f"no room to load the index ({error.strerror or error}): set TMPDIR to a folder that can be written") from error
     except Exception as error:
         database.close()
         raise IndexDamaged(f"{name}: {str(error)[:200]}") from error

@@ -155,9 +155,15 @@ class LexicalIndex:
         with tempfile.TemporaryDirectory(prefix="rag-lexical-", ignore_cleanup_errors=True) as folder:
             for name, content in files.items():
                 (Path(folder) / name).write_bytes(content)
-            index = tantivy.Index.open(folder)
-            index.config_reader(reload_policy="Manual")
-            self._searcher = index.searcher()
+            try:
+                index = tantivy.Index.open(folder)
+                index.config_reader(reload_policy="Manual")
+                self._searcher = index.searcher()
+            except BaseException as error:
+                # tantivy panics over some damaged files, and a panic is no Exception.
+                if isinstance(error, Exception) or type(error).__name__ != "PanicException":
+                    raise
+                raise ValueError(f"lexical/ is not an index ({str(error)[:100]})") from error
         self._schema = index.schema
 
     @classmethod

@@ -243,6 +243,16 @@ def test_the_same_content_twice_is_indexed_once(corpus, built, encoder):
     assert (report.added, report.removed, report.duplicates) == (("zoo",), ("bees",), ())
 
 
+def test_no_folder_for_temporary_files_is_said(built, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.mkdtemp", refuse)
+    with pytest.raises(RagError, match="No space left.*TMPDIR") as caught:
+        open_index(built)
+    assert not isinstance(caught.value, IndexDamaged)
+
+
 def test_two_files_with_one_id_are_told_apart(corpus, built, encoder):
     (corpus / "deeper").mkdir()
     (corpus / "deeper" / "bees.md").write_text(BEES.replace("City", "Village"))

@@ -172,3 +172,14 @@ def test_empty_index(tmp_path):
     build_lexical(tmp_path, [])
     index = LexicalIndex.open(tmp_path)
     assert (len(index), index.positions(), index.search({"a": 1.0}, 5), index.document_frequency("a")) == (0, [], [], 0)
+
+
+def test_damaged_files_are_an_error_of_ours_and_not_a_panic(tmp_path):
+    build_lexical(tmp_path, ROWS)
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for name, content in files.items():
+        for damaged in (b"", content[:-1], bytes(len(content)), content[len(content) // 2 :]):
+            try:
+                LexicalIndex(files | {name: damaged})
+            except (ValueError, OSError):
+                pass  # caught; what tantivy does not notice is caught by the sha256 of the index
