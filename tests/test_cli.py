@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from conftest import HashingEncoder
 
 import rag.cli as cli
 from rag.errors import EncoderError, IndexBusy, IndexDamaged, NothingIndexed, UsageError
@@ -253,6 +255,43 @@ def test_a_damaged_index_is_code_3(rag, corpus, tmp_path):
         assert code == 3 and "chunks.sqlite" in err
     assert rag("index")[0] == 0  # built anew from the paths that the damaged one knew
     assert rag("doctor")[0] == 0
+
+
+def test_the_index_remembers_its_encoder(rag, corpus, monkeypatch):
+    encoders = {"hashing": HashingEncoder(), "builtin": HashingEncoder("builtin", dimension=32)}
+    monkeypatch.setattr("rag.encoder.open_encoder", encoders.__getitem__)
+    monkeypatch.setattr("rag.chat.open_encoder", encoders.__getitem__)
+    assert rag("index", corpus, "--encoder", "hashing")[0] == 0
+    code, out, _ = rag("index", "--json")
+    assert code == 0 and not json.loads(out)["changed_anything"]
+    assert rag("search", "honey")[0] == 0
+    monkeypatch.setenv("RAG_ENCODER", "builtin")  # asked for by name, it is refused
+    code, _, err = rag("search", "honey")
+    assert code == 3 and "hashing" in err and "builtin" in err
+    code, out, _ = rag("index", "--json")
+    assert code == 0 and json.loads(out)["rebuilt"]
+    assert rag("search", "honey")[0] == 0
+
+
+def test_a_folder_that_is_gone_keeps_its_reports(rag, corpus):
+    rag("index", corpus)
+    corpus.rename(corpus.with_name("moved"))
+    code, out, err = rag("index", "--json")
+    assert code == 0 and "not there any more" in err
+    assert json.loads(out)["documents"] == 3
+
+
+def test_serve_indexes_first_and_only_when_needed(rag, corpus, monkeypatch):
+    served = []
+    page = SimpleNamespace(serve=lambda assistant, host, port: served.append((len(assistant.documents()), host, port)))
+    monkeypatch.setattr(cli, "_import_bundled", lambda module: page)
+    monkeypatch.setattr(cli, "bundled", lambda name: corpus)
+    code, out, err = rag("serve", "--port", "8123")
+    assert (code, out) == (0, "") and err.startswith("indexing ") and "indexed 3 reports" in err
+    assert rag("serve")[2] == ""
+    (corpus / "trams.txt").unlink()
+    assert "indexed 2 reports" in rag("serve")[2]
+    assert served == [(3, "127.0.0.1", 8123), (3, "127.0.0.1", 7860), (2, "127.0.0.1", 7860)]
 
 
 def test_a_missing_path_is_a_usage_error(rag, tmp_path):
