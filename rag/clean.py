@@ -219,13 +219,20 @@ def running_heads(lines: Sequence[Line]) -> set[int]:
         return {positions[0] for positions in edges.values() if len(positions) > 1 and _PAGE_NUMBER.match(lines[positions[0]].text)} | {
             positions[-1] for positions in edges.values() if len(positions) > 1 and _PAGE_NUMBER.match(lines[positions[-1]].text)
         }
-    near = {page: positions[:3] + positions[-3:] for page, positions in edges.items()}
+    near = {page: {*positions[:3], *positions[-3:]} for page, positions in edges.items()}
     recurring = Counter(form for positions in near.values() for form in {bare(lines[position].text) for position in positions})
-    for positions in near.values():
-        for position in positions:
-            text = lines[position].text
-            if len(text) <= 80 and bare(text) and recurring[bare(text)] >= 3 and not _known_label(text) and not _BULLET.match(text):
-                found.add(position)
+
+    def is_head(text: str) -> bool:
+        shape = len(text) <= 80 and bare(text) and not _BULLET.match(text) and not re.search(r"[。！？，、；：]$", text)
+        return bool(shape) and recurring[bare(text)] >= 3 and not _known_label(text)
+
+    for positions in edges.values():
+        for order in (positions[:3], positions[:-4:-1]):
+            for position in order:  # from the edge inwards, up to the first line of the body
+                if is_head(lines[position].text):
+                    found.add(position)
+                elif not _PAGE_NUMBER.match(lines[position].text):
+                    break
     for positions in edges.values():
         for order in (positions, positions[::-1]):
             for position in order[:4]:
@@ -342,8 +349,8 @@ def lines_of_extracted_text(text: str) -> list[Line]:
             number = None
         if number is not None:
             printed[len(lines)] = number
-        if (opening or number is not None) and lines:
-            page += 1
+        if opening or number is not None:
+            page += bool(lines)
             opens.append(len(lines))
         lines.append(Line(bare, tight=not gap and not opening and bool(lines), page=page))
         gap = False

@@ -194,18 +194,21 @@ def decode(data: bytes, path: Path | str = "text") -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return _clean_newlines(data.decode("utf-16", "replace"))
     sample = data[:65_536]
-    controls = sum(byte < 32 and byte not in b"\t\n\r\f\v\x1a\x1b" for byte in sample)
     text = None
-    if controls <= 0.02 * len(sample):
+    if sum(byte < 32 and byte not in b"\t\n\r\f\v\x1a\x1b" for byte in sample) <= 0.02 * len(sample):
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
             text = _decode_legacy(data)
-    if text is None or sum(
-        unicodedata.category(character) in ("Cc", "Cn", "Co") and character not in "\t\n\r\f\v" for character in text[:65_536]
-    ) > 0.05 * len(text[:65_536]):
+    if text is None or _is_noise(text[:65_536]):
         raise UnreadableFile(path, "not text (binary content); give the file its own suffix")
     return _clean_newlines(text)
+
+
+def _is_noise(text: str) -> bool:
+    """Whether more than a twentieth of a text are characters that no text holds."""
+    odd = sum(unicodedata.category(character) in ("Cc", "Cn", "Co") and character not in "\t\n\r\f\v" for character in text)
+    return odd > 0.05 * len(text)
 
 
 def _decode_legacy(data: bytes) -> str | None:
@@ -228,14 +231,9 @@ def _decode_legacy(data: bytes) -> str | None:
 
 
 def _clean_newlines(text: str) -> str:
-    return drop_control(
-        text.replace("\r\n", "\n")
-        .replace("\r", "\n")
-        .replace("\f", "\n\x0c")
-        .replace("\u2028", "\n")
-        .replace("\u2029", "\n")
-        .replace("\x0c", "")
-    )
+    """One kind of newline, no control characters. A form feed opens a page, which one leading blank also says (`rag.clean`)."""
+    text = re.sub(r"\r\n?|[\u2028\u2029\x85]", "\n", text)
+    return drop_control(re.sub(r"\n?\f\n*(?=\S)", "\n\n ", text))
 
 
 def _read_text(path: Path, data: bytes) -> _Content:
@@ -479,9 +477,8 @@ def _read_pdf(path: Path, data: bytes) -> _Content:
 def _pdf_title(pdf) -> str:
     """The title in the file's properties when it reads like one: not a file name, a program's name or mangled characters."""
     title = drop_control(pdf.get_metadata_dict().get("Title", "")).strip()
-    sensible = 4 <= len(title) <= 150 and not re.search(
-        r"\.(?:docx?|pptx?|xlsx?|indd|pdf|qxd)\b|^(?:Microsoft|untitled|无标题|幻灯片|slide)|�", title, re.I
-    )
+    generic = re.match(r"(?:Microsoft|untitled|无标题|幻灯片|slides?\b|document\d*$|powerpoint)", title, re.I)
+    sensible = not generic and 4 <= len(title) <= 150 and not re.search(r"\.(?:docx?|pptx?|xlsx?|indd|pdf|qxd)\b|�", title, re.I)
     return title if sensible and not re.fullmatch(r"[\W\d_]+", title) else ""
 
 
@@ -544,41 +541,54 @@ def _runs(textpage) -> list[_Run]:
 
 
 def _lines_of_runs(runs: Sequence[_Run], page_width: float, number: int) -> list[Line]:
-    ordered: list[list[_Run]] = []
-    for column in _columns(runs, page_width):
-        ordered += _baselines(column)
-    heights = [run.top - run.bottom for row in ordered for run in row for _ in range(len(run.text))]
+    heights = [run.top - run.bottom for run in runs for _ in run.text]
     body = median(heights) if heights else 10.0
+    segments = [segment for row in _baselines(runs) for segment in _joined(row, body)]
     lines: list[Line] = []
-    before: list[_Run] | None = None
-    for row in ordered:
-        text = row[0].text
-        for left, right in zip(row, row[1:], strict=False):
-            gap = right.left - left.right
-            text += ("  " if gap > 2 * body else " " if gap > 0.15 * body else "") + right.text
-        tall = max(run.top - run.bottom for run in row)
+    before: tuple[_Run, float] | None = None
+    for row in (row for column in _columns(segments, page_width) for row in _baselines(column)):
+        text = re.sub(r"\s+", " ", " ".join(run.text for run in row)).strip()
+        longest = max(row, key=lambda run: len(run.text))
+        tall = longest.top - longest.bottom
         tight = paragraph = False
         if before is not None:
-            gap = min(run.bottom for run in before) - max(run.top for run in row)
-            paragraph = gap > 0.9 * body or gap < -2 * body or row[0].left > before[0].left + 1.2 * body
-            tight = not paragraph and abs(tall - max(run.top - run.bottom for run in before)) < 0.2 * body
+            gap = before[0].bottom - longest.top
+            paragraph = gap > 0.9 * body or gap < -2 * body or row[0].left > before[1] + 1.2 * body
+            tight = not paragraph and abs(tall - (before[0].top - before[0].bottom)) < 0.2 * body
         rank = 2 if tall > 1.6 * body else 1 if tall > 1.25 * body else 0
-        lines.append(Line(re.sub(r"\s+", " ", text).strip(), tight and rank > 0, number, number + 1, paragraph, rank))
-        before = row
+        lines.append(Line(text, tight and rank > 0, number, number + 1, paragraph, rank))
+        before = longest, row[0].left
+    large = sum(len(line.text) for line in lines if line.rank > 0)
+    if large > 0.3 * sum(len(line.text) for line in lines) and len(lines) > 12:
+        return [replace(line, rank=0, tight=False) for line in lines]  # mixed fonts, so height says nothing
     return lines
 
 
 def _baselines(runs: Sequence[_Run]) -> list[list[_Run]]:
-    """Runs gathered to rows that share a baseline, rows from top to bottom, runs from left to right."""
+    """Runs gathered to rows that share most of their height, rows from top to bottom, runs from left to right."""
     rows: list[list[_Run]] = []
     for run in sorted(runs, key=lambda run: (-run.top, run.left)):
-        middle = (run.top + run.bottom) / 2
-        row = next((row for row in reversed(rows[-4:]) if row[0].bottom <= middle <= row[0].top), None)
-        if row is None:
-            rows.append([run])
+        for row in reversed(rows[-4:]):
+            shared = min(run.top, row[0].top) - max(run.bottom, row[0].bottom)
+            if shared > 0.4 * min(run.top - run.bottom, row[0].top - row[0].bottom):
+                row.append(run)
+                break
         else:
-            row.append(run)
+            rows.append([run])
     return [sorted(row, key=lambda run: run.left) for row in rows]
+
+
+def _joined(row: Sequence[_Run], body: float) -> list[_Run]:
+    """Runs of one row put together where no more than a wide blank parts them; `body` is the usual height of a character."""
+    segments: list[_Run] = []
+    for run in row:
+        last = segments[-1] if segments else None
+        if last is None or run.left - last.right > 1.2 * body:
+            segments.append(run)
+            continue
+        text = last.text + (" " if run.left - last.right > 0.2 * body else "") + run.text
+        segments[-1] = _Run(text, last.left, max(last.right, run.right), min(last.bottom, run.bottom), max(last.top, run.top))
+    return segments
 
 
 def _columns(runs: Sequence[_Run], page_width: float) -> list[list[_Run]]:
