@@ -91,15 +91,19 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES) -> gr.Blocks
         turns.append(turn)
         yield messages(turns, language), turns, gr.skip(), gr.Textbox(value="", submit_btn=False, stop_btn=True), gr.skip()
         drawn: object = None
-        with closing(progress(turn, question, history, Filter(reports=tuple(map(str, chosen or ()))))) as steps:
-            for grown, typed in steps:
-                if not turns or turns[-1].key != turn.key or not turns[-1].running:
-                    return  # stopped, or a new chat
-                turns[-1] = grown
-                before, drawn = drawn, (grown.evidence, grown.phase)
-                panel = gr.skip() if drawn == before else panel_html(turns, language)
-                yield messages(turns, language, typed), turns, panel, gr.skip(), gr.skip()
-        yield gr.skip(), turns, gr.skip(), gr.Textbox(submit_btn=True, stop_btn=False), banner()
+        try:
+            with closing(progress(turn, question, history, Filter(reports=tuple(map(str, chosen or ()))))) as steps:
+                for grown, typed in steps:
+                    if not turns[-1].running:  # stopped, or a new chat
+                        return
+                    turns[-1] = grown
+                    before, drawn = drawn, (grown.evidence, grown.phase)
+                    panel = gr.skip() if drawn == before else panel_html(turns, language)
+                    yield messages(turns, language, typed), turns, panel, gr.skip(), gr.skip()
+            yield gr.skip(), turns, gr.skip(), gr.Textbox(submit_btn=True, stop_btn=False), banner()
+        finally:
+            if turns[-1].key == turn.key:  # whoever asked has gone away in the middle
+                halt(turns)
 
     def progress(turn: Shown, question: str, history: list, only: Filter) -> Iterator[tuple[Shown, int | None]]:
         """The turn as it grows, with the number of characters typed of its last sentence; None when that is complete."""
@@ -138,12 +142,16 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES) -> gr.Blocks
             log.warning("question failed: %s", error, exc_info=not isinstance(error, RagError))
             yield replace(turn, phase="failed", problem=complaint(error), detail=str(error)), None
 
-    def stop(turns: list[Shown], language: str) -> tuple:
+    def halt(turns: list[Shown]) -> None:
         if turns and turns[-1].running:
             turns[-1] = replace(turns[-1], phase="stopped")
+
+    def stop(turns: list[Shown], language: str) -> tuple:
+        halt(turns)
         return messages(turns, known(language)), turns, panel_html(turns, known(language)), gr.Textbox(submit_btn=True, stop_btn=False)
 
     def fresh(turns: list[Shown], language: str) -> tuple:
+        halt(turns)
         return [], [], panel_html([], known(language)), gr.Textbox(value="", submit_btn=True, stop_btn=False)
 
     def banner() -> gr.HTML:

@@ -203,6 +203,7 @@ if (!window.veracite) {
       const text = english() ? "Copy the answer with its sources" : "复制回答和来源";
       if (button.title !== text) button.title = text;
     }
+    one("#chat .examples[role=list]")?.removeAttribute("role"); // it holds buttons, which a list may not
     const box = one("#question textarea");
     if (box && box.getAttribute("aria-label") !== box.placeholder) box.setAttribute("aria-label", box.placeholder);
     const side = one("#evidence");
