@@ -39,6 +39,7 @@ SUFFIXES = (".txt", ".text", ".md", ".markdown", ".pdf")
 _ID_LENGTH = 80
 _PDF_LOCK = threading.Lock()  # PDFium must never run in two threads at once
 _YEAR = re.compile(r"(?<!\d)(20[0-4]\d|19[5-9]\d)(?!\d)")
+_NO_TITLE = re.compile(r"摘\s?要|目\s?录|abstract|(?:table of )?contents|united states", re.I)
 _EDITION = re.compile(r"(?<!\d)(20[0-4]\d|19[5-9]\d)\s*(?:年度?|版|年版|edition)", re.I)
 
 
@@ -470,8 +471,9 @@ def _read_pdf(path: Path, data: bytes) -> _Content:
     notes = tuple([f"pages that cannot be read: {', '.join(map(str, broken[:20]))}"] * bool(broken))
     pieces = pieces_from_lines(lines)
     opening = "\n".join(line.text for line in lines if line.page == lines[0].page)[:2000]
-    largest = max((line for line in lines if line.page == lines[0].page), key=lambda line: line.rank)
-    return _Content(pieces, title or (largest.text if largest.rank > 0 and len(largest.text) <= 80 else ""), {}, opening, count, notes)
+    cover = [line for line in lines if line.page == lines[0].page and 4 <= len(line.text) <= 80 and not _NO_TITLE.match(line.text)]
+    largest = max(cover, key=lambda line: line.rank, default=None)
+    return _Content(pieces, title or (largest.text if largest and largest.rank > 0 else path.stem), {}, opening, count, notes)
 
 
 def _pdf_title(pdf) -> str:

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.clean import (
@@ -69,16 +69,19 @@ def test_control_characters_go():
     assert drop_control("a\x00b\u00a0c\u200bd\ue000\n") == "ab cd\n"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_repairs_of_a_line_keep_every_letter(text):
     assert letters(undo_spacing(text)) == letters(text)
 
 
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=30), st.text(min_size=1, max_size=30))
 def test_joining_keeps_every_letter(before, after):
     assert letters(join_lines(before, after)) == letters(before + after)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="云端模型数据，。：AB12 ", min_size=1, max_size=24), max_size=25))
 def test_pages_keep_every_letter_but_page_numbers(texts):
     lines = [Line(text.strip()) for text in texts if text.strip()]

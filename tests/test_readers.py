@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import UnreadableFile, UsageError
@@ -175,12 +175,14 @@ def test_slug(name, expected):
     assert slug(name) == expected
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_any_name_gives_a_usable_id_and_any_markup_a_text(name):
     assert 0 < len(slug(name)) <= 80 and "/" not in slug(name)
     assert isinstance(plain_markup(name), str)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_decode_or_are_refused(data):
     try:
