@@ -7,6 +7,7 @@ a browser; the price is that answers are HTML we write ourselves, without a mode
 from __future__ import annotations
 
 import html
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -49,6 +50,11 @@ class Card:
     def numbers(self) -> tuple[int, ...]:
         """The numbers of its citations, each once, in the order of the answer."""
         return tuple(dict.fromkeys(item.citation.n for item in self.evidence))
+
+    @property
+    def score(self) -> float:
+        """Of its best citation; higher is better, 1 and more is very good."""
+        return max((item.citation.score for item in self.evidence if math.isfinite(item.citation.score)), default=0.0)
 
     @property
     def spans(self) -> list[tuple[int, int, str]]:
@@ -269,24 +275,24 @@ def _section(turn: Shown, language: str, active: bool) -> str:
     parts.append("</div>")
     if unused:
         parts.append(f'<p class="note">{escaped(say(language, "unused_help" if found else "unused_none"))}</p>')
-    parts += [_card(card, language, unused) for card in found]
+    best = max([1.0, *(card.score for card in found)])
+    parts += [_card(card, language, unused, best) for card in found]
     parts.append(f'<pre class="plain" hidden>{escaped(plain(turn, language))}</pre></section>')
     return "".join(parts)
 
 
-def _card(card: Card, language: str, unused: bool) -> str:
+def _card(card: Card, language: str, unused: bool, best: float) -> str:
     passage, citation = card.passage, card.evidence[0].citation
-    score = max(item.citation.score for item in card.evidence)
     numbers = " ".join(map(str, card.numbers))
     badge = say(language, "unused") if unused else numbers
     lang = {"zh": "zh-CN", "en": "en"}.get(passage.language, "")
-    meter = min(max(score, 0.0), 1.0) * 100 if score == score else 0.0
+    meter = 100 * max(card.score, 0.0) / best
     relevance = escaped(say(language, "relevance"))
     return (
         f'<article class="card" data-numbers="{"" if unused else numbers}"><header><span class="number">{escaped(badge)}</span>'
         f'<div class="about"><h3 lang="{lang}">{escaped(passage.title or citation.title)}</h3>'
         f'<p class="from">{escaped(_published(passage))}</p><p class="place" lang="{lang}">{escaped(_place(citation, language))}</p></div>'
-        f'<div class="score">{relevance} {score:.2f}<i><b style="width:{meter:.0f}%"></b></i></div></header>'
+        f'<div class="score">{relevance} {card.score:.2f}<i><b style="width:{meter:.0f}%"></b></i></div></header>'
         f'<blockquote lang="{lang}">{_marked(card, unused)}</blockquote></article>'
     )
 
