@@ -28,7 +28,7 @@ NEIGHBOURS = {1: 0.6, 2: 0.4, -1: 0.35}
 CONTENDERS = 8
 CONTENDER_SHARE = {"strict": 0.85, "balanced": 0.7, "open": 0.5}
 """A sentence may stand in for the best one if it scores at least this share and meets what the question demands."""
-TOPIC_THRESHOLD = {"strict": 1.0, "balanced": 0.8, "open": 0.6}
+TOPIC_THRESHOLD = {"strict": 0.65, "balanced": 0.5, "open": 0.35}
 """Least topic score of an answer, see `topic_score`."""
 
 _MUST_HAVE_NAME = re.compile(r"[A-Z]|\d")
@@ -42,8 +42,8 @@ class Refusal:
 
 
 def topic_score(best: Scored) -> float:
-    """How much a sentence is about the question at all: likeness of tokens plus likeness of the neighbourhood, 0 to 2."""
-    return best.feature("maxsim_heading") + best.feature("window_cosine")
+    """How much a sentence is about the question at all: likeness of tokens and of the neighbourhood, and shared terms; 0 to about 3."""
+    return best.feature("maxsim_heading") + best.feature("window_cosine") + 0.5 * best.feature("bm25_heading")
 
 
 class Composer:

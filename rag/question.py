@@ -187,7 +187,7 @@ def strip_asking(text: str) -> str:
 
 def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
     """Reads a question against the reports that there are, whose titles and publishers it may name."""
-    reports = tuple(sorted({name for name in (document.id for document in documents if _names(text, document))}))
+    reports = tuple(sorted({document.id for document in documents if _names(text, document)}))
     stems = {report.split(".")[0] for report in reports}
     kind = kind_of(text, len(stems))
     asked = tuple(dict.fromkeys(kind for kinds, pattern in _ASKED if pattern.search(text.lower()) for kind in kinds))
