@@ -578,12 +578,14 @@ KILLED = """
 import os, random, signal, sys, time
 from pathlib import Path
 sys.path[:0] = [str(Path("tests").resolve()), str(Path(".").resolve())]
-import faiss, rag.readers
 from conftest import HashingEncoder
+from rag.chunk import chunk_document
 from rag.errors import NothingIndexed
 from rag.index import build_index, check_index, open_index
+from rag.readers import read_document
 
 corpus, place, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+ledger = place.parent / "acknowledged"
 chance = random.Random(seed)
 
 def write_for_ever(first):
@@ -591,10 +593,14 @@ def write_for_ever(first):
         for name in "abc":
             (corpus / f"{name}.txt").write_text(f"Report {name} is of version{version} and holds a few words.")
         build_index([corpus], place, HashingEncoder())
-        (place.parent / "acknowledged").write_text(str(version))
+        with ledger.open("a") as lines:
+            lines.write(f"{version}\\n")
+
+def last_acknowledged():
+    return int(([0] + ledger.read_text().split())[-1])
 
 def look():
-    acknowledged = int((place.parent / "acknowledged").read_text() or 0)
+    acknowledged = last_acknowledged()
     try:
         snapshot = open_index(place)
     except NothingIndexed:
@@ -618,14 +624,23 @@ def in_child(task, *arguments):
             os._exit(1)
     return child
 
-(place.parent / "acknowledged").write_text("")
-for turn in range(12):
-    child = in_child(write_for_ever, int((place.parent / "acknowledged").read_text() or 0) + 1)
-    time.sleep(chance.uniform(0.005, 0.25))
+# Tables are loaded before the first fork; faiss and tantivy are not called, since their threads would not survive it.
+warm = corpus / "warm.txt"
+warm.write_text("Measured passages warm the tables.")
+chunk_document(read_document(warm))
+HashingEncoder().encode(["measured"])
+started = time.perf_counter()
+os.waitpid(in_child(build_index, [corpus], place.parent / "warm", HashingEncoder()), 0)
+usual = time.perf_counter() - started
+warm.unlink()
+ledger.touch()
+for turn in range(10):
+    child = in_child(write_for_ever, last_acknowledged() + 1)
+    time.sleep(chance.uniform(0, 3 * usual))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     assert os.waitpid(in_child(look), 0)[1] == 0, turn
-print("whole")
+print("whole", last_acknowledged())
 """
 
 
@@ -635,7 +650,8 @@ def test_kill_9_at_any_moment_leaves_one_version_whole(tmp_path):
     root = Path(rag.index.__file__).parents[1]
     command = [sys.executable, "-c", KILLED, str(tmp_path / "reports"), str(tmp_path / "index"), "7"]
     result = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
-    assert result.stdout.strip() == "whole", result.stderr[-2000:]
+    assert result.stdout.startswith("whole"), result.stderr[-2000:]
+    assert int(result.stdout.split()[1]) >= 3  # some builds got through, so the kills were not all before the first
     assert len([path for path in (tmp_path / "index").iterdir() if path.name.startswith("gen-")]) <= 4
 
 
