@@ -449,7 +449,7 @@ def _hit_record(hit: Hit, titles: dict[str, str]) -> dict[str, Any]:
 
 
 def _hit_text(number: int, hit: Hit, titles: dict[str, str], explain: bool) -> str:
-    place = _place(titles.get(hit.chunk.document, ""), " › ".join(hit.chunk.section), hit.chunk.page, "en")
+    place = _place(titles.get(hit.chunk.document, ""), " / ".join(hit.chunk.section), hit.chunk.page, "en")
     parts = f"\n   lexical {hit.lexical:.3f}, dense {hit.dense:.3f}, chunk {hit.chunk.id}, {hit.chunk.tokens} tokens" if explain else ""
     text = " ".join(hit.text.split())
     return f"{number}. {hit.fused:.3f}  {place}{parts}\n   {text if explain or len(text) <= 240 else text[:239] + '…'}"

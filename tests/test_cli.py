@@ -35,7 +35,7 @@ def rag(capsys):
     return command
 
 
-CITATION = Citation(1, "atlas", "Atlas of Rivers", "North › Bridges", 12, 3, 20, "The  bridge\nis new.", "c1", 0.9)
+CITATION = Citation(1, "atlas", "Atlas of Rivers", "North / Bridges", 12, 3, 20, "The  bridge\nis new.", "c1", 0.9)
 FOUND = Answer("Is it new?", "Is it new?", "en", (Claim("The bridge is new.", (1,), "supported"),), (CITATION,))
 
 
@@ -70,7 +70,7 @@ def scripted(monkeypatch):
 def test_an_answer_for_people_has_markers_and_sources(rag, scripted):
     code, out, err = rag("ask", "Is it new?")
     assert (code, err) == (0, "")
-    assert out == "The bridge is new.[1]\n\nSources\nAtlas of Rivers · North › Bridges · p. 12\n  [1] The bridge is new.\n"
+    assert out == "The bridge is new.[1]\n\nSources\nAtlas of Rivers · North / Bridges · p. 12\n  [1] The bridge is new.\n"
 
 
 def test_an_answer_for_programs_is_the_contract_and_nothing_else(rag, scripted):
@@ -112,7 +112,7 @@ def test_a_report_cannot_drive_the_terminal(rag, scripted):
 
 def test_search_for_people_and_programs(rag, scripted):
     code, out, _ = rag("search", "bridge")
-    assert code == 0 and out == "1. 0.625  Atlas of Rivers · North › Bridges · p. 12\n   The bridge is new.\n"
+    assert code == 0 and out == "1. 0.625  Atlas of Rivers · North / Bridges · p. 12\n   The bridge is new.\n"
     _, out, _ = rag("search", "bridge", "--explain")
     assert "lexical 0.500, dense 0.250, chunk c1, 5 tokens" in out
     _, out, _ = rag("search", "bridge", "--json", "-k", "1")
