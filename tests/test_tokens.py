@@ -5,13 +5,15 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rag.textform import search_form
 from rag.tokens import RANKS, count_tokens, encode_form, encode_tokens, encoding, form_spans, read_ranks, token_spans, token_windows
 
-words = st.sampled_from("云计算 人工智能 的 technology Cloud 2030 10万 aaaa 哈哈哈哈 1001001 abababab <|endoftext|> 😀 한국 カタカナ é ， -- 臺灣".split(" "))
+words = st.sampled_from(
+    "云计算 人工智能 的 technology Cloud 2030 10万 aaaa 哈哈哈哈 1001001 abababab <|endoftext|> 😀 한국 カタカナ é ， -- 臺灣".split(" ")
+)
 texts = st.lists(words | st.text(st.characters(exclude_categories=["Cs", "Cn"]), max_size=6), max_size=12).map("".join)
 
 
@@ -22,7 +24,20 @@ def test_ranks_are_a_byte_pair_vocabulary() -> None:
     assert 30_000 <= len(ranks) <= 64_000
 
 
-@pytest.mark.parametrize(("text", "count"), [("", 0), (" \n\t", 0), ("\u200b", 0), ("云计算", 1), ("人工智能", 1), ("technology", 1), ("Cloud", 1), ("2030", 1), ("cloud computing", 2)])
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("", 0),
+        (" \n\t", 0),
+        ("\u200b", 0),
+        ("云计算", 1),
+        ("人工智能", 1),
+        ("technology", 1),
+        ("Cloud", 1),
+        ("2030", 1),
+        ("cloud computing", 2),
+    ],
+)
 def test_common_words_are_one_token(text: str, count: int) -> None:
     assert count_tokens(text) == count
 
@@ -32,11 +47,13 @@ def test_control_tokens_are_only_text() -> None:
     assert encoding().decode(encode_tokens("<|endoftext|>").tolist()) == "<|endoftext|>"
 
 
+@settings(deadline=None)
 @given(texts)
 def test_tokens_are_the_search_form_without_spaces(text: str) -> None:
     assert encoding().decode(encode_tokens(text).tolist()) == search_form(text).replace(" ", "")
 
 
+@settings(deadline=None)
 @given(texts)
 @example("ab\u0301 臺\u200b灣")
 @example("\U0002000b x")
@@ -54,12 +71,13 @@ def test_spans_hold_their_tokens(text: str) -> None:
     assert in_text == sorted(in_text)
 
 
+@settings(deadline=None)
 @given(texts, st.integers(1, 12))
 def test_windows_are_the_text_and_within_the_size(text: str, size: int) -> None:
     windows = token_windows(text, size)
     assert "".join(text[start:end] for start, end in windows) == text
     for start, end in windows:
-        assert count_tokens(text[start:end]) <= size or len({span for span in token_spans(text[start:end])}) == 1
+        assert count_tokens(text[start:end]) <= size or len(set(token_spans(text[start:end]))) == 1
 
 
 def test_windows_need_a_size() -> None:
@@ -69,9 +87,9 @@ def test_windows_need_a_size() -> None:
 
 @pytest.mark.parametrize("character", ["a", "云", "0", "-", "😀", " ", "\n", "\u0301", "가"])
 def test_a_million_of_one_character_is_linear(character: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     count_tokens(character * 1_000_000)
-    assert time.perf_counter() - began < 3
+    assert time.process_time() - began < 3
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +98,7 @@ def hugging_face_tokenizer():
     return tokenizers.Tokenizer.from_file(str(Path(RANKS).with_name("tokenizer.json")))
 
 
+@settings(deadline=None)
 @given(text=texts)
 @example(text="aaaaaaa 哈哈哈 1001001 banana abababab")
 @example(text="")

@@ -17,7 +17,6 @@ import gzip
 import hashlib
 import json
 import logging
-import random
 import re
 import time
 from collections import Counter
@@ -59,7 +58,9 @@ def write_simplified(path: Path) -> None:
     import opencc
 
     source = Path(opencc.__file__).parent / "dictionary" / "TSCharacters.txt"
-    pairs = {left: right.split(" ")[0] for left, right in (line.split("\t") for line in source.read_text(encoding="utf-8").splitlines() if line)}
+    pairs = {
+        left: right.split(" ")[0] for left, right in (line.split("\t") for line in source.read_text(encoding="utf-8").splitlines() if line)
+    }
     final = {}
     for left, right in sorted(pairs.items()):
         while right in pairs and pairs[right] != right:
@@ -69,7 +70,10 @@ def write_simplified(path: Path) -> None:
     path.write_text(
         "# Traditional characters and below each its simplified one. From OpenCC's TSCharacters.txt, first choice, (c) Carbo Kuo and\n"
         "# contributors, Apache License 2.0, by way of opencc-python-reimplemented 0.1.7; chains are followed to their end.\n"
-        + "".join(final) + "\n" + "".join(final.values()) + "\n",
+        + "".join(final)
+        + "\n"
+        + "".join(final.values())
+        + "\n",
         encoding="utf-8",
     )
 
@@ -140,7 +144,10 @@ def merge_of(token: bytes, ranks: dict[bytes, int]) -> tuple[bytes, bytes] | Non
 def write_tokenizer(ranks: dict[bytes, int], pieces: str, folder: Path) -> None:
     """ranks.tiktoken, and tokenizer.json that cuts every search form in the same way."""
     letters = byte_letters()
-    spell = lambda token: "".join(letters[byte] for byte in token)
+
+    def spell(token: bytes) -> str:
+        return "".join(letters[byte] for byte in token)
+
     ordered = sorted(ranks, key=ranks.__getitem__)
     (folder / "ranks.tiktoken").write_bytes(b"".join(b"%s %d\n" % (base64.b64encode(token), ranks[token]) for token in ordered))
     merges = [merge_of(token, ranks) for token in ordered if len(token) > 1]
@@ -246,7 +253,11 @@ def cedict(data: Path) -> list[tuple[str, list[str]]]:
             if not match:
                 continue
             glosses = [re.sub(r"\([^)]*\)|\S*\|?\S*\[[^]]*\]", "", gloss).strip() for gloss in match[3].split("/")]
-            glosses = [g for g in glosses if g and not HAN.search(g) and not re.match(r"(CL:|variant of|old variant|see |abbr\. for|surname|also written|also pr)", g)]
+            glosses = [
+                g
+                for g in glosses
+                if g and not HAN.search(g) and not re.match(r"(CL:|variant of|old variant|see |abbr\. for|surname|also written|also pr)", g)
+            ]
             if glosses:
                 entries.append((match[2], glosses))
     return entries
@@ -301,8 +312,9 @@ def aligned_blocks(data: Path) -> list[tuple[str, str]]:
     pairs = []
     for english_file, chinese_file in parallel_files(data):
         english, chinese = markdown_blocks(english_file), markdown_blocks(chinese_file)
-        sign = lambda block: block if block[0] == "code" else block[0]
-        for tag, a, b, c, d in SequenceMatcher(None, [sign(x) for x in english], [sign(x) for x in chinese], autojunk=False).get_opcodes():
+        # Code and the levels of headings are the same in both languages and show where they run in step.
+        signs = [[block if block[0] == "code" else block[0] for block in blocks] for blocks in (english, chinese)]
+        for tag, a, b, c, d in SequenceMatcher(None, *signs, autojunk=False).get_opcodes():
             if tag != "equal":
                 continue
             for (kind, left), (_, right) in zip(english[a:b], chinese[c:d], strict=True):
@@ -343,3 +355,296 @@ def all_texts(data: Path) -> Iterator[str]:
     for pair in parallel_files(data):
         for path in pair:
             yield from (text for kind, text in markdown_blocks(path) if kind != "code")
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Many token sequences in one array: row i is `ids[starts[i]:starts[i + 1]]`."""
+
+    ids: np.ndarray
+    starts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def take(self, rows: np.ndarray, longest: int, rng: np.random.Generator) -> list[np.ndarray]:
+        """These rows, each cut to a random window of at most `longest` tokens."""
+        taken = []
+        for row in rows:
+            start, end = self.starts[row], self.starts[row + 1]
+            if end - start > longest:
+                start += rng.integers(end - start - longest + 1)
+                end = start + longest
+            taken.append(self.ids[start:end])
+        return taken
+
+
+def tokenised(texts: Iterable[str]) -> Ragged:
+    """Search forms as token ids, without the tokens that hold no letter or digit."""
+    from rag.textform import search_form
+    from rag.tokens import encode_form
+
+    wordless = ~tokens_with_words()
+    rows = [encode_form(search_form(text)).astype(np.int32) for text in texts]
+    rows = [row[~wordless[row]] for row in rows]
+    return Ragged(np.concatenate(rows), np.concatenate([[0], np.cumsum([len(row) for row in rows])]))
+
+
+def tokens_with_words() -> np.ndarray:
+    """bool (tokens,): whether a token holds a letter or digit as a whole character. The others get no vector."""
+    from rag.tokens import read_ranks
+
+    ranks = read_ranks()
+    return np.array([_is_whole(token) and any(c.isalnum() for c in token.decode()) for token in sorted(ranks, key=ranks.__getitem__)])
+
+
+@dataclass(frozen=True)
+class Source:
+    """One kind of pairs. Pair k is (left[pairs[k, 0]], right[pairs[k, 1]]); share is its part of the training steps."""
+
+    name: str
+    share: float
+    left: Ragged
+    right: Ragged
+    pairs: np.ndarray
+    cloze: bool = False
+    """The left side is a stretch of the right one, which mostly loses it."""
+    longest_left: int = 64
+
+
+def make_sources(data: Path) -> list[Source]:
+    """All training pairs. What figures are reported on (CMRC dev, SQuAD, XQuAD) is not among them."""
+    passages, questions, owners = [], [], []
+    for passage, asked in squad_format(data / "cmrc2018" / "train.json"):
+        questions += asked
+        owners += [len(passages)] * len(asked)
+        passages.append(passage)
+
+    def one_to_one(count: int) -> np.ndarray:
+        return np.stack([np.arange(count)] * 2, axis=1)
+
+    cmrc_passages = tokenised(passages)
+    sources = [
+        Source("cmrc", 0.24, tokenised(questions), cmrc_passages, np.stack([np.arange(len(questions)), owners], axis=1)),
+        Source("cmrc cloze", 0.06, cmrc_passages, cmrc_passages, one_to_one(len(passages)), cloze=True),
+    ]
+    articles = tokenised(news(data))
+    sources.append(Source("news cloze", 0.28, articles, articles, one_to_one(len(articles)), cloze=True))
+    papers = csl(data)
+    abstracts = [abstract for abstract, _, _ in papers]
+    short = [(i, text) for i, paper in enumerate(papers) for text in paper[1:] if text]
+    sources.append(
+        Source("papers", 0.04, tokenised(t for _, t in short), tokenised(abstracts), np.array([[k, i] for k, (i, _) in enumerate(short)]))
+    )
+    placed = sections(data)
+    headings = tokenised(f"{title} {heading}" for title, heading, _ in placed)
+    paragraphs = tokenised(text for _, _, text in placed)
+    sources.append(Source("headings", 0.05, headings, paragraphs, one_to_one(len(placed))))
+    sources.append(Source("technical cloze", 0.07, paragraphs, paragraphs, one_to_one(len(placed)), cloze=True))
+    blocks = aligned_blocks(data)
+    english, chinese = tokenised(e for e, _ in blocks), tokenised(c for _, c in blocks)
+    sources.append(Source("translated blocks", 0.06, english, chinese, one_to_one(len(blocks)), longest_left=256))
+    pairs = tatoeba(data)
+    sources.append(
+        Source("translated sentences", 0.1, tokenised(e for e, _ in pairs), tokenised(c for _, c in pairs), one_to_one(len(pairs)))
+    )
+    entries = cedict(data)
+    glosses = [(i, gloss) for i, (_, meanings) in enumerate(entries) for gloss in meanings[:4]]
+    sources.append(
+        Source(
+            "dictionary",
+            0.1,
+            tokenised(g for _, g in glosses),
+            tokenised(h for h, _ in entries),
+            np.array([[k, i] for k, (i, _) in enumerate(glosses)]),
+        )
+    )
+    for source in sources:
+        log.info("%-22s %7d pairs, %9d tokens", source.name, len(source.pairs), len(source.right.ids))
+    return sources
+
+
+def draw(source: Source, settings: Settings, rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
+    """One batch: left sides, right sides, and the right rows they come from (the same row twice is no negative)."""
+    pairs = source.pairs[rng.integers(len(source.pairs), size=settings.batch)]
+    if not source.cloze:
+        longest = int(rng.integers(settings.passage_tokens // 4, settings.passage_tokens + 1))
+        # Questions with known answers keep their passage whole: the answer may stand anywhere.
+        longest = 2 * settings.passage_tokens if source.name == "cmrc" else longest
+        return source.left.take(pairs[:, 0], source.longest_left, rng), source.right.take(pairs[:, 1], longest, rng), pairs[:, 1]
+    lefts, rights = [], []
+    for passage in source.right.take(pairs[:, 1], int(rng.integers(64, settings.passage_tokens + 1)), rng):
+        size = min(int(rng.integers(4, 33)), max(1, len(passage) // 2))
+        start = int(rng.integers(max(1, len(passage) - size + 1)))
+        left = passage[start : start + size]
+        lefts.append(left[rng.random(len(left)) < 0.8])
+        rights.append(passage if rng.random() < 0.4 else np.concatenate([passage[:start], passage[start + size :]]))
+    return lefts, rights, pairs[:, 1]
+
+
+# --- 4. vectors ------------------------------------------------------------------------------------------------------------------------
+
+
+def first_table(data: Path, sources: list[Source], settings: Settings) -> np.ndarray:
+    """float32 (tokens, dimension): English from the teacher, Chinese from the teacher's vectors of its dictionary glosses, the rest random.
+
+    The teacher fills the first 128 dimensions; the others are random, so that every token keeps an identity of its own. The length of a row
+    is its weight in a text, by frequency (smooth inverse frequency).
+    """
+    from safetensors.numpy import load_file
+    from tokenizers import Tokenizer
+
+    from rag.tokens import encoding
+
+    teacher_folder = data / "weights" / "potion-base-4M-int8"
+    teacher = load_file(teacher_folder / "model.safetensors")["embeddings"].astype(np.float32)
+    teacher_tokens = Tokenizer.from_file(str(teacher_folder / "tokenizer.json"))
+
+    def teach(text: str) -> np.ndarray:
+        return teacher[teacher_tokens.encode(text, add_special_tokens=False).ids].sum(0)
+
+    rng = np.random.default_rng(settings.seed)
+    size = encoding().n_vocab
+    known = np.zeros((size, teacher.shape[1]), dtype=np.float32)
+    meanings: dict[str, list[str]] = {}
+    for headword, glosses in cedict(data):
+        meanings.setdefault(headword, []).extend(glosses[:3])
+    for token in range(size):
+        text = encoding().decode_single_token_bytes(token).decode("utf-8", "ignore")
+        if re.fullmatch("[a-z]{2,}", text):
+            known[token] = teach(text)
+        elif text in meanings:
+            known[token] = sum(teach(re.sub(r"^to ", "", gloss)) for gloss in meanings[text])
+    length = np.linalg.norm(known, axis=1, keepdims=True)
+    known /= np.where(length > 0, length, 1)
+    table = rng.standard_normal((size, settings.dimension)).astype(np.float32)
+    table /= np.linalg.norm(table, axis=1, keepdims=True)
+    table[:, : known.shape[1]] += known
+    table /= np.linalg.norm(table, axis=1, keepdims=True)
+    counts = sum(np.bincount(source.right.ids, minlength=size) for source in sources if not source.cloze or source.name == "news cloze")
+    share = counts / counts.sum()
+    table *= (3e-4 / (3e-4 + share))[:, None]
+    table[~tokens_with_words()] = 0
+    return table.astype(np.float32)
+
+
+def question_recall(table: np.ndarray, questions: Ragged, passages: Ragged, owners: np.ndarray) -> float:
+    """Share of the questions whose own passage is the nearest of all."""
+
+    def embed(texts: Ragged) -> np.ndarray:
+        rows = np.stack([table[texts.ids[a:b]].sum(0) for a, b in zip(texts.starts[:-1], texts.starts[1:], strict=True)])
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+
+    return float(((embed(questions) @ embed(passages).T).argmax(1) == owners).mean())
+
+
+def train(data: Path, work: Path, settings: Settings) -> np.ndarray:
+    """The trained table, float32 (tokens, dimension)."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    from tqdm import tqdm
+
+    torch.manual_seed(settings.seed)
+    sources = make_sources(data)
+    trial = squad_format(data / "cmrc2018" / "trial.json")
+    trial_questions = tokenised(question for _, asked in trial for question in asked)
+    trial_passages = tokenised(passage for passage, _ in trial)
+    trial_owners = np.repeat(np.arange(len(trial)), [len(asked) for _, asked in trial])
+    table = torch.nn.Parameter(torch.from_numpy(first_table(data, sources, settings)))
+    optimiser = torch.optim.Adam([table], lr=settings.learning_rate, betas=(0.9, 0.98), eps=1e-9, fused=True)
+    kept = work / "training.safetensors"
+    begin = 0
+    if kept.exists():
+        state = load_file(kept)
+        table.data.copy_(state["table"])
+        optimiser.state[table] = {"step": state["step"], "exp_avg": state["mean"], "exp_avg_sq": state["square"]}
+        begin = int(state["step"].item())
+    shares = np.array([source.share for source in sources])
+
+    def recall() -> float:
+        return question_recall(table.detach().numpy(), trial_questions, trial_passages, trial_owners)
+
+    log.info("CMRC trial recall@1 at step %d: %.3f", begin, recall())
+    losses: dict[str, float] = {}
+    bar = tqdm(range(begin, settings.steps), initial=begin, total=settings.steps, mininterval=5)
+    for step in bar:
+        rng = np.random.default_rng([settings.seed, step])  # the same batch at the same step, also after a resume
+        source = sources[rng.choice(len(sources), p=shares / shares.sum())]
+        lefts, rights, rows = draw(source, settings, rng)
+        texts = [*lefts, *rights]
+        starts = np.concatenate([[0], np.cumsum([len(text) for text in texts])[:-1]])
+        vectors = torch.nn.functional.embedding_bag(
+            torch.from_numpy(np.concatenate(texts).astype(np.int64)), table, torch.from_numpy(starts.astype(np.int64)), mode="sum"
+        )
+        vectors = torch.nn.functional.normalize(vectors, dim=1)
+        scores = vectors[: len(lefts)] @ vectors[len(lefts) :].T / settings.temperature
+        same = torch.from_numpy(rows[:, None] == rows[None, :])
+        same.fill_diagonal_(False)
+        scores = scores.masked_fill(same, -1e4)
+        target = torch.arange(len(lefts))
+        loss = (torch.nn.functional.cross_entropy(scores, target) + torch.nn.functional.cross_entropy(scores.T, target)) / 2
+        optimiser.zero_grad()
+        loss.backward()
+        progress = step / settings.steps
+        for group in optimiser.param_groups:
+            group["lr"] = settings.learning_rate * min(1, (step + 1) / 100) * max(0.02, 1 - progress)
+        optimiser.step()
+        losses[source.name] = 0.9 * losses.get(source.name, loss.item()) + 0.1 * loss.item()
+        if (step + 1) % 500 == 0 or step + 1 == settings.steps:
+            log.info("step %d: CMRC trial recall@1 %.3f, losses %s", step + 1, recall(), {k: round(v, 2) for k, v in losses.items()})
+            state = optimiser.state[table]
+            save_file(
+                {"table": table.data, "step": state["step"].reshape(1), "mean": state["exp_avg"], "square": state["exp_avg_sq"]}, kept
+            )
+    return table.detach().numpy()
+
+
+def write_weights(table: np.ndarray, folder: Path) -> None:
+    """model.safetensors: int8 rows and their scales, in the layout that sentence-transformers reads as a StaticEmbedding; plus its module list."""
+    from safetensors.numpy import save_file
+
+    table = np.where(tokens_with_words()[:, None], table, 0)
+    scale = np.abs(table).max(axis=1) / 127
+    rows = np.round(table / np.where(scale > 0, scale, 1)[:, None]).astype(np.int8)
+    save_file({"embeddings": rows, "weights": scale.astype(np.float32)}, folder / "model.safetensors")
+    (folder / "model.safetensors").chmod(0o644)
+    modules = [
+        {"idx": 0, "name": "0", "path": ".", "type": "sentence_transformers.models.StaticEmbedding"},
+        {"idx": 1, "name": "1", "path": "1_Normalize", "type": "sentence_transformers.models.Normalize"},
+    ]
+    (folder / "modules.json").write_text(json.dumps(modules, indent=2) + "\n", encoding="utf-8")
+    about = {"prompts": {"query": "", "document": ""}, "default_prompt_name": None, "similarity_fn_name": "cosine"}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Runs the stages that `--work` does not hold yet."""
+    parser = argparse.ArgumentParser(prog="python -m rag.model.train", description=__doc__.split("\n", 1)[0])
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with cmrc2018/, news_zh/, csl/, tatoeba_cmn_en/, cedict/, text_zh_en/ and weights/"
+    )
+    parser.add_argument("--output", type=Path, default=HERE, help="folder for the model (default: this package)")
+    parser.add_argument("--work", type=Path, default=Path("build/encoder"), help="folder for what an interrupted run goes on from")
+    parser.add_argument("--keep-tokenizer", action="store_true", help="train vectors for the tokenizer that is there")
+    for name, value in asdict(Settings()).items():
+        parser.add_argument("--" + name.replace("_", "-"), type=type(value), default=value)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    settings = Settings(**{name: getattr(options, name) for name in asdict(Settings())})
+    import torch
+
+    torch.set_num_threads(2)
+    options.output.mkdir(parents=True, exist_ok=True)
+    work = options.work / hashlib.sha256(repr(settings).encode()).hexdigest()[:12]
+    work.mkdir(parents=True, exist_ok=True)
+    began = time.perf_counter()
+    if not options.keep_tokenizer and not (work / "tokenizer-done").exists():
+        write_simplified(options.output / "simplified.txt")
+        make_tokenizer(options.data, options.output, settings)
+        (work / "tokenizer-done").touch()
+    write_weights(train(options.data, work, settings), options.output)
+    log.info("done in %.0f minutes", (time.perf_counter() - began) / 60)
+
+
+if __name__ == "__main__":
+    main()
