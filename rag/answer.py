@@ -23,8 +23,12 @@ MOST_SENTENCES = {"list": 12, "why": 6, "compare": 6, "definition": 3, "abbrevia
 FACT_SENTENCES = 3
 FACT_MARGIN = 0.88
 """A further sentence joins a fact only when its score is at least this share of the best one's."""
-NEIGHBOURS = {1: 0.6, 2: 0.4, -1: 0.35}
-"""What share of the best sentence's score its neighbours of the same section get in reasons and definitions."""
+NEIGHBOURS = {1: 0.6, 2: 0.4}
+"""What share of the best sentence's score the sentences behind it in its section get in reasons and definitions."""
+COMPANY_SHARE = 0.6
+"""Sentences that join the best one in a reason or definition score at least this share of it."""
+TOPIC_CONTENDERS = 4
+"""The best of so many sentences decides whether the reports speak of the topic at all."""
 CONTENDERS = 8
 CONTENDER_SHARE = {"strict": 0.85, "balanced": 0.7, "open": 0.5}
 """A sentence may stand in for the best one if it scores at least this share and meets what the question demands."""
@@ -56,7 +60,7 @@ class Composer:
 
     def compose(self, question: Question, query: str, scored: Sequence[Scored], reports: Sequence[Document]) -> Answer:
         """The answer to a question from its ranked sentences, best first. `reports` are those that may answer."""
-        quotable = [item for item in scored if item.sentence.kind not in ("heading", "contents")]
+        quotable = _quotable(question, scored)
         refusal, quotable = self._decide(question, quotable, reports)
         if refusal:
             nearest = self._cite([item.sentence for item in _distinct(quotable)[:3]], scored, start=1)
@@ -71,7 +75,7 @@ class Composer:
         zh = question.language == "zh"
         if not quotable:
             return Refusal("报告中没有与问题相关的内容。" if zh else "The reports hold nothing on this question."), []
-        if topic_score(quotable[0]) < TOPIC_THRESHOLD[self._strictness]:
+        if max(map(topic_score, quotable[:TOPIC_CONTENDERS])) < TOPIC_THRESHOLD[self._strictness]:
             return Refusal("报告没有谈到这个话题。" if zh else "The reports do not speak of this topic."), quotable
         if question.kind == "compare":
             return None, quotable
@@ -132,7 +136,9 @@ class Composer:
             return [row], ""
         if question.kind == "list" and (group := self._enumeration(quotable[0].sentence, budget)):
             return group, ""
-        if question.kind in ("why", "definition", "list"):
+        if question.kind == "definition":
+            return self._definition(question, quotable, budget, most), ""
+        if question.kind in ("why", "list"):
             return self._neighbourhood(quotable, budget, most), ""
         best = quotable[0]
         chosen = [best.sentence]
@@ -160,7 +166,7 @@ class Composer:
                 )
         scores[(best.document, best.position)] = (quotable[0].score + 1.0, best)
         chosen: list[Sentence] = []
-        least = 0.5 * quotable[0].score
+        least = COMPANY_SHARE * quotable[0].score
         for score, sentence in sorted(scores.values(), key=lambda pair: (-pair[0], pair[1].document, pair[1].position)):
             if len(chosen) == most or (chosen and score < least):
                 break
@@ -170,6 +176,22 @@ class Composer:
             ):
                 chosen.append(sentence)
         return _reading_order(chosen)
+
+    def _definition(self, question: Question, quotable: Sequence[Scored], budget: int, most: int) -> list[Sentence]:
+        """The defining sentence with what follows it; before it, for an acronym that it leaves unexplained, the sentence that spells it out."""
+        chosen = self._neighbourhood(quotable, budget, most)
+        for name in question.names:
+            spelled = re.compile(
+                rf"[\u4e00-\u9fffA-Za-z -]{{4,}}[（(]\s*{re.escape(name)}\s*[)）,，]|(?<![A-Za-z]){re.escape(name)}\s*[（(][^）)]{{4,}}[)）]"
+            )
+            if any(spelled.search(sentence.text) for sentence in chosen):
+                return chosen
+            if found := next((item.sentence for item in quotable if spelled.search(item.sentence.text)), None):
+                rest = [sentence for sentence in chosen if sentence != found]
+                while rest[1:] and _length([found, *rest]) > budget:
+                    rest.pop()
+                return [*rest[:1], found, *rest[1:]] if _length([found, *rest]) <= budget else [found, *rest][:2]
+        return chosen
 
     def _enumeration(self, best: Sentence, budget: int) -> list[Sentence]:
         """The whole run of bullets that a sentence belongs to or leads in to, with its lead-in; empty when there is none."""
@@ -280,6 +302,24 @@ class Composer:
         return Claim(text, (citation.n,), verdict, why, emphasis)
 
 
+def _quotable(question: Question, scored: Sequence[Scored]) -> list[Scored]:
+    """Sentences that may be quoted, best first: no headings; signatures only where a person is asked for.
+
+    Rows of abbreviations and sentences that only lead in to a list stand behind the rest, where nothing of the kind is asked for.
+    """
+    kept = [item for item in scored if item.sentence.kind not in ("heading", "contents")]
+    if question.kind not in ("person", "entity"):
+        kept = [item for item in kept if not item.sentence.speaker or item.sentence.speaker != item.sentence.text.strip()]
+    rows_last = question.kind not in ("abbreviation", "entity", "definition")
+    leads_last = question.kind != "list"
+    kept.sort(
+        key=lambda item: (
+            (rows_last and item.sentence.kind == "abbreviation") or (leads_last and item.sentence.text.rstrip().endswith(("：", ":")))
+        )
+    )
+    return kept
+
+
 def _has_year(text: str) -> bool:
     return any(quantity.kind == "year" for quantity in quantities(text))
 
@@ -310,9 +350,15 @@ def _distinct(items: Sequence[Scored]) -> list[Scored]:
 
 
 def _reading_order(chosen: Sequence[Sentence]) -> list[Sentence]:
-    """Stretches of one section in report order; the stretch that holds the best sentence (the first given) comes first."""
+    """The best sentence (the first given) and what follows it in its section; then the rest, section by section in report order."""
+    best = chosen[0]
     order = {(sentence.document, sentence.section): place for place, sentence in reversed(list(enumerate(chosen)))}
-    return sorted(chosen, key=lambda sentence: (order[(sentence.document, sentence.section)], sentence.position))
+    before = {
+        sentence
+        for sentence in chosen
+        if (sentence.document, sentence.section) == (best.document, best.section) and sentence.position < best.position
+    }
+    return sorted(chosen, key=lambda sentence: (sentence in before, order[(sentence.document, sentence.section)], sentence.position))
 
 
 def _nearest(spans: Sequence[tuple[int, int]], question: Question, text: str) -> tuple[int, int]:

@@ -18,9 +18,9 @@ from rag.encoder import BuiltinEncoder, open_encoder
 from rag.errors import RagError, UsageError
 from rag.followup import rewrite
 from rag.index import Snapshot, open_index
-from rag.question import Question, read_question
+from rag.question import Question, read_question, without_names
 from rag.rank import Scored, SentenceRanker
-from rag.search import inverse_frequencies, search, weigh_terms
+from rag.search import search, weigh_terms
 from rag.types import Answer, Citation, Claim, Document, Encoder, Filter, Hit, Turn
 
 SECTION_PRIOR = 1.15
@@ -121,11 +121,12 @@ class Assistant:
 
         hits = self._search(store, asked, rewritten.carried, only, self.config.top_k)
         if asked.kind == "compare":
+            asked = replace(asked, core=without_names(asked.core, reports))
             hits = self._search_each(store, asked, rewritten.carried, reports, only, hits)
         after_search = time.perf_counter()
 
-        idf = inverse_frequencies(store, weigh_terms(rewritten.core, rewritten.carried))
-        scored = self._ranker.rank(asked, idf, hits, store.document, rewritten.carried)
+        shares = weigh_terms(store, asked.core, rewritten.carried)
+        scored = self._ranker.rank(asked, shares, hits, store.document, rewritten.carried)
         scored = _prefer_sections(scored, history) if rewritten.carried else scored
         answer = Composer(self._ranker, store.document, self.config.strictness).compose(asked, rewritten.query, scored, reports)
         finished = time.perf_counter()

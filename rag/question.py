@@ -34,7 +34,7 @@ _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = (
     (
         "compare",
         re.compile(
-            r"两份报告|两篇报告|两家(?:报告|机构|公司)|两个报告|这几份报告|各份报告|两边|那份和|\b(?:both|two) reports\b|\bcompare[ds]?\b|\bcontrast\b|\bdiffer(?:s|ence|ences)? between\b"
+            r"(?:和|与|跟|同)[^，。？！,?]{1,14}(?:分别|各自|一致吗|一样吗|有(?:什么|何)(?:不同|区别|差别|异同)|的(?:区别|差别|异同|不同)|相比)|报告(?:分别|各自)|那边(?:也|呢|怎么)|也有类似|两份报告|两篇报告|两家(?:报告|机构|公司)|两个报告|这几份报告|各份报告|两边|那份和|\b(?:both|two) reports\b|\bcompare[ds]?\b|\bcontrast\b|\bdiffer(?:s|ence|ences)? between\b"
         ),
     ),
     (
@@ -99,7 +99,7 @@ _ASKED: tuple[tuple[tuple[QuantityKind, ...], re.Pattern[str]], ...] = (
         ),
     ),
     (
-        ("people", "count"),
+        ("people", "bare"),
         re.compile(r"多少(?:位|名|人)|几(?:位|名|人)|\bhow many (?:people|persons|experts|users|employees|workers|teachers)\b"),
     ),
     (("length",), re.compile(r"几纳米|多少(?:纳米|微米|毫米|米|公里)|\bnanomet|制程")),
@@ -111,7 +111,7 @@ _ASKED: tuple[tuple[tuple[QuantityKind, ...], re.Pattern[str]], ...] = (
 # Single characters that also build words (能, 为, 用, 以) stay: a stray one costs little, half of 能源 or 华为 costs the question.
 _ZH_PHRASES = re.compile(
     r"请问|请告诉我|告诉我|我想(?:知道|了解)|想(?:问|知道|了解)一下|能不能|可不可以|有没有|是不是|说白了|常听人讲|按照?.{0,6}的说法|(?:根据|按照?).{0,6}报告|(?:这|那|两)?(?:份|篇|个)?报告(?:里|中|上)?(?:说|提到|认为|指出|给出|怎么看|所说)?的?|文中|"
-    r"是怎么一?回事|怎么一?回事|是什么意思|什么意思|是怎样一[个种]|怎么一种|指的是|说的是|到底|究竟|大概|大约|差不多|一下|分别|各自|这件事|"
+    r"(?:(?:19|20)\d\d\s?)?(?:年的?)?[这那]份(?:报告)?|那边|也有类似(?:的)?(?:想法|说法|提法)?|分别是?|是怎么一?回事|怎么一?回事|是什么意思|什么意思|是怎样一[个种]|怎么一种|指的是|说的是|到底|究竟|大概|大约|差不多|一下|分别|各自|这件事|"
     r"为什么|为何|为啥|凭什么|怎么样|怎么|怎样|如何|什么样的|什么样|是什么|什么|啥|有?哪些|哪几[个条种类项位家款]?|哪[两二三四五六七八九十]+[个条种类项位家款样大件]?|哪[个条种类项位家款里儿年]|谁|多少|多大|多高|多长|多久|多快|几[个条种类项位家款成]|几(?=纳米|瓦|年|天|小时)|"
     r"的时候|的话|那么|其中的?|它们?的?|他们?的?|她的?|这个|那个|这些|那些|这块|这类|这种|该|对于|关于|来说|属于|以及|可以|能够?做到|能达到|达到|会达到|将达到|"
     r"有没|吗|呢|吧|呀|啊|嘛|了(?=[？?，。]|$)|^那|的|把|被|是"
@@ -203,9 +203,19 @@ def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
     )
 
 
-def _names(text: str, document: Document) -> bool:
-    """Whether a question names a report: its publisher or a telling piece of it, or its title."""
-    lowered = text.lower()
+def without_names(core: str, documents: Sequence[Document]) -> str:
+    """`core` without the names of publishers, which say where to look and not what for.
+
+    Falls back to `core` when nothing else is left.
+    """
+    for document in documents:
+        for name in sorted(_aliases(document), key=len, reverse=True):
+            core = re.sub(rf"{re.escape(name)}(?:的|报告)*(?:和|与|跟)?", " ", core, flags=re.IGNORECASE)
+    return re.sub(r"\s+", " ", core).strip() or core
+
+
+def _aliases(document: Document) -> set[str]:
+    """Short forms by which a report's publisher is named: "阿里巴巴达摩院" is also 阿里 and 达摩院."""
     publisher = document.publisher
     pieces = {
         publisher,
@@ -214,12 +224,15 @@ def _names(text: str, document: Document) -> bool:
     }
     pieces |= {word for word in re.split(r"[\s,·]+", publisher.lower()) if len(word) > 3 and not HAN.search(word)}
     title = re.sub(r"[（(].*?[)）]", "", document.title).strip()
-    return any(piece and piece.lower() in lowered for piece in pieces) or (len(title) > 5 and title.lower() in lowered)
+    pieces |= set(re.findall(r"^[\u4e00-\u9fff]{1,10}(?:院|所|公司|集团|协会|联盟|大学|银行)", title))
+    return {piece for piece in pieces if piece}
 
 
-def asks_for_quantity(question: Question) -> bool:
-    """Whether only a number can answer."""
-    return question.kind == "number"
+def _names(text: str, document: Document) -> bool:
+    """Whether a question names a report: its publisher or a telling piece of it, or its title."""
+    lowered = text.lower()
+    title = re.sub(r"[（(].*?[)）]", "", document.title).strip()
+    return any(name.lower() in lowered for name in _aliases(document)) or (len(title) > 5 and title.lower() in lowered)
 
 
 def quantity_answers(question: Question, text: str) -> list[tuple[int, int]]:

@@ -41,8 +41,12 @@ _DEFINES = re.compile(
 _ENUMERATES = re.compile(
     r"、.+、|包括|分为|包含|以下|如下|第一.+第二|首先.+其次|一是|；.+；|[①②③]|\(\d\)|（\d）|\d[)）]|, .+, (?:and|or) |\b(?:include|including|consists? of|such as|namely|first|second)\b"
 )
-_CAUSAL = re.compile(
-    r"因为|由于|因此|所以|导致|使得|从而|原因|取决|为了|以便|以避免|进而|造成|源于|得益于|受限|难以|无法|通过|需要|避免|问题|挑战|\b(?:because|due to|therefore|since|as a result|leads? to|causes?|enables?|by \w+ing|in order to|thus|hence|so that)\b",
+_CAUSE = re.compile(
+    r"因为|由于|因此|所以|导致|原因|取决于|源于|得益于|受限于|之所以|\b(?:because|due to|therefore|as a result|owing to|caused? by|leads? to|the reason)\b",
+    re.IGNORECASE,
+)
+_MEANS = re.compile(
+    r"使得|从而|为了|以便|以避免|进而|造成|难以|无法|通过|需要|避免|问题|挑战|困难|\b(?:since|causes?|enables?|by \w+ing|in order to|thus|hence|so that|challenges?|cannot)\b",
     re.IGNORECASE,
 )
 _K1, _B, _AVERAGE = 1.2, 0.4, 60.0
@@ -115,7 +119,7 @@ class SentenceRanker:
     def rank(
         self, question: Question, idf: Mapping[str, float], hits: Sequence[Hit], document: Callable[[str], Document], carried: str = ""
     ) -> list[Scored]:
-        """The sentences of the hits, best first; ties by place. `idf` holds the question's terms with their weighted idf."""
+        """The sentences of the hits, best first; ties by place. `idf` holds the question's terms with their shares of the idf."""
         candidates: dict[tuple[str, int], Hit] = {}
         prepared: dict[str, _Prepared] = {}
         for hit in hits:
@@ -148,7 +152,10 @@ class SentenceRanker:
         _, asked, asked_weights = self._token_vectors(question.core)
         if carried:
             _, more, more_weights = self._token_vectors(carried)
-            asked, asked_weights = np.concatenate([asked, more]), np.concatenate([asked_weights, 0.5 * more_weights])
+            # As for terms: half of the weight is the new question's own, half is shared.
+            share = 1.0 / max(float(asked_weights.sum() + more_weights.sum()), 1e-9)
+            asked_weights = asked_weights * (share + 1.0 / max(float(asked_weights.sum()), 1e-9))
+            asked, asked_weights = np.concatenate([asked, more]), np.concatenate([asked_weights, more_weights * share])
 
         # Sentences and their neighbours of the same section, each once; the last place stands for "none".
         places: dict[tuple[str, int], int] = {}
@@ -280,7 +287,7 @@ def _flags(question: Question, sentence: Sentence) -> tuple[float, ...]:
         defines,
         defines and bool(topic) and 0 <= lowered.find(topic) <= 12,
         kind == "list" and (sentence.kind == "item" or bool(_ENUMERATES.search(text))),
-        kind == "why" and bool(_CAUSAL.search(text)),
+        (1.0 if _CAUSE.search(text) else 0.5 if _MEANS.search(text) else 0.0) if kind == "why" else 0.0,
         sum(name in place for name in names) / len(names) if names else 0.0,
         len(text) < 12,
         sentence.kind == "heading",

@@ -7,7 +7,7 @@ on a scale of their own that does not depend on the corpus: BM25 over the questi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from rag.lexical import terms
 from rag.types import Encoder, Filter, Hit, Store
@@ -19,21 +19,28 @@ NAMED_REPORT_BONUS = 0.08
 """For chunks of a report that the question names; soft, since a name may also be what is asked about."""
 
 
-def weigh_terms(core: str, carried: str = "") -> dict[str, float]:
-    """Lexical terms with weights: those of the question count 1, those carried over from the turn before count a half.
-
-    The half is the mean of two scores, of the new question alone and of both together, which served follow-ups best.
-    """
-    weights = dict.fromkeys(terms(carried), 0.5)
-    return weights | dict.fromkeys(terms(core), 1.0)
-
-
-def inverse_frequencies(store: Store, weights: Mapping[str, float]) -> dict[str, float]:
-    """Weighted idf of each term over the chunks of the store (Robertson's form, never negative)."""
+def inverse_frequencies(store: Store, names: Iterable[str]) -> dict[str, float]:
+    """Robertson's idf of each term over the chunks of the store, never negative."""
+    names = list(names)
     count = store.count()
-    frequencies = store.document_frequencies(list(weights))
     return {
-        term: weight * math.log1p((count - df + 0.5) / (df + 0.5)) for (term, weight), df in zip(weights.items(), frequencies, strict=True)
+        term: math.log1p((count - frequency + 0.5) / (frequency + 0.5))
+        for term, frequency in zip(names, store.document_frequencies(names), strict=True)
+    }
+
+
+def weigh_terms(store: Store, core: str, carried: str = "") -> dict[str, float]:
+    """Each lexical term of the question with its share of the question's total idf; shares sum to 1.
+
+    Of a follow-up half belongs to its own terms and half to its own and those carried over from the turn before, taken together: the mean of
+    two scores, which served follow-ups better than either question.
+    """
+    own, both = dict.fromkeys(terms(core)), dict.fromkeys([*terms(core), *terms(carried)])
+    idf = inverse_frequencies(store, both)
+    total_own, total_both = sum(idf[term] for term in own) or 1.0, sum(idf.values()) or 1.0
+    return {
+        term: ((value / total_own if term in own else 0.0) + value / total_both) / 2 if own else value / total_both
+        for term, value in idf.items()
     }
 
 
@@ -55,9 +62,10 @@ def search(
     allowed = frozenset(document.id for document in store.documents() if only.allows(document)) if only and only != Filter() else None
     if allowed is not None and not allowed:
         return []
-    weights = weigh_terms(core, carried)
-    total = sum(inverse_frequencies(store, weights).values()) or 1.0
-    lexical = {chunk: score / total for chunk, score in store.lexical(weights, candidates, allowed)}
+    shares = weigh_terms(store, core, carried)
+    idf = inverse_frequencies(store, shares)
+    # The index multiplies by idf itself; what is left of a share is the boost, and the score comes out over the total idf.
+    lexical = dict(store.lexical({term: share / idf[term] for term, share in shares.items() if idf[term] > 0}, candidates, allowed))
     vector = encoder.encode([f"{carried} {core}".strip()], query=True)[0]
     if carried:
         vector = vector + encoder.encode([core], query=True)[0]

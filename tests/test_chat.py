@@ -136,7 +136,7 @@ def test_reason_names_the_year_and_nearest_came_close(assistant):
 
 
 def test_comparison_takes_from_both_reports(assistant):
-    answer = whole(assistant, assistant.ask("海风研究社和 Bee Institute 的报告分别提到哪些数字？"))
+    answer = whole(assistant, assistant.ask("关于潮汐成本和 hive losses，两份报告各自怎么说？"))
     assert {citation.document for citation in answer.citations} == {"tides", "bees"}
 
 

@@ -54,13 +54,22 @@ class PaperEncoder:
 
 
 def test_scores_mix_as_written():
-    total = 2 * math.log1p((3 - 1 + 0.5) / 1.5)  # two terms, each in one of three chunks
+    # Two terms with the same idf, so each has half of the total; the store's BM25 is taken as it comes.
     hits = search(PaperStore(), PaperEncoder(), "wind tide")
     mix = UNKNOWN_DENSE_WEIGHT
     assert [(hit.chunk.id, pytest.approx(hit.fused)) for hit in hits] == sorted(
-        [("a", 6 / total + mix * 0.1), ("b", 3 / total + mix * 0.9), ("c", mix * 0.5)], key=lambda pair: -pair[1]
+        [("a", 6 + mix * 0.1), ("b", 3 + mix * 0.9), ("c", mix * 0.5)], key=lambda pair: -pair[1]
     )
     assert "paper" not in DENSE_WEIGHT
+
+
+def test_boosts_turn_bm25_into_a_share_of_the_total_idf():
+    store = PaperStore()
+    asked = {}
+    store.lexical = lambda weights, top_k, documents=None: asked.update(weights) or []
+    search(store, PaperEncoder(), "wind tide")
+    idf = math.log1p((3 - 1 + 0.5) / 1.5)
+    assert asked == {"wind": pytest.approx(0.5 / idf), "tide": pytest.approx(0.5 / idf)}
 
 
 def test_named_report_is_preferred_and_filter_is_strict():
@@ -71,7 +80,9 @@ def test_named_report_is_preferred_and_filter_is_strict():
     assert search(PaperStore(), PaperEncoder(), "wind", only=Filter(reports=("nowhere",))) == []
 
 
-def test_carried_words_count_a_half():
-    assert weigh_terms("tide", "wind tide") == {"wind": 0.5, "tide": 1.0}
-    idf = inverse_frequencies(PaperStore(), {"wind": 0.5, "tide": 1.0})
-    assert idf["wind"] == pytest.approx(idf["tide"] / 2)
+def test_a_follow_up_gives_its_own_words_half_and_shares_the_rest():
+    assert weigh_terms(PaperStore(), "tide") == {"tide": pytest.approx(1.0)}
+    assert weigh_terms(PaperStore(), "tide", "wind sun moon") == pytest.approx(
+        {"tide": 0.5 + 0.125, "wind": 0.125, "sun": 0.125, "moon": 0.125}
+    )
+    assert inverse_frequencies(PaperStore(), ["tide"]) == {"tide": pytest.approx(math.log1p(2.5 / 1.5))}
