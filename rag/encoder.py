@@ -19,7 +19,7 @@ import numpy as np
 
 from rag.errors import EncoderError
 from rag.textform import search_form
-from rag.tokens import encode_form, form_spans
+from rag.tokens import encode_form
 from rag.types import Encoder, FloatMatrix, Progress
 
 MODEL = Path(__file__).parent / "model"
@@ -89,20 +89,17 @@ class BuiltinEncoder:
         length = float(np.linalg.norm(total))
         return total / length if length > 0 else total
 
-    def token_vectors(self, text: str) -> tuple[list[tuple[int, int]], FloatMatrix, np.ndarray]:
-        """What each token of a text says on its own, for token-level similarity.
+    def token_vectors(self, text: str) -> tuple[FloatMatrix, np.ndarray]:
+        """What each token of a text says on its own, for token-level similarity, in reading order.
 
-        Returns the spans in characters of `search_form(text)`, unit vectors float32 (n, dimension), and weights float32 (n,), the lengths
-        that the tokens have in the mean: rare words weigh more. Tokens without a letter or digit are left out.
+        Returns unit vectors float32 (n, dimension) and weights float32 (n,), the lengths that the tokens have in the mean: rare words weigh
+        more. Tokens without a letter or digit are left out.
         """
-        form = search_form(text)
-        tokens = encode_form(form)
-        spans = form_spans(form, tokens)
+        tokens = encode_form(search_form(text))
         vectors = self._rows[tokens].astype(np.float32) * self._scales[tokens][:, None]
         weights = np.linalg.norm(vectors, axis=1)
         spoken = weights > 0
-        kept = [(int(start), int(end)) for start, end in spans[spoken]]
-        return kept, vectors[spoken] / weights[spoken][:, None], weights[spoken]
+        return vectors[spoken] / weights[spoken][:, None], weights[spoken]
 
 
 class SentenceTransformerEncoder:

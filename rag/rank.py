@@ -28,8 +28,8 @@ FEATURES = (
     "has_asked_number", "lacks_number", "person", "defining", "defining_opens", "enumerates", "causal", "names", "short", "heading", "figure", "first_hit",
 )  # fmt: skip
 
-TokenVectors = Callable[[str], tuple[list[tuple[int, int]], FloatMatrix, np.ndarray]]
-"""Text to (spans, unit vectors (tokens, dimension), weights (tokens,)), as the built-in encoder gives them."""
+TokenVectors = Callable[[str], tuple[FloatMatrix, np.ndarray]]
+"""Text to unit vectors (tokens, dimension) and weights (tokens,), as the built-in encoder gives them."""
 
 _PERSON = re.compile(
     r"院士|教授|总裁|首席|院长|博士|研究员|主任|总经理|负责人|科学家|创始人|理事|\b(?:CEO|CTO|Professor|President|Chief|Director|Dr|Chair|founder|scientist)\b"
@@ -149,9 +149,9 @@ class SentenceRanker:
         first: Hit,
     ) -> np.ndarray:
         """(rows, FEATURES)."""
-        _, asked, asked_weights = self._token_vectors(question.core)
+        asked, asked_weights = self._token_vectors(question.core)
         if carried:
-            _, more, more_weights = self._token_vectors(carried)
+            more, more_weights = self._token_vectors(carried)
             # As for terms: half of the weight is the new question's own, half is shared.
             share = 1.0 / max(float(asked_weights.sum() + more_weights.sum()), 1e-9)
             asked_weights = asked_weights * (share + 1.0 / max(float(asked_weights.sum()), 1e-9))
@@ -235,13 +235,13 @@ class SentenceRanker:
 
     def _tokens(self, data: _Prepared, position: int) -> tuple[FloatMatrix, np.ndarray]:
         if position not in data.vectors:
-            data.vectors[position] = self._token_vectors(data.sentences[position].text)[1:]
+            data.vectors[position] = self._token_vectors(data.sentences[position].text)
         return data.vectors[position]
 
     def _heading(self, section: tuple[str, ...]) -> tuple[Counter[str], FloatMatrix]:
         if section not in self._headings:
             text = " ".join(section)
-            self._headings[section] = (Counter(terms(text)), self._token_vectors(text)[1])
+            self._headings[section] = (Counter(terms(text)), self._token_vectors(text)[0])
         return self._headings[section]
 
 

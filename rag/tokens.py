@@ -6,7 +6,7 @@ own count differs (`rag.llm` budgets with that), and a text's upper case cannot 
 
 from __future__ import annotations
 
-import base64
+import binascii
 from functools import lru_cache
 from pathlib import Path
 
@@ -37,7 +37,8 @@ PIECES = _piece_pattern()
 
 def read_ranks(path: Path = RANKS) -> dict[bytes, int]:
     """Token bytes -> rank, from lines of base64 and number (tiktoken's own format)."""
-    return {base64.b64decode(token): int(rank) for token, rank in (line.split() for line in path.read_bytes().splitlines())}
+    words = path.read_bytes().split()
+    return dict(zip(map(binascii.a2b_base64, words[::2]), map(int, words[1::2]), strict=True))
 
 
 @lru_cache(maxsize=1)

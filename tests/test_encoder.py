@@ -102,17 +102,15 @@ def test_meaning_beats_noise_within_and_across_languages(encoder: Encoder, quest
 
 def test_token_vectors_add_up_to_the_text(encoder: Encoder) -> None:
     text = "多云架构 with Kubernetes，2030 年"
-    spans, vectors, weights = encoder.token_vectors(text)
-    assert len(spans) == len(vectors) == len(weights) > 5
+    vectors, weights = encoder.token_vectors(text)
+    assert len(vectors) == len(weights) > 5
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    form = search_form(text)
-    assert "".join(form[start:end] for start, end in spans) == form.replace(" ", "").replace(",", "")
     total = weights @ vectors
     assert np.allclose(total / np.linalg.norm(total), encoder.encode([text])[0], atol=1e-5)
-    by_word = dict(zip((form[start:end] for start, end in spans), weights, strict=True))
-    assert by_word["架构"] > by_word["with"]
-    spans, vectors, weights = encoder.token_vectors("")
-    assert spans == [] and vectors.shape == (0, encoder.dimension) and weights.shape == (0,)
+    (_, architecture), (_, filler) = encoder.token_vectors("架构"), encoder.token_vectors("with")
+    assert architecture.max() > filler.max()
+    vectors, weights = encoder.token_vectors("，")
+    assert vectors.shape == (0, encoder.dimension) and weights.shape == (0,)
 
 
 def test_sentence_transformers_loads_the_same_model(encoder: Encoder) -> None:
