@@ -15,7 +15,7 @@ from typing import TypeAlias
 from rag.answer import Composer
 from rag.config import Config
 from rag.encoder import BuiltinEncoder, open_encoder
-from rag.errors import RagError, UsageError
+from rag.errors import EncoderError, RagError, UsageError
 from rag.followup import rewrite
 from rag.index import Snapshot, open_index
 from rag.question import Question, read_question, without_names
@@ -87,7 +87,11 @@ class Assistant:
     @classmethod
     def open(cls, config: Config) -> Assistant:
         """Opens the index and the encoder that the configuration names. Raises NothingIndexed, IndexDamaged, IndexMismatch, EncoderError."""
-        encoder = open_encoder(config.encoder)
+        try:
+            encoder = open_encoder(config.encoder)
+        except EncoderError:
+            open_index(Path(config.index_dir))  # where nothing is indexed, that is the news
+            raise
         return cls(config, encoder, open_index(Path(config.index_dir), encoder=encoder))
 
     @property
