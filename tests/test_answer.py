@@ -1,0 +1,137 @@
+"""Ranked sentences to an answer: how many, which, in which order, and when none."""
+
+import pytest
+
+from rag.answer import BUDGET, FACT_BUDGET, Composer, topic_score
+from rag.question import read_question
+from rag.rank import FEATURES, Scored, SentenceRanker
+from rag.types import Block, Chunk, Document, Hit
+
+ON_TOPIC = {"maxsim_heading": 0.8, "window_cosine": 0.5, "bm25_heading": 0.5}
+
+
+def report(*rows: tuple[str, str], name: str = "d", title: str = "潮汐报告", section: tuple[str, ...] = ("一 现状",)) -> Document:
+    """A document of (kind, text) blocks in one section."""
+    text, blocks = "", []
+    for kind, row in rows:
+        blocks.append(Block(len(text), len(text) + len(row), kind, 3, section))
+        text += row + "\n"
+    return Document(name, title, text, tuple(blocks), name, f"{name}.md", "海风研究社", 2022, "zh")
+
+
+def answer(question: str, scores: dict[str, float], *documents: Document, features: dict[str, float] = ON_TOPIC, strictness: str = "balanced"):
+    """Composes from sentences whose scores are given by their beginnings; the others get 0.1."""
+    by_name = {document.id: document for document in documents}
+    ranker = SentenceRanker(lambda text: None, None)
+    row = tuple(features.get(name, 0.0) for name in FEATURES)
+    scored = []
+    for document in documents:
+        hit = Hit(Chunk(f"c-{document.id}", document.id, 0, len(document.text), 3, ("一 现状",), 1), document.text, 1, 1, 1)
+        for sentence in ranker.sentences(document):
+            score = next((value for start, value in scores.items() if sentence.text.startswith(start)), 0.1)
+            scored.append(Scored(sentence, score, hit, row))
+    scored.sort(key=lambda item: (-item.score, item.sentence.document, item.sentence.position))
+    composer = Composer(ranker, by_name.__getitem__, strictness)
+    return composer.compose(read_question(question, documents), question, scored, documents)
+
+
+def said(result) -> list[str]:
+    return [claim.text for claim in result.claims]
+
+
+def test_a_fact_is_one_sentence_unless_another_is_as_good():
+    tides = report(("prose", "装机容量为 4.2 GW。另一处说 4.1 GW。成本是 0.31 元。"))
+    assert said(answer("装机容量有多大？", {"装机": 3.0, "另一": 1.0}, tides)) == ["装机容量为 4.2 GW。"]
+    assert said(answer("装机容量有多大？", {"装机": 3.0, "另一": 2.9}, tides)) == ["装机容量为 4.2 GW。", "另一处说 4.1 GW。"]
+
+
+def test_every_citation_is_its_slice_with_section_and_page():
+    tides = report(("prose", "装机容量为 4.2 GW。"))
+    result = answer("装机容量有多大？", {"装机": 3.0}, tides)
+    (citation,) = result.citations
+    assert tides.text[citation.start : citation.end] == citation.quote == "装机容量为 4.2 GW。"
+    assert (citation.section, citation.page, citation.document, citation.n) == ("一 现状", 3, "d", 1)
+    assert result.answer == "装机容量为 4.2 GW。[1]" and result.claims[0].verdict == "supported"
+    assert result.claims[0].text[slice(*result.claims[0].emphasis)] == "4.2 GW"
+
+
+def test_a_reason_starts_with_the_best_sentence_and_goes_on_in_report_order():
+    tides = report(("prose", "背景很多。成本偏高是因为腐蚀。因此要常常维护。维护占四成。"))
+    assert said(answer("成本为什么偏高？", {"成本": 3.0, "因此": 2.0, "维护": 1.9}, tides)) == ["成本偏高是因为腐蚀。", "因此要常常维护。", "维护占四成。"]
+
+
+def test_a_list_is_the_whole_run_of_bullets_whichever_was_found():
+    tides = report(("prose", "路线有三条："), ("item", "拦坝式，筑坝。"), ("item", "潮流式，水轮机。"), ("item", "泻湖式，人工湖。"), ("prose", "完。"))
+    whole = ["路线有三条：", "拦坝式，筑坝。", "潮流式，水轮机。", "泻湖式，人工湖。"]
+    assert said(answer("有哪三条路线？", {"潮流": 3.0}, tides)) == whole
+    assert said(answer("有哪三条路线？", {"路线": 3.0}, tides)) == whole
+
+
+def test_a_long_list_keeps_the_first_sentence_of_each_bullet():
+    rows = [("item", f"第{n}条。" + "解释很长" * 40 + "。") for n in "一二三四五六"]
+    result = answer("有哪些路线？", {"第一": 3.0}, report(("prose", "路线如下："), *rows))
+    assert said(result) == ["路线如下：", "第一条。", "第二条。", "第三条。", "第四条。", "第五条。", "第六条。"]
+
+
+@pytest.mark.parametrize("question", ["TSG 的全称是什么？", "What does TSG stand for?"])
+def test_an_abbreviation_is_its_row_letter_for_letter(question):
+    rows = report(("abbreviation", "TSGX | Tidal Something"), ("abbreviation", "TSG | Tidal Stream Generator | 潮流发电机"))
+    assert said(answer(question, {"TSGX": 3.0}, rows)) == ["TSG | Tidal Stream Generator | 潮流发电机"]
+
+
+def test_a_definition_spells_out_an_acronym_that_it_leaves_unexplained():
+    tides = report(("prose", "TSG 是一种装置。"), ("prose", "潮流发电机（TSG）装在海底。"))
+    assert said(answer("TSG 是什么？", {"TSG": 3.0, "潮流": 1.0}, tides)) == ["TSG 是一种装置。", "潮流发电机（TSG）装在海底。"]
+
+
+def test_a_comparison_gives_each_report_its_share_and_names_the_silent_one():
+    one, two = report(("prose", "潮汐成本低。"), name="a", title="甲报告"), report(("prose", "潮汐成本高。"), name="b", title="乙报告")
+    result = answer("两份报告各自怎么看成本？", {"潮汐成本低": 3.0, "潮汐成本高": 2.5}, one, two)
+    assert [citation.document for citation in result.citations] == ["a", "b"] and result.reason == ""
+    result = answer("两份报告各自怎么看成本？", {"潮汐成本低": 3.0, "潮汐成本高": 0.5}, one, two)
+    assert [citation.document for citation in result.citations] == ["a"] and "乙报告" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        ("2035 年装机容量有多大？", "报告没有给出 2035 年的相关内容。"),
+        ("XQ-77 的装机容量有多大？", "报告的相关内容没有提到 XQ-77。"),
+        ("电站雇用了多少人？", "报告谈到了这个话题，但没有给出所问的数字。"),
+    ],
+)
+def test_refuses_for_what_the_question_demands_and_says_so(question, reason):
+    result = answer(question, {"装机": 3.0}, report(("prose", "装机容量为 4.2 GW。")))
+    assert (result.abstained, result.reason, result.claims) == (True, reason, ())
+    assert [citation.quote for citation in result.nearest] == ["装机容量为 4.2 GW。"]
+
+
+def test_a_sentence_that_meets_the_demand_moves_up():
+    tides = report(("prose", "装机容量很大。"), ("prose", "背景。"), ("prose", "背景。"), ("prose", "2035 年装机容量为 9 GW。"))
+    assert said(answer("2035 年装机容量有多大？", {"装机": 3.0, "2035": 2.5}, tides))[0] == "2035 年装机容量为 9 GW。"
+
+
+def test_off_topic_by_strictness():
+    features = {"maxsim_heading": 0.35, "window_cosine": 0.2}
+    tides = report(("prose", "装机容量为 4.2 GW。"))
+    refused = {name: answer("装机容量有多大？", {"装机": 3.0}, tides, features=features, strictness=name).abstained for name in ("strict", "balanced", "open")}
+    assert refused == {"strict": True, "balanced": False, "open": False}
+
+
+def test_nothing_to_quote():
+    result = answer("装机容量有多大？", {}, report(("heading", "一 现状")))
+    assert result.abstained and result.nearest == ()
+
+
+def test_topic_score_adds_up():
+    tides = report(("prose", "甲。"))
+    sentence = SentenceRanker(lambda text: None, None).sentences(tides)[0]
+    item = Scored(sentence, 1.0, None, tuple(ON_TOPIC.get(name, 0.0) for name in FEATURES))
+    assert topic_score(item) == pytest.approx(0.8 + 0.5 + 0.25)
+
+
+def test_budgets_hold():
+    tides = report(("prose", "".join(f"第{n}句因为{'很长' * 40}。" for n in range(12))))
+    for question, budget in (("为什么很长？", BUDGET["why"]), ("有多长？", FACT_BUDGET)):
+        result = answer(question, {"第": 2.0}, tides, strictness="open")
+        assert sum(len(text) + 4 for text in said(result)) <= budget
