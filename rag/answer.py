@@ -19,13 +19,13 @@ from rag.verify import check
 BUDGET = {"list": 700, "why": 640, "compare": 720, "definition": 280, "abbreviation": 200}
 """Characters of an answer by kind of question; every other kind has FACT_BUDGET."""
 FACT_BUDGET = 230
-MOST_SENTENCES = {"list": 12, "why": 6, "compare": 6, "definition": 3, "abbreviation": 2}
+MOST_SENTENCES = {"list": 6, "why": 6, "compare": 6, "definition": 3, "abbreviation": 2}
 FACT_SENTENCES = 3
 FACT_MARGIN = 0.88
 """A further sentence joins a fact only when its score is at least this share of the best one's."""
 NEIGHBOURS = {1: 0.6, 2: 0.4}
 """What share of the best sentence's score the sentences behind it in its section get in reasons and definitions."""
-COMPANY_SHARE = 0.6
+COMPANY_SHARE = 0.65
 """Sentences that join the best one in a reason or definition score at least this share of it."""
 TOPIC_CONTENDERS = 4
 """The best of so many sentences decides whether the reports speak of the topic at all."""

@@ -216,13 +216,10 @@ def without_names(core: str, documents: Sequence[Document]) -> str:
 
 def _aliases(document: Document) -> set[str]:
     """Short forms by which a report's publisher is named: "阿里巴巴达摩院" is also 阿里 and 达摩院."""
-    publisher = document.publisher
-    pieces = {
-        publisher,
-        publisher[:2] if HAN.match(publisher) else "",
-        publisher[-3:] if HAN.search(publisher) and len(publisher) > 4 else "",
-    }
-    pieces |= {word for word in re.split(r"[\s,·]+", publisher.lower()) if len(word) > 3 and not HAN.search(word)}
+    pieces: set[str] = set()
+    for part in re.split(r"[（()）,，/]", document.publisher):
+        part = part.strip()
+        pieces |= {part, part[:2], part[-3:] if len(part) > 4 else ""} if HAN.match(part) else {word for word in part.split() if len(word) > 3}
     title = re.sub(r"[（(].*?[)）]", "", document.title).strip()
     pieces |= set(re.findall(r"^[\u4e00-\u9fff]{1,10}(?:院|所|公司|集团|协会|联盟|大学|银行)", title))
     return {piece for piece in pieces if piece}

@@ -28,7 +28,7 @@ from rag.search import search, weigh_terms
 HAND_SET = {
     "bm25_sentence": 0.4, "bm25_window": 0.2, "bm25_heading": 1.1, "bm25_chunk": 0.75, "coverage": 0.3, "maxsim_sentence": 0.6, "maxsim_heading": 1.7,
     "window_cosine": 0.43, "chunk_cosine": 0.3, "has_asked_number": 0.35, "lacks_number": -0.3, "person": 0.3, "defining": 0.15, "defining_opens": 0.3,
-    "enumerates": 0.15, "causal": 0.4, "names": 0.3, "short": -0.2, "heading": -0.5, "figure": -0.25, "first_hit": 0.05,
+    "enumerates": 0.15, "causal": 0.6, "names": 0.3, "short": -0.2, "heading": -0.5, "figure": -0.25, "first_hit": 0.05,
 }  # fmt: skip
 WEIGHTS_FILE = Path(__file__).parent / "ranker.json"
 TOP_CHUNKS = 5
