@@ -1,22 +1,88 @@
-"""Question to hits: BM25 and cosine, each over its own candidates, mixed by a calibrated constant.
+"""Question to hits: BM25 and cosine, each over its own candidates, mixed by calibrated constants.
 
 No rank fusion: mixing ranks of a strong and a weak list costs five points of recall@1 on Chinese; mixing scores costs none. Both scores are
-on a scale of their own that does not depend on the corpus: BM25 over the question's total idf, and the cosine.
+on a scale of their own that does not depend on the corpus: BM25 over the question's total idf, and the cosine. Reports in the language that
+the question does not use are searched on their own, with the translated question, and their scores brought to the same scale.
 """
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
 
 from rag.lexical import terms
+from rag.question import language_of
+from rag.translate import Language, translated_shares
 from rag.types import Encoder, Filter, Hit, Store
 
-DENSE_WEIGHT = {"builtin": 0.5}
-"""How much a cosine counts beside a normalised BM25, by encoder; calibrated on public question sets, see the model card."""
-UNKNOWN_DENSE_WEIGHT = 0.5
+FUSION_FILE = Path(__file__).parent / "model" / "fusion.json"
 NAMED_REPORT_BONUS = 0.08
 """For chunks of a report that the question names; soft, since a name may also be what is asked about."""
+RERANKED = 30
+"""How many of the best hits a reranker reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """How a chunk's scores become one: `scale * (lexical + dense * cosine) + offset`."""
+
+    dense: float
+    """How much a cosine counts beside a normalised BM25."""
+    scale: float = 1.0
+    offset: float = 0.0
+
+    def fused(self, lexical: float, cosine: float) -> float:
+        """The mixed score; only its order and differences mean anything."""
+        return self.scale * (lexical + self.dense * cosine) + self.offset
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why a hit stands where it does: `hit.fused == mix.fused(hit.lexical, hit.dense) + bonus`, unless a reranker set it."""
+
+    hit: Hit
+    mix: Mix
+    translated: bool
+    """Whether the report is in the other language, so that the translated question was looked for."""
+    terms: dict[str, float]
+    """Lexical terms of the question (or its translation) that the chunk or its headings have, with their shares of the question's weight."""
+    bonus: float
+    """For a report that the question names."""
+    reranked: float | None = None
+
+
+Reranker = Callable[[str, Sequence[str]], Sequence[float]]
+"""(question, texts) to scores that grow with relevance."""
+
+
+@cache
+def _fusion() -> Mapping[str, Mapping[str, Mapping[str, float]]]:
+    return json.loads(FUSION_FILE.read_text(encoding="utf-8"))["mixes"]
+
+
+def mix_for(encoder: Encoder, question: Language, report: str) -> Mix:
+    """The mix of an encoder for a question in one language and a report in another, or in an unknown one, which counts as the question's.
+
+    A multiple of the built-in encoder's is used for others, by how far their cosines spread (`rag.encoder`, `spread`).
+    """
+    other = report in ("zh", "en") and report != question
+    builtin = Mix(**_fusion()["builtin"][f"{question} to {report if other else question}"])
+    own_weight = getattr(encoder, "dense_weight", None)
+    if encoder.name == "builtin" and own_weight is None:
+        return builtin
+    factor = (own_weight if own_weight is not None else _fusion()["unknown"]["any"]["dense"]) / builtin_weight(question)
+    return replace(builtin, dense=builtin.dense * factor)
+
+
+def builtin_weight(question: Language) -> float:
+    """The built-in encoder's weight within one language."""
+    return _fusion()["builtin"][f"{question} to {question}"]["dense"]
 
 
 def inverse_frequencies(store: Store, names: Iterable[str]) -> dict[str, float]:
@@ -44,6 +110,19 @@ def weigh_terms(store: Store, core: str, carried: str = "") -> dict[str, float]:
     }
 
 
+def weigh_translated(store: Store, target: Language, core: str, carried: str = "") -> dict[str, float]:
+    """As `weigh_terms`, in the lexical terms of the other language: where all is found, the best translations sum to about 1."""
+
+    def frequencies(names: Sequence[str]) -> dict[str, int]:
+        return dict(zip(names, store.document_frequencies(names), strict=True))
+
+    own = translated_shares(core, target, frequencies, store.count())
+    if not carried:
+        return own
+    both = translated_shares(f"{core}\n{carried}", target, frequencies, store.count())
+    return {term: (own.get(term, 0.0) + both.get(term, 0.0)) / 2 for term in {**own, **both}}
+
+
 def search(
     store: Store,
     encoder: Encoder,
@@ -54,30 +133,87 @@ def search(
     named: frozenset[str] = frozenset(),
     candidates: int = 60,
     top_k: int = 12,
+    reranker: Reranker | None = None,
 ) -> list[Hit]:
     """The best chunks, best first; ties by chunk id. `core` is the question without its asking words, `carried` that of the turn before.
 
-    `only` restricts to documents, `named` (document ids) merely prefers them. A store without a match gives an empty list.
+    `only` restricts to documents, `named` (document ids) merely prefers them. A reranker reads the best `RERANKED` and decides their order.
+    A store without a match gives an empty list.
     """
-    allowed = frozenset(document.id for document in store.documents() if only.allows(document)) if only and only != Filter() else None
-    if allowed is not None and not allowed:
-        return []
-    shares = weigh_terms(store, core, carried)
-    idf = inverse_frequencies(store, shares)
-    # The index multiplies by idf itself; what is left of a share is the boost, and the score comes out over the total idf.
-    lexical = dict(store.lexical({term: share / idf[term] for term, share in shares.items() if idf[term] > 0}, candidates, allowed))
+    found = explained_search(
+        store, encoder, core, carried=carried, only=only, named=named, candidates=candidates, top_k=top_k, reranker=reranker, explain=False
+    )
+    return [one.hit for one in found]
+
+
+def explained_search(
+    store: Store,
+    encoder: Encoder,
+    core: str,
+    *,
+    carried: str = "",
+    only: Filter | None = None,
+    named: frozenset[str] = frozenset(),
+    candidates: int = 60,
+    top_k: int = 12,
+    reranker: Reranker | None = None,
+    explain: bool = True,
+) -> list[Explained]:
+    """As `search`, with the parts of each score."""
+    documents = [document for document in store.documents() if not only or only.allows(document)]
+    question = language_of(f"{core} {carried}")
+    other: Language = "en" if question == "zh" else "zh"
+    foreign = frozenset(document.id for document in documents if document.language == other)
+    own = frozenset(document.id for document in documents) - foreign
+    vector = _question_vector(encoder, core, carried)
+    found: list[Explained] = []
+    for group, language in ((own, question), (foreign, other)):
+        if not group:
+            continue
+        shares = weigh_terms(store, core, carried) if language == question else weigh_translated(store, language, core, carried)
+        mix = mix_for(encoder, question, language)
+        # Searching everything needs no list of documents.
+        among = None if len(group) == len(store.documents()) else group
+        scored = _scored(store, shares, vector, candidates, among)
+        for chunk, (_, lexical, cosine) in zip(store.chunks([chunk_id for chunk_id, _, _ in scored]), scored, strict=True):
+            bonus = NAMED_REPORT_BONUS if chunk.document in named else 0.0
+            hit = Hit(chunk, "", lexical, cosine, mix.fused(lexical, cosine) + bonus)
+            found.append(Explained(hit, mix, language != question, shares, bonus))
+    found.sort(key=lambda one: (-one.hit.fused, one.hit.chunk.id))
+    found = [_with_text(store, one, explain) for one in found[: max(top_k, RERANKED) if reranker else top_k]]
+    if reranker and found:
+        scores = reranker(f"{carried} {core}".strip(), [one.hit.text for one in found])
+        found = [
+            replace(one, hit=replace(one.hit, fused=float(score)), reranked=float(score)) for one, score in zip(found, scores, strict=True)
+        ]
+        found.sort(key=lambda one: (-one.hit.fused, one.hit.chunk.id))
+    return found[:top_k]
+
+
+def _question_vector(encoder: Encoder, core: str, carried: str) -> np.ndarray:
+    """float32 (dimension,); of a follow-up the mean of its own and of both turns together."""
     vector = encoder.encode([f"{carried} {core}".strip()], query=True)[0]
     if carried:
         vector = vector + encoder.encode([core], query=True)[0]
         vector /= max(float((vector @ vector) ** 0.5), 1e-9)
-    dense = dict(store.dense(vector, candidates, allowed)) if vector.any() else {}
+    return vector
+
+
+def _scored(
+    store: Store, shares: Mapping[str, float], vector: np.ndarray, candidates: int, among: frozenset[str] | None
+) -> list[tuple[str, float, float]]:
+    """(chunk id, normalised BM25, cosine) of the best by either."""
+    idf = inverse_frequencies(store, shares)
+    # The index multiplies by idf itself; what is left of a share is the boost, and the score comes out over the total idf.
+    lexical = dict(store.lexical({term: share / idf[term] for term, share in shares.items() if idf[term] > 0}, candidates, among))
+    dense = dict(store.dense(vector, candidates, among)) if vector.any() else {}
     missing = [chunk for chunk in lexical if chunk not in dense]
     dense |= dict(zip(missing, store.cosines(vector, missing), strict=True))
-    mix = DENSE_WEIGHT.get(encoder.name, UNKNOWN_DENSE_WEIGHT)
-    hits = []
-    for chunk in store.chunks(sorted(lexical.keys() | dense.keys())):
-        fused = lexical.get(chunk.id, 0.0) + mix * dense[chunk.id] + (NAMED_REPORT_BONUS if chunk.document in named else 0.0)
-        text = store.document(chunk.document).text[chunk.start : chunk.end]
-        hits.append(Hit(chunk, text, lexical.get(chunk.id, 0.0), dense[chunk.id], fused))
-    hits.sort(key=lambda hit: (-hit.fused, hit.chunk.id))
-    return hits[:top_k]
+    return [(chunk, lexical.get(chunk, 0.0), dense[chunk]) for chunk in sorted(lexical.keys() | dense.keys())]
+
+
+def _with_text(store: Store, one: Explained, explain: bool) -> Explained:
+    chunk = one.hit.chunk
+    text = store.document(chunk.document).text[chunk.start : chunk.end]
+    there = set(terms(" ".join((text, *chunk.section)))) if explain else set()
+    return replace(one, hit=replace(one.hit, text=text), terms={term: share for term, share in one.terms.items() if term in there})
