@@ -1,0 +1,106 @@
+"""Question to evidence: the best chunks, and their sentences ranked.
+
+A comparison searches each report on its own; a follow-up leans towards the section in which the question before was answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rag.followup import Rewrite
+from rag.question import Question, read_question, without_names
+from rag.rank import Scored, SentenceRanker
+from rag.search import search, weigh_terms
+from rag.types import Document, Encoder, Filter, Hit, Store, Turn
+
+SECTION_PRIOR = 0.15
+"""In a follow-up, sentences of the section that answered the question before gain this share of the best score."""
+COMPARED_REPORTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found for a question: chunks and sentences, both best first."""
+
+    question: Question
+    hits: tuple[Hit, ...]
+    sentences: tuple[Scored, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Finds evidence in one store. `candidates` and `top_k` are as in `rag.config.Config`."""
+
+    store: Store
+    encoder: Encoder
+    ranker: SentenceRanker
+    candidates: int
+    top_k: int
+
+    def hits(self, question: Question, carried: str, only: Filter | None, top_k: int) -> list[Hit]:
+        """The best chunks for a question that is read."""
+        return search(
+            self.store,
+            self.encoder,
+            question.core,
+            carried=carried,
+            only=only,
+            named=frozenset(question.reports),
+            candidates=max(self.candidates, top_k),
+            top_k=top_k,
+        )
+
+    def find(self, rewritten: Rewrite, asked: str, history: Sequence[Turn], only: Filter | None, reports: Sequence[Document]) -> Evidence:
+        """Evidence for a question as asked and as rewritten, from the reports that may answer."""
+        question = read_question(asked if rewritten.carried else rewritten.query, reports)
+        question = replace(question, core=rewritten.core)
+        if not rewritten.carried:
+            return self._rank(question, "", only, reports)
+        before = read_question(rewritten.leaned_on, reports)
+        found = self._rank(_inherit(question, before), rewritten.carried, only, reports)
+        return replace(found, sentences=self._prefer(found.sentences, self._sections(before, history, only, reports)))
+
+    def _rank(self, question: Question, carried: str, only: Filter | None, reports: Sequence[Document]) -> Evidence:
+        hits = self.hits(question, carried, only, self.top_k)
+        if question.kind == "compare":
+            question = replace(question, core=without_names(question.core, reports))
+            named = list(dict.fromkeys([*question.reports, *(hit.chunk.document for hit in hits)]))[:COMPARED_REPORTS]
+            each = max(4, self.top_k // max(1, len(named)))
+            hits = [
+                hit for document in reports if document.id in named for hit in self.hits(question, carried, Filter((document.id,)), each)
+            ]
+        shares = weigh_terms(self.store, question.core, carried)
+        return Evidence(question, tuple(hits), tuple(self.ranker.rank(question, shares, hits, self.store.document, carried)))
+
+    def _sections(
+        self, before: Question, history: Sequence[Turn], only: Filter | None, reports: Sequence[Document]
+    ) -> frozenset[tuple[str, tuple[str, ...]]]:
+        """Where the question before was answered: what its answer cited, or, for a history without places, where it is answered best now."""
+        if history and history[-1].sections:
+            return frozenset(history[-1].sections)
+        ranked = [item.sentence for item in self._rank(before, "", only, reports).sentences if item.sentence.kind != "heading"]
+        return frozenset((sentence.document, sentence.section) for sentence in ranked[:1])
+
+    def _prefer(self, scored: Sequence[Scored], sections: frozenset[tuple[str, tuple[str, ...]]]) -> tuple[Scored, ...]:
+        gain = SECTION_PRIOR * max((item.score for item in scored), default=0.0)
+        raised = [
+            replace(item, score=item.score + gain) if (item.sentence.document, item.sentence.section) in sections else item
+            for item in scored
+        ]
+        return tuple(sorted(raised, key=lambda item: (-item.score, item.sentence.document, item.sentence.position)))
+
+
+def _inherit(question: Question, before: Question) -> Question:
+    """A follow-up that does not say what kind of answer it wants takes the kind of the question before; so do names of reports.
+
+    One that turns to another report than the question before compares the two.
+    """
+    kind = before.kind if question.kind == "other" else question.kind
+    turned = bool(question.reports) and bool(before.reports) and set(question.reports) != set(before.reports)
+    return replace(
+        question,
+        kind="compare" if turned and kind in ("other", "entity", "definition") else kind,
+        asked=question.asked or (before.asked if question.kind == "other" else ()),
+        reports=tuple(dict.fromkeys([*before.reports, *question.reports])),
+    )
