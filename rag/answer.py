@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rag.quantities import quantities
+from rag.demands import Surroundings, unmet
 from rag.question import Question, quantity_answers
 from rag.rank import Scored, Sentence, SentenceRanker
 from rag.types import Answer, Citation, Claim, Document
@@ -34,8 +34,6 @@ CONTENDER_SHARE = {"strict": 0.85, "balanced": 0.7, "open": 0.5}
 """A sentence may stand in for the best one if it scores at least this share and meets what the question demands."""
 TOPIC_THRESHOLD = {"strict": 0.65, "balanced": 0.5, "open": 0.35}
 """Least topic score of an answer, see `topic_score`."""
-
-_MUST_HAVE_NAME = re.compile(r"[A-Z]|\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ class Composer:
     def compose(self, question: Question, query: str, scored: Sequence[Scored], reports: Sequence[Document]) -> Answer:
         """The answer to a question from its ranked sentences, best first. `reports` are those that may answer."""
         quotable = _quotable(question, scored)
-        refusal, quotable = self._decide(question, quotable, reports)
+        refusal, quotable = self._decide(question, quotable)
         if refusal:
             nearest = self._cite([item.sentence for item in _distinct(quotable)[:3]], scored, start=1)
             return Answer(question.text, query, question.language, abstained=True, reason=refusal.reason, nearest=tuple(nearest))
@@ -70,7 +68,7 @@ class Composer:
         claims = tuple(self._claim(question, citation, sentence) for citation, sentence in zip(citations, chosen, strict=True))
         return Answer(question.text, query, question.language, claims=claims, citations=tuple(citations), reason=note)
 
-    def _decide(self, question: Question, quotable: list[Scored], reports: Sequence[Document]) -> tuple[Refusal | None, list[Scored]]:
+    def _decide(self, question: Question, quotable: list[Scored]) -> tuple[Refusal | None, list[Scored]]:
         """Either a reason to refuse, or the sentences with the first one that meets all demands in front."""
         zh = question.language == "zh"
         if not quotable:
@@ -84,47 +82,28 @@ class Composer:
         for place, item in enumerate(quotable[:CONTENDERS]):
             if place and item.score < least:
                 break
-            failure = self._unmet(question, item.sentence, reports)
+            failure = unmet(question, self._surroundings(item.sentence))
             if failure is None:
                 return None, [item, *quotable[:place], *quotable[place + 1 :]]
             failures.append(failure)
         return (None, quotable) if self._strictness == "open" else (Refusal(failures[0]), quotable)
 
-    def _unmet(self, question: Question, sentence: Sentence, reports: Sequence[Document]) -> str | None:
-        """The first demand of the question that a sentence and its surroundings do not meet, in words; None when all are met."""
-        zh = question.language == "zh"
-        section, window = self._surroundings(sentence)
+    def _surroundings(self, sentence: Sentence) -> Surroundings:
         document = self._document(sentence.document)
-        place = f"{document.title} {document.publisher} {' '.join(sentence.section)}"
-        years = {int(value) for quantity in quantities(place) if quantity.kind == "year" for value in (quantity.low, quantity.high)} | {
-            document.year
-        }
-        for year in sorted(question.years - years):
-            if str(year) not in window and not (not _has_year(window) and str(year) in section):
-                return f"报告没有给出 {year} 年的相关内容。" if zh else f"The reports give nothing on this for {year}."
-        lowered = f"{place} {section}".lower()
-        for name in question.names:
-            if (
-                _MUST_HAVE_NAME.search(name[1:] if not zh else name)
-                and name.lower() not in lowered
-                and name.lower().rstrip("s") not in lowered
-            ):
-                return f"报告的相关内容没有提到 {name}。" if zh else f"The reports do not mention {name} in this context."
-        if question.kind == "number" and not quantity_answers(question, window):
-            return "报告谈到了这个话题，但没有给出所问的数字。" if zh else "The reports speak of this but do not give the figure asked for."
-        return None
-
-    def _surroundings(self, sentence: Sentence) -> tuple[str, str]:
-        """(text of the section, text of the sentence with its neighbours of the section)."""
-        sentences = self._ranker.sentences(self._document(sentence.document))
+        sentences = self._ranker.sentences(document)
         first = last = sentence.position
         while first > 0 and sentences[first - 1].section == sentence.section:
             first -= 1
         while last + 1 < len(sentences) and sentences[last + 1].section == sentence.section:
             last += 1
-        text = self._document(sentence.document).text
-        low, high = max(first, sentence.position - 1), min(last, sentence.position + 1)
-        return text[sentences[first].start : sentences[last].end], text[sentences[low].start : sentences[high].end]
+
+        def text(low: int, high: int) -> str:
+            low, high = max(first, low), min(last, high)
+            return document.text[sentences[low].start : sentences[high].end] if low <= high else ""
+
+        here = sentence.position
+        place = f"{document.title} {document.publisher} {' '.join(sentence.section)}"
+        return Surroundings(sentence.text, text(here - 2, here - 1), text(here - 1, here + 1), text(first, last), place, document.year)
 
     def _choose(self, question: Question, quotable: list[Scored], reports: Sequence[Document]) -> tuple[list[Sentence], str]:
         """The sentences of the answer in the order in which they are read, and a note for the reader."""
@@ -318,10 +297,6 @@ def _quotable(question: Question, scored: Sequence[Scored]) -> list[Scored]:
         )
     )
     return kept
-
-
-def _has_year(text: str) -> bool:
-    return any(quantity.kind == "year" for quantity in quantities(text))
 
 
 def _length(sentences: Sequence[Sentence]) -> int:

@@ -1,0 +1,99 @@
+"""What a question demands of its evidence: years, names, a number of a kind, the direction and order that it presumes.
+
+Whether reports answer a question cannot be read off scores: askers paraphrase what is there and repeat the report's words for what is not. So each
+demand is looked for where it must stand. Gives up: a false premise in words that have no listed opposite passes.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from rag.quantities import quantities, years
+from rag.question import HAN, Question, quantity_answers
+
+_NAMES_FILE = Path(__file__).parent / "model" / "proper_names.txt"
+_ALSO = {"中国": ("我国", "国内", "全国"), "美国": ("美方", "中美"), "全球": ("世界",)}
+_TELLING = re.compile(r"[A-Z]|\d")
+
+_PRESUMED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
+    # What the question presumes, and what must then stand in the evidence.
+    (re.compile(r"最先|率先|最早|首先|第一个|\bfirst\b|\bearliest\b"), re.compile(r"最先|率先|最早|首先|首个|首次|第一|先|起步|\bfirst\b|\bearl(?:y|iest)\b|\binitial", re.IGNORECASE)),
+    (re.compile(r"最后一|\blast\b"), re.compile(r"最后|最终|末|\blast\b|\bfinal", re.IGNORECASE)),
+    (
+        re.compile(r"退回|倒退|回到|退出|放弃|取消|停止|不再|拒绝|反对|否认|失败|\b(?:abandon|give up|stop|reject|revert|withdraw|fail|no longer)\w*"),
+        re.compile(r"退|倒退|回到|放弃|取消|停|不再|拒绝|反对|否|失败|无需|消失|淘汰|替代|取代|告别|\b(?:abandon|give|stop|reject|revert|withdr|fail|no longer|not|replac|end)\w*", re.IGNORECASE),
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """A sentence and the texts around it, from the nearest to the widest."""
+
+    sentence: str
+    before: str
+    """The two sentences before it in its section."""
+    window: str
+    """The sentence with one neighbour on each side."""
+    section: str
+    place: str
+    """Titles of report and sections, and the publisher."""
+    year: int | None
+    """Of the report."""
+
+
+@cache
+def proper_names() -> frozenset[str]:
+    """Chinese names of places, companies and persons, two to eight characters."""
+    return frozenset(line for line in _NAMES_FILE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The proper names of a Chinese text, longest first, without those inside a longer one.
+
+    >>> names_in("清华大学在中国")
+    ('清华大学', '中国')
+    """
+    known = proper_names()
+    found: list[str] = []
+    taken: set[int] = set()
+    for length in range(min(8, len(text)), 1, -1):
+        for start in range(len(text) - length + 1):
+            if text[start : start + length] in known and not taken & set(range(start, start + length)):
+                found.append(text[start : start + length])
+                taken |= set(range(start, start + length))
+    return tuple(found)
+
+
+def unmet(question: Question, around: Surroundings) -> str | None:
+    """The first demand that the evidence does not meet, told in the question's language; None when all are met."""
+    zh = question.language == "zh"
+    near = f"{around.place} {around.before} {around.sentence}"
+    known_years = years(around.place) | {around.year}
+    for year in sorted(question.years - known_years):
+        if str(year) not in around.window and not (not years(around.window) and str(year) in around.section):
+            return f"报告没有给出 {year} 年的相关内容。" if zh else f"The reports give nothing on this for {year}."
+    exact = question.kind == "number"
+    scope = (near if exact else f"{around.place} {around.section}").lower()
+    for name in question.names:
+        told = name.lower()
+        if _TELLING.search(name if zh else name[1:]) and told not in scope and told.rstrip("s") not in scope:
+            return f"报告的相关内容没有提到 {name}。" if zh else f"The reports do not mention {name} in this context."
+    for name in names_in(question.text) if HAN.search(question.text) else ():
+        if not any(form in f"{around.place} {around.window}" for form in (name, *_ALSO.get(name, ()))):
+            return f"报告的相关内容没有提到{name}。" if zh else f"The reports do not mention {name} in this context."
+    if exact and not quantity_answers(question, around.window):
+        return "报告谈到了这个话题，但没有给出所问的数字。" if zh else "The reports speak of this but do not give the figure asked for."
+    for presumed, needed in _PRESUMED:
+        if (said := presumed.search(question.text)) and not needed.search(f"{around.place} {around.window}"):
+            return f"报告没有“{said[0]}”这样的说法。" if zh else f'The reports do not say "{said[0]}" of this.'
+    for quantity in quantities(question.text):
+        written = question.text[quantity.start : quantity.end].strip()
+        if quantity.kind in ("percent", "money", "people", "multiple") and not any(
+            other.low == quantity.low and other.high == quantity.high for other in quantities(f"{around.place} {around.section}")
+        ):
+            return f"报告的相关内容没有 {written} 这个数字。" if zh else f"The reports do not give the figure {written} in this context."
+    return None
