@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -16,15 +17,15 @@ from rag.answer import Composer
 from rag.config import Config
 from rag.encoder import BuiltinEncoder, open_encoder
 from rag.errors import EncoderError, RagError, UsageError
-from rag.followup import rewrite
+from rag.evidence import Finder
+from rag.followup import Rewrite, rewrite
 from rag.index import Snapshot, open_index
-from rag.question import Question, read_question, without_names
-from rag.rank import Scored, SentenceRanker
-from rag.search import search, weigh_terms
+from rag.llm import CUT, Failure, Writer, standalone, told
+from rag.prose import Prose, open_judge, sources_of
+from rag.question import read_question, strip_asking
+from rag.rank import SentenceRanker
 from rag.types import Answer, Citation, Claim, Document, Encoder, Filter, Hit, Turn
 
-SECTION_PRIOR = 1.15
-"""In a follow-up, sentences of a section that the last answer cited count this much more."""
 PASSAGE_CHARACTERS = 700
 """A passage for reading grows beyond its chunk's sentence to at most about this size."""
 
@@ -63,13 +64,30 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
+class Writing:
+    """What an LLM has written so far of the sentence that is not finished; unchecked, to be shown as such or not at all.
+
+    It also comes while nothing does, several times a second, so that whoever listens can stop.
+    """
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """Everything said so far is void: the LLM failed and extracts follow, or nothing that it said had support."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The whole answer; always the last event."""
 
     answer: Answer
 
 
-Event: TypeAlias = Rewritten | Said | Finished
+Event: TypeAlias = Rewritten | Writing | Said | Withdrawn | Finished
 
 
 class Assistant:
@@ -83,6 +101,8 @@ class Assistant:
         # Likeness of sentences is judged by token vectors, which only the built-in encoder has; it is small enough to be always there.
         words = words or (encoder if isinstance(encoder, BuiltinEncoder) else BuiltinEncoder())
         self._ranker = SentenceRanker(words.token_vectors)
+        self._writer: Writer | None = None
+        self._judge: Callable[[str, str], float] | None = None
 
     @classmethod
     def open(cls, config: Config) -> Assistant:
@@ -99,57 +119,118 @@ class Assistant:
         """What people should know about the index that is served, such as an older generation after damage; empty when all is well."""
         return self._snapshot.warning
 
-    def ask(self, question: str, *, history: Sequence[Turn] = (), only: Filter | None = None) -> Answer:
-        """The whole answer. Raises UsageError for an empty or over-long question, or a filter that no report passes."""
-        for event in self.stream(question, history=history, only=only):
+    @property
+    def model(self) -> str:
+        """The LLM that may write answers; empty when none is configured."""
+        return self.config.llm_model if self.config.llm_base_url else ""
+
+    def ask(self, question: str, *, history: Sequence[Turn] = (), only: Filter | None = None, llm: bool = False) -> Answer:
+        """The whole answer. Raises UsageError for an empty or over-long question, a filter that no report passes, or an LLM not configured."""
+        for event in self.stream(question, history=history, only=only, llm=llm):
             if isinstance(event, Finished):
                 return event.answer
         raise AssertionError("a stream ends with Finished")
 
-    def stream(self, question: str, *, history: Sequence[Turn] = (), only: Filter | None = None) -> Iterator[Event]:
-        """Rewritten, then Said for each sentence, then Finished. Raises as `ask` does."""
+    def stream(self, question: str, *, history: Sequence[Turn] = (), only: Filter | None = None, llm: bool = False) -> Iterator[Event]:
+        """Rewritten, then Said for each sentence, then Finished. Raises as `ask` does.
+
+        With `llm` a model writes the sentences and Writing shows them growing, also before Rewritten; whether there is an answer at all is
+        still decided by the evidence. Whatever goes wrong at the endpoint ends in extracts. Closing the iterator ends the model's request.
+        """
         started = time.perf_counter()
         text = self._checked(question)
         store = self._current()
         reports = self._reports(store, only)
 
-        rewritten = rewrite(text, history)
-        asked = (
-            read_question(rewritten.query, reports)
-            if not rewritten.carried
-            else _with_kind(read_question(text, reports), rewritten.leaned_on, reports)
-        )
-        asked = replace(asked, core=rewritten.core)
+        writer = self._open_writer() if llm else None
+
+        rewritten, failure = rewrite(text, history), None
+        if writer and history:
+            rewritten, failure = yield from _rewritten(writer, text, history, rewritten)
         yield Rewritten(rewritten.query)
         after_rewrite = time.perf_counter()
 
-        hits = self._search(store, asked, rewritten.carried, only, self.config.top_k)
-        if asked.kind == "compare":
-            asked = replace(asked, core=without_names(asked.core, reports))
-            hits = self._search_each(store, asked, rewritten.carried, reports, only, hits)
+        evidence = self._finder(store).find(rewritten, text, history, only, reports)
+        hits = evidence.hits
         after_search = time.perf_counter()
 
-        shares = weigh_terms(store, asked.core, rewritten.carried)
-        scored = self._ranker.rank(asked, shares, hits, store.document, rewritten.carried)
-        scored = _prefer_sections(scored, history) if rewritten.carried else scored
-        answer = Composer(self._ranker, store.document, self.config.strictness).compose(asked, rewritten.query, scored, reports)
+        answer = Composer(self._ranker, store.document, self.config.strictness).compose(
+            evidence.question, rewritten.query, evidence.sentences, reports
+        )
+        checking = 0.0
+        if writer and not answer.abstained:
+            answer, checking = yield from self._write(writer, store, hits, answer, history, failure)
         finished = time.perf_counter()
-        for claim in answer.claims:
-            yield Said(claim, tuple(citation for citation in answer.citations if citation.n in claim.citations))
+        if answer.mode == "extractive":
+            for claim in answer.claims:
+                yield Said(claim, tuple(citation for citation in answer.citations if citation.n in claim.citations))
         timings = {
             "rewrite": after_rewrite - started,
             "search": after_search - after_rewrite,
-            "answer": finished - after_search,
-            "verify": 0.0,
+            "answer": finished - after_search - checking,
+            "verify": checking,
             "total": finished - started,
         }
         yield Finished(replace(answer, question=question, timings_ms={name: 1000 * seconds for name, seconds in timings.items()}))
+
+    def _write(
+        self, writer: Writer, store: Snapshot, hits: Sequence[Hit], extract: Answer, history: Sequence[Turn], failure: Failure | None
+    ) -> Generator[Event, None, tuple[Answer, float]]:
+        """The model's answer to what `extract` answers, or `extract` with the reason why not; and the seconds spent on checking."""
+        zh = extract.language == "zh"
+        sources = sources_of(hits, self._ranker.sentences, store.document, extract.citations)
+        prose = Prose(sources, extract.language, strict=self.config.strictness == "strict", judge=self._judge)
+        seconds, cut = 0.0, False
+
+        def checked(found: Iterator[tuple[Claim, tuple[Citation, ...]]]) -> Iterator[Event]:
+            nonlocal seconds
+            while True:
+                began = time.perf_counter()
+                pair = next(found, None)
+                seconds += time.perf_counter() - began
+                if pair is None:
+                    return
+                yield Said(*pair)
+
+        try:
+            if failure:
+                raise failure
+            with closing(writer.write(extract.query, sources, history, extract.language)) as pieces:
+                for piece in pieces:
+                    cut = cut or piece == CUT
+                    if piece != CUT:
+                        yield from checked(prose.feed(piece))
+                        yield Writing(prose.draft)
+            yield from checked(prose.finish(cut))
+        except Failure as error:
+            reason = told(error, extract.language)
+            if prose.claims:
+                yield Withdrawn(reason)
+            return replace(extract, reason=f"{reason} {extract.reason}".strip()), seconds
+        written = replace(extract, mode="llm", model=writer.model, claims=tuple(prose.claims), citations=tuple(prose.citations))
+        enough = ("supported",) if self.config.strictness == "strict" else ("supported", "partial")
+        if any(claim.verdict in enough for claim in prose.claims):
+            note = ("回答到了长度上限，后面的没有写完。" if zh else "The answer reached its limit of length and ends early.") if cut else ""
+            return replace(written, reason=f"{note} {extract.reason}".strip()), seconds
+        if prose.declined:
+            reason = "语言模型没有在找到的段落里看到答案。" if zh else "The language model saw no answer in the passages that were found."
+        else:
+            reason = "语言模型写的话没有一句得到原文支持。" if zh else "Nothing that the language model wrote is supported by the reports."
+        if prose.claims:
+            yield Withdrawn(reason)
+        return replace(written, claims=(), citations=(), abstained=True, reason=reason, nearest=extract.citations[:3]), seconds
+
+    def _open_writer(self) -> Writer:
+        if self._writer is None:
+            self._writer = Writer.from_config(self.config)
+            self._judge = open_judge(self.config.checker) if self.config.checker else None
+        return self._writer
 
     def search(self, question: str, *, top_k: int = 10, only: Filter | None = None) -> list[Hit]:
         """The best chunks, best first. Raises as `ask` does."""
         store = self._current()
         asked = read_question(self._checked(question), self._reports(store, only))
-        return self._search(store, asked, "", only, top_k)
+        return self._finder(store).hits(asked, "", only, top_k)
 
     def documents(self) -> tuple[Document, ...]:
         """All reports, without their texts."""
@@ -215,46 +296,21 @@ class Assistant:
                 raise UsageError("no report passes the filter: loosen it, or see `rag list`")
         return allowed
 
-    def _search(self, store: Snapshot, asked: Question, carried: str, only: Filter | None, top_k: int) -> list[Hit]:
-        return search(
-            store,
-            self.encoder,
-            asked.core,
-            carried=carried,
-            only=only,
-            named=frozenset(asked.reports),
-            candidates=max(self.config.candidates, top_k),
-            top_k=top_k,
-        )
-
-    def _search_each(
-        self, store: Snapshot, asked: Question, carried: str, reports: Sequence[Document], only: Filter | None, hits: list[Hit]
-    ) -> list[Hit]:
-        """For a comparison: the best chunks of each report that is named, or of the reports that the first search found."""
-        found = list(dict.fromkeys([*asked.reports, *(hit.chunk.document for hit in hits)]))[:4]
-        each = max(4, self.config.top_k // max(1, len(found)))
-        return [
-            hit for document in reports if document.id in found for hit in self._search(store, asked, carried, Filter((document.id,)), each)
-        ]
+    def _finder(self, store: Snapshot) -> Finder:
+        return Finder(store, self.encoder, self._ranker, self.config.candidates, self.config.top_k)
 
 
-def _with_kind(asked: Question, leaned_on: str, reports: Sequence[Document]) -> Question:
-    """A follow-up that does not say what kind of answer it wants takes the kind of the question before; so do names of reports."""
-    before = read_question(leaned_on, reports)
-    named = tuple(dict.fromkeys([*before.reports, *asked.reports]))
-    kind = before.kind if asked.kind == "other" else asked.kind
-    if len({name.split(".")[0] for name in asked.reports}) == 1 and asked.reports != before.reports and before.reports:
-        kind = "compare" if asked.kind in ("other", "entity") else kind
-    return replace(asked, kind=kind, asked=asked.asked or (before.asked if asked.kind == "other" else ()), reports=named)
-
-
-def _prefer_sections(scored: list[Scored], history: Sequence[Turn]) -> list[Scored]:
-    """Sentences of the sections that the last answer cited come a little forward."""
-    cited = set(history[-1].sections) if history else set()
-    if not cited:
-        return scored
-    raised = [
-        replace(item, score=item.score * SECTION_PRIOR) if (item.sentence.document, item.sentence.section) in cited else item
-        for item in scored
-    ]
-    return sorted(raised, key=lambda item: (-item.score, item.sentence.document, item.sentence.position))
+def _rewritten(
+    writer: Writer, question: str, history: Sequence[Turn], by_rules: Rewrite
+) -> Generator[Event, None, tuple[Rewrite, Failure | None]]:
+    """The model's standalone question where it passes the check, else that of the rules; and the fault, if the endpoint failed."""
+    pieces: list[str] = []
+    try:
+        with closing(writer.rewrite(question, history)) as written:
+            for piece in written:
+                pieces.append(piece)
+                yield Writing("")
+    except Failure as failure:
+        return by_rules, failure
+    line = standalone("".join(pieces), question, history)
+    return (Rewrite(line, strip_asking(line), "", ""), None) if line else (by_rules, None)

@@ -49,6 +49,12 @@ class Config:
     llm_base_url: str = ""
     llm_model: str = ""
     llm_api_key: str = field(default="", repr=False)
+    llm_context: int = 8192
+    """Tokens that the model reads and writes in all."""
+    llm_timeout: int = 120
+    """Seconds for a whole answer; a quarter of it for the first word."""
+    checker: str = ""
+    """A cross-encoder for entailment (name or folder) that a supported sentence of an LLM must pass as well."""
 
     # serving
     host: str = "127.0.0.1"

@@ -7,6 +7,7 @@ Everything is frozen; places are (start, end) in characters of `Document.text`, 
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
@@ -69,6 +70,15 @@ class Document:
     """Pages of the file; 0 where the format has none."""
     notes: tuple[str, ...] = ()
     """What the reader repaired or could not read, for people."""
+    pages: tuple[tuple[int, int | None], ...] = ()
+    """(character, page) where the page changes, in order, also inside a block; empty where the format has no pages."""
+    labels: tuple[tuple[int, str], ...] = ()
+    """(page, what is printed on it) where that is known and differs from the count of the file's pages."""
+
+    def page_at(self, offset: int) -> int | None:
+        """The page on which a character stands; None where there is none."""
+        at = bisect_right(self.pages, offset, key=lambda entry: entry[0])
+        return self.pages[at - 1][1] if at else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +157,13 @@ class Answer:
 
     @property
     def answer(self) -> str:
-        """The text with [n] markers behind each claim."""
-        lines = [claim.text + "".join(f"[{n}]" for n in claim.citations) for claim in self.claims]
-        return ("\n" if any("\n" in line for line in lines) or len(lines) > 3 else " " if self.language == "en" else "").join(lines)
+        """The text with [n] markers behind each claim; ~~struck through~~ what its source does not support."""
+        lines = [
+            (f"~~{claim.text}~~" if claim.verdict == "unsupported" else claim.text) + "".join(f"[{n}]" for n in claim.citations)
+            for claim in self.claims
+        ]
+        running = "" if self.language == "zh" else " "
+        return ("\n" if self.mode == "extractive" and (any("\n" in line for line in lines) or len(lines) > 3) else running).join(lines)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values in the order of the contract."""
