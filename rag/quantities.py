@@ -82,8 +82,15 @@ _HAN = re.compile(rf"(?P<h>{_HAN_NUMBER})\s?(?P<plus>余|多)?(?:{_UNIT})?", re.
 _FRACTION = re.compile(rf"百分之(?P<h>{_HAN_NUMBER}|{_ARABIC})")
 _TENTHS = re.compile(r"(?P<h>[一二三四五六七八九\d])成(?![为本功就分立熟果员])")
 _YEAR = re.compile(
-    r"(?<![\d.,])(?P<y>(?:1[89]|20)\d{2})(?:\s?(?:-|~|–|—|至|到)\s?(?P<z>(?:1[89]|20)\d{2}))?\s?(?P<n>年(?!期|内|时间))?(?![\d,]*\d|\.\d|\s?(?:万|亿|个|位|人|家|%|倍|million|billion))"
+    r"(?<![\d.,])(?P<y>(?:1[89]|20)\d{2}|1\d{3}(?=\s?年))(?:\s?(?:-|~|–|—|至|到)\s?(?P<z>(?:1[89]|20)\d{2}))?\s?(?P<n>年(?!期|内|时间))?(?![\d,]*\d|\.\d|\s?(?:万|亿|个|位|人|家|%|倍|million|billion))"
 )
+_HAN_YEAR = re.compile(r"(?<![零〇一二三四五六七八九十])(?P<h>[一二][零〇一二三四五六七八九]{3})年(?!期|内|时间)")
+_DATE = re.compile(
+    r"(?<![个\d])(?:\d{1,2}|十[一二]?|[一二三四五六七八九])(?:\s?(?:至|到|-|~|、)\s?(?:\d{1,2}|十[一二]?|[一二三四五六七八九]))?\s?月(?!球|亮|光)(?:\s?(?:\d{1,2}|[一二三四五六七八九十]{1,3})\s?[日号]|份|底|初|中旬|上旬|下旬|末)?"
+    r"|[春夏秋冬](?:季|天)|(?:\d{1,2}|[一二三四五六七八九十]{1,3})\s?世纪|[1-9]0\s?年代|[一二三四五六七八九]十年代|(?:周|星期)[一二三四五六日天末]|平日|假日"
+    r"|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|spring|summer|autumn|winter)\b(?:\s\d{1,2}(?!\d))?"
+)
+_RATIO = re.compile(r"(?<![\d:：.])(?P<a>\d+(?:\.\d+)?)\s?[:：比]\s?(?P<b>\d+(?:\.\d+)?)(?![\d:：.])")
 _NOT_A_NUMBER = re.compile(
     r"(?<![A-Za-z0-9_.])(?:\d+(?:\.\d+){2,}|[A-Za-z]+[-_]?\d+(?:\.\d+)?|\d+(?:\.\d+)?(?:g|d|c|b)(?![A-Za-z/])(?:-[A-Za-z])?)(?![A-Za-z0-9_])",
     re.IGNORECASE,
@@ -161,8 +168,18 @@ def quantities(text: str) -> list[Quantity]:
     for match in _TENTHS.finditer(plain):
         value = 10 * (float(match["h"]) if match["h"].isdigit() else DIGITS[match["h"]])
         take(*match.span(), value, value, "%", "percent")
+    for match in _HAN_YEAR.finditer(plain):
+        value = han_value(match["h"])
+        take(*match.span(), value, value, "年", "year")
     for match in _YEAR.finditer(plain):
         take(*match.span(), float(match["y"]), float(match["z"] or match["y"]), "年", "year")
+    for match in _DATE.finditer(plain):
+        first = re.match(r"\d+", match[0])
+        value = float(first[0]) if first else han_value(re.match(r"[一二三四五六七八九十]*", match[0])[0])
+        take(*match.span(), value, value, re.sub(r"[\d\s]", "", match[0]), "date")
+    for match in _RATIO.finditer(plain):
+        if float(match["b"]):
+            take(*match.span(), float(match["a"]) / float(match["b"]), float(match["a"]) / float(match["b"]), ":", "percent")
     for match in _NOT_A_NUMBER.finditer(plain):
         blank(*match.span())
     for match in _NUMBER.finditer(plain):

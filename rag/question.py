@@ -82,7 +82,7 @@ _ASKED: tuple[tuple[tuple[QuantityKind, ...], re.Pattern[str]], ...] = (
     (
         ("percent", "multiple"),
         re.compile(
-            r"几成|百分之几|比例|占比|比重|增速|增长率|准确率|精度|概率|幅度|准不准|多大比|\bpercent|\bshare\b|\bproportion\b|\bfraction\b|\bgrowth rate\b|\baccuracy\b"
+            r"几成|百分之几|比例|占比|比重|增速|增长率|准确率|概率|幅度|准不准|多大比|\bpercent|\bshare\b|\bproportion\b|\bfraction\b|\bgrowth rate\b|\baccuracy\b"
         ),
     ),
     (("money", "percent"), re.compile(r"市场.{0,6}(?:多少|多大)")),
