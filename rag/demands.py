@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from rag.lexical import terms
 from rag.quantities import quantities, years
 from rag.question import HAN, Question, quantity_answers
 
@@ -45,6 +46,12 @@ class Surroundings:
     """Of the report."""
 
 
+def _speaks_of(subject: str, text: str) -> bool:
+    """Whether a text holds half of the terms of a subject."""
+    wanted = set(terms(subject))
+    return len(wanted & set(terms(text))) >= 0.5 * len(wanted)
+
+
 @cache
 def proper_names() -> frozenset[str]:
     """Chinese names of places, companies and persons, two to eight characters."""
@@ -76,6 +83,10 @@ def unmet(question: Question, around: Surroundings) -> str | None:
     for year in sorted(question.years - known_years):
         if str(year) not in around.window and not (not years(around.window) and str(year) in around.section):
             return f"报告没有给出 {year} 年的相关内容。" if zh else f"The reports give nothing on this for {year}."
+    if question.carried and question.years and not _speaks_of(question.carried, f"{around.place} {around.window}"):
+        # A turn that only changes the year still asks about the subject of the turn before.
+        year = max(question.years)
+        return f"报告没有给出 {year} 年的相关内容。" if zh else f"The reports give nothing on this for {year}."
     exact = question.kind == "number"
     scope = (near if exact else f"{around.place} {around.section}").lower()
     for name in question.names:

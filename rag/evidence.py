@@ -58,13 +58,14 @@ class Finder:
         if not rewritten.carried:
             return self._rank(question, "", only, reports)
         before = read_question(rewritten.leaned_on, reports)
-        found = self._rank(_inherit(question, before), rewritten.carried, only, reports)
+        found = self._rank(replace(_inherit(question, before), carried=rewritten.carried), rewritten.carried, only, reports)
         return replace(found, sentences=self._prefer(found.sentences, self._sections(before, history, only, reports)))
 
     def _rank(self, question: Question, carried: str, only: Filter | None, reports: Sequence[Document]) -> Evidence:
+        if question.kind == "compare":  # what is compared stands in either turn; who is compared does not help to find it
+            question, carried = replace(question, core=without_names(f"{carried} {question.core}".strip(), reports)), ""
         hits = self.hits(question, carried, only, self.top_k)
         if question.kind == "compare":
-            question = replace(question, core=without_names(question.core, reports))
             named = list(dict.fromkeys([*question.reports, *(hit.chunk.document for hit in hits)]))[:COMPARED_REPORTS]
             each = max(4, self.top_k // max(1, len(named)))
             hits = [

@@ -123,6 +123,9 @@ _EN_STOP = frozenset(
 )
 _LATIN = re.compile(r"[0-9]*[A-Za-z][A-Za-z0-9]*(?:[-+./&'][A-Za-z0-9]+)*\+*")
 
+_SAYS_WHO = re.compile(r"(?:[A-Z][\w-]*(?:'s)?\s+)+(?:(?:19|20)\d\d\s+)?reports?\b|\baccording to (?:the )?(?:[A-Z][\w-]*\s*)+")
+"""Names that only say whose report is meant, which the report itself need not spell out."""
+
 _FILTER_ONLY = re.compile(
     r"(?:请)?(?:只|仅)(?:看|查|在|用|限)(?P<name>[^，,。；;]{1,20}?)(?:的)?(?:报告|那份|这份|里|中)?[，,。；; ]|\bonly (?:in|from|use) (?:the )?(?P<en>[\w ]{2,30}?)(?: report)?[,.;:]",
     re.IGNORECASE,
@@ -144,6 +147,8 @@ class Question:
     """Latin names and terms of the question, as written."""
     reports: tuple[str, ...]
     """Ids of the documents that the question names by title or publisher."""
+    carried: str = ""
+    """Content words of the turn before that a follow-up leans on."""
 
 
 def language_of(text: str) -> Literal["zh", "en"]:
@@ -198,7 +203,7 @@ def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
         core=strip_asking(text),
         asked=asked,
         years=years(text),
-        names=tuple(name for name in dict.fromkeys(_LATIN.findall(text)) if name.lower() not in _EN_STOP),
+        names=tuple(name for name in dict.fromkeys(_LATIN.findall(_SAYS_WHO.sub(" ", text))) if name.lower() not in _EN_STOP),
         reports=reports,
     )
 
@@ -219,7 +224,9 @@ def _aliases(document: Document) -> set[str]:
     pieces: set[str] = set()
     for part in re.split(r"[（()）,，/]", document.publisher):
         part = part.strip()
-        pieces |= {part, part[:2], part[-3:] if len(part) > 4 else ""} if HAN.match(part) else {word for word in part.split() if len(word) > 3}
+        pieces |= (
+            {part, part[:2], part[-3:] if len(part) > 4 else ""} if HAN.match(part) else {word for word in part.split() if len(word) > 3}
+        )
     title = re.sub(r"[（(].*?[)）]", "", document.title).strip()
     pieces |= set(re.findall(r"^[\u4e00-\u9fff]{1,10}(?:院|所|公司|集团|协会|联盟|大学|银行)", title))
     return {piece for piece in pieces if piece}
