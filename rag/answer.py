@@ -23,8 +23,10 @@ MOST_SENTENCES = {"list": 6, "why": 6, "compare": 6, "definition": 3, "abbreviat
 FACT_SENTENCES = 3
 FACT_MARGIN = 0.88
 """A further sentence joins a fact only when its score is at least this share of the best one's."""
-NEIGHBOURS = {1: 0.6, 2: 0.4}
-"""What share of the best sentence's score the sentences behind it in its section get in reasons and definitions."""
+NEIGHBOURS = {"definition": (0.6, 0.4), "why": (0.75, 0.6), "list": (0.6, 0.4)}
+"""What share of the best sentence's score the sentences behind it in its section get, by kind."""
+NEIGHBOURS_OF_LEAD = (0.9, 0.85, 0.8, 0.75)
+"""The same for a sentence that announces what follows ("有三个方面"), in a list or a reason."""
 COMPANY_SHARE = 0.65
 """Sentences that join the best one in a reason or definition score at least this share of it."""
 TOPIC_CONTENDERS = 4
@@ -34,6 +36,11 @@ CONTENDER_SHARE = {"strict": 0.85, "balanced": 0.7, "open": 0.5}
 """A sentence may stand in for the best one if it scores at least this share and meets what the question demands."""
 TOPIC_THRESHOLD = {"strict": 0.65, "balanced": 0.5, "open": 0.35}
 """Least topic score of an answer, see `topic_score`."""
+
+
+_LEAD = re.compile(
+    r"以下|如下|[两二三四五六七八九十\d]+(?:个|种|条|类|项|点|大|方面|阶段|步)[^。]{0,12}[：:；]|包括[^。]{0,4}[：:]|\b(?:following|as follows)\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +125,7 @@ class Composer:
         if question.kind == "definition":
             return self._definition(question, quotable, budget, most), ""
         if question.kind in ("why", "list"):
-            return self._neighbourhood(quotable, budget, most), ""
+            return self._neighbourhood(question, quotable, budget, most), ""
         best = quotable[0]
         chosen = [best.sentence]
         for item in _distinct(quotable)[1:CONTENDERS]:
@@ -126,12 +133,13 @@ class Composer:
                 chosen.append(item.sentence)
         return chosen, ""
 
-    def _neighbourhood(self, quotable: Sequence[Scored], budget: int, most: int) -> list[Sentence]:
+    def _neighbourhood(self, question: Question, quotable: Sequence[Scored], budget: int, most: int) -> list[Sentence]:
         """The best sentences, neighbours of the best one raised; stretches that belong together in report order, the best stretch first."""
         scores = {(item.sentence.document, item.sentence.position): (item.score, item.sentence) for item in quotable}
         best = quotable[0].sentence
         sentences = self._ranker.sentences(self._document(best.document))
-        for step, share in NEIGHBOURS.items():
+        shares = NEIGHBOURS_OF_LEAD if question.kind != "definition" and _LEAD.search(best.text) else NEIGHBOURS[question.kind]
+        for step, share in enumerate(shares, 1):
             position = best.position + step
             if (
                 0 <= position < len(sentences)
@@ -158,7 +166,7 @@ class Composer:
 
     def _definition(self, question: Question, quotable: Sequence[Scored], budget: int, most: int) -> list[Sentence]:
         """The defining sentence with what follows it; before it, for an acronym that it leaves unexplained, the sentence that spells it out."""
-        chosen = self._neighbourhood(quotable, budget, most)
+        chosen = self._neighbourhood(question, quotable, budget, most)
         for name in question.names:
             spelled = re.compile(
                 rf"[\u4e00-\u9fffA-Za-z -]{{4,}}[（(]\s*{re.escape(name)}\s*[)）,，]|(?<![A-Za-z]){re.escape(name)}\s*[（(][^）)]{{4,}}[)）]"
