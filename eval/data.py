@@ -1,6 +1,7 @@
-"""The question set: one JSON object a line, loaded whole and checked field by field; a bad line ends the load with its number.
+"""The question set: one JSON object a line, or one row of a CSV or XLSX file, loaded whole and checked field by field.
 
-Gave up on keeping unknown fields: a misspelt "gold" would silently measure nothing, so it is refused.
+A bad line ends the load with its number. Gave up on keeping unknown fields of JSON: a misspelt "gold" would silently measure nothing, so it
+is refused; a table's further columns are the asker's own business and are left alone.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from rag.errors import UsageError
+from rag.tables import is_table, read_table
 
 Match = Literal["any", "all"]
 Split = Literal["tune", "report", ""]
 
-KINDS = ("number", "entity", "definition", "list", "why", "compare", "abbreviation", "unanswerable", "other")
+KINDS = (
+    "number", "entity", "definition", "list", "why", "compare", "abbreviation", "contradiction", "premise", "unanswerable", "other",
+)  # fmt: skip
+"""What a question asks for. A "contradiction" wants both of two figures at odds; a "premise" takes for granted what the reports deny."""
 
 _HAN = re.compile("[\u3400-\u9fff]")
 
@@ -68,16 +73,12 @@ class Question:
 def load_questions(path: Path) -> tuple[Question, ...]:
     """All questions of the file, in order; empty lines are skipped, a question without an id gets its line number.
 
+    A table has a column "question" and may have "id", "kind", "split", "language", "match", "note", "answers" (a line of the cell an item,
+    its accepted forms parted by |), "document" and "quote" (where it stands), "answerable" (yes or no).
     Raises UsageError with file:line and what is wrong, and for a file that cannot be read or holds no question.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}; name a UTF-8 file with one JSON object a line") from error
     questions: dict[str, Question] = {}
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
+    for number, line in _lines(path):
         try:
             question = read_question(line, number)
             if question.id in questions:
@@ -88,6 +89,38 @@ def load_questions(path: Path) -> tuple[Question, ...]:
     if not questions:
         raise UsageError(f'{path} holds no question: write one JSON object a line, such as {{"question": "..."}}')
     return tuple(questions.values())
+
+
+def _lines(path: Path) -> list[tuple[int, str]]:
+    """(number, JSON) of each line or row that holds something."""
+    if is_table(path):
+        rows = read_table(path)
+        if "question" not in rows[0] if rows else False:
+            raise UsageError(f"{path} has no column named question: there are {', '.join(rows[0])}")
+        return [(number, json.dumps(_from_row(row, f"{path}:{number}"), ensure_ascii=False)) for number, row in enumerate(rows, 2)]
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}; name a UTF-8 file with one JSON object a line, or a CSV or XLSX file") from error
+    return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+
+
+def _from_row(row: Mapping[str, str], where: str) -> dict[str, Any]:
+    """The fields of a row that mean something here."""
+    found: dict[str, Any] = {name: row[name] for name in ("id", "question", "kind", "split", "language", "match", "note") if row.get(name)}
+    items = [[form.strip() for form in line.split("|") if form.strip()] for line in row.get("answers", "").splitlines()]
+    if any(items):
+        found["answers"] = [forms for forms in items if forms]
+    if row.get("document") and row.get("quote"):
+        found["gold"] = [{"document": row["document"], "quote": row["quote"]}]
+    if said := row.get("answerable", "").lower():
+        if said not in _YES_NO:
+            raise UsageError(f'{where}: "answerable" is {said!r}: it must be yes or no')
+        found["answerable"] = _YES_NO[said]
+    return found
+
+
+_YES_NO = {"yes": True, "true": True, "1": True, "是": True, "no": False, "false": False, "0": False, "否": False}
 
 
 def read_question(line: str, number: int) -> Question:

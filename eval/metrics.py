@@ -5,14 +5,19 @@ Answers are compared as strings and evidence by its letters; what a sentence mea
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from difflib import SequenceMatcher
 
 import numpy as np
 
 from .data import Match, Place
+
+Judge = Callable[[str, Sequence[str]], bool]
+"""Whether the texts together support the claim."""
 
 SHORTEST_EVIDENCE = 4
 """Letters that a citation inside a gold quote must have to count: a lone name or figure shows nothing."""
@@ -87,6 +92,68 @@ def reciprocal_rank(shown: Sequence[frozenset[int]], items: frozenset[int]) -> f
     return next((1 / rank for rank, found in enumerate(shown, 1) if found & items), 0.0)
 
 
+def ndcg_at_k(shown: Sequence[frozenset[int]], items: frozenset[int], k: int) -> float:
+    """sum over the first k results of (share of the wanted items that no result before it shows) / log2(rank + 1); best is 1.
+
+    The ideal is a first result that shows everything. With one wanted item this is nDCG with one relevant result (Järvelin and
+    Kekäläinen 2002). Raises ValueError when no item is wanted.
+    """
+    if not items:
+        raise ValueError("nDCG of nothing: give at least one item")
+    gain, seen = 0.0, frozenset[int]()
+    for rank, found in enumerate(shown[:k], 1):
+        gain += len((found & items) - seen) / len(items) / math.log2(rank + 1)
+        seen |= found
+    return gain
+
+
+def answer_tokens(text: str) -> list[str]:
+    """Han characters singly, other letters and digits in runs: the units of token F1 for both languages.
+
+    >>> answer_tokens("约 70% 的云资源, cloud")
+    ['约', '70', '的', '云', '资', '源', 'cloud']
+    """
+    return re.findall(r"[\u3400-\u9fff]|[^\W_\u3400-\u9fff]+", unicodedata.normalize("NFKC", text).lower())
+
+
+def token_f1(answer: str, answers: Sequence[Sequence[str]]) -> float:
+    """2PR / (P + R) of the tokens that answer and reference share, counted with repetition (SQuAD, Rajpurkar et al. 2016).
+
+    The reference is, for each item, the accepted form that the answer comes closest to. Whole sentences score low by their length:
+    the figure compares two runs, it does not stand alone. Raises ValueError without accepted forms.
+    """
+    if not answers:
+        raise ValueError("F1 against nothing: give at least one accepted form")
+    said = answer_tokens(answer)
+    reference = [token for forms in answers for token in answer_tokens(max(forms, key=lambda form: _f1(said, answer_tokens(form))))]
+    return _f1(said, reference)
+
+
+def _f1(said: Sequence[str], wanted: Sequence[str]) -> float:
+    shared = sum((Counter(said) & Counter(wanted)).values())
+    return 2 * shared / (len(said) + len(wanted)) if shared else 0.0
+
+
+def claim_recall(claim: str, quotes: Sequence[str], judge: Judge) -> float:
+    """1 when the quotes that a claim cites, taken together, support it, else 0; 0 without a quote (ALCE, Gao et al. 2023, section 3.3)."""
+    return float(bool(quotes) and judge(claim, quotes))
+
+
+def claim_precision(claim: str, quotes: Sequence[str], judge: Judge) -> float:
+    """Share of a claim's citations that are not irrelevant; 0 when the claim is not supported by all of them together (ALCE).
+
+    A citation is irrelevant when it does not support the claim alone and the others support it without it.
+    Raises ValueError when nothing is cited.
+    """
+    if not quotes:
+        raise ValueError("precision of nothing: give at least one citation")
+    if not claim_recall(claim, quotes, judge):
+        return 0.0
+    rest = [[*quotes[:at], *quotes[at + 1 :]] for at in range(len(quotes))]
+    irrelevant = [bool(others) and not judge(claim, [quote]) and judge(claim, others) for quote, others in zip(quotes, rest, strict=True)]
+    return 1 - sum(irrelevant) / len(quotes)
+
+
 def evidence_covered(cited: Sequence[frozenset[int]], items: frozenset[int]) -> float:
     """Share of the wanted items that the citations show, in any order: citation recall (ALCE, Gao et al. 2023) on gold places."""
     return recall_at_k(cited, items, len(cited))
@@ -115,6 +182,58 @@ def false_answer(refused: Sequence[bool]) -> float:
 def balanced_accuracy(refused_answerable: Sequence[bool], refused_unanswerable: Sequence[bool]) -> float:
     """1 - (false refusal + false answer) / 2: always refusing and never refusing both give 0.5 (Brodersen et al. 2010)."""
     return 1 - (false_refusal(refused_answerable) + false_answer(refused_unanswerable)) / 2
+
+
+def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
+    """P(score of a positive > score of a negative) + half of P(equal): the area under the ROC curve (Hanley and McNeil 1982).
+
+    0.5 is chance. Raises ValueError when one side is empty.
+    """
+    if not positive or not negative:
+        raise ValueError("AUROC needs scores of both sides")
+    above = np.asarray(positive)[:, None] - np.asarray(negative)[None, :]
+    return float((above > 0).mean() + (above == 0).mean() / 2)
+
+
+def risk_coverage(confidence: Sequence[float], wrong: Sequence[bool]) -> list[tuple[float, float]]:
+    """(share of questions answered, share of those that are wrong) when only the most confident are answered, one point for each
+    distinct confidence (El-Yaniv and Wiener 2010). Questions of equal confidence are answered together.
+
+    >>> risk_coverage([3, 2, 2, 1], [False, True, False, True])
+    [(0.25, 0.0), (0.75, 0.3333333333333333), (1.0, 0.5)]
+    """
+    order = sorted(zip(confidence, wrong, strict=True), key=lambda pair: -pair[0])
+    points, errors = [], 0
+    for position, (value, error) in enumerate(order, 1):
+        errors += error
+        if position == len(order) or order[position][0] != value:
+            points.append((position / len(order), errors / position))
+    return points
+
+
+def area_under_risk(points: Sequence[tuple[float, float]]) -> float:
+    """sum of risk x (coverage - coverage before): the mean risk over all coverages, less is better (AURC, Geifman et al. 2019)."""
+    before, area = 0.0, 0.0
+    for coverage, risk in points:
+        area += risk * (coverage - before)
+        before = coverage
+    return area
+
+
+def paired_interval(first: Sequence[float], second: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
+    """(mean of second - first over the same questions, its 95 % bootstrap interval). Resamples questions, so both stay together."""
+    differences = [after - before for before, after in zip(first, second, strict=True)]
+    return (sum(differences) / len(differences), *bootstrap_interval(differences, seed=seed))
+
+
+def sign_test(better: int, worse: int) -> float:
+    """Two-sided exact probability of so uneven a split if each change were a coin toss (McNemar 1947, exact form); 1.0 for no change.
+
+    >>> sign_test(5, 0), sign_test(3, 3)
+    (0.0625, 1.0)
+    """
+    n, most = better + worse, max(better, worse)
+    return min(1.0, 2 * sum(math.comb(n, k) for k in range(most, n + 1)) / 2**n) if n else 1.0
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.data import Exchange, Place, load_questions
+from eval.data import KINDS, Exchange, Place, load_questions
 from eval.metrics import answer_hit
 from rag.config import bundled
 from rag.errors import UsageError
@@ -89,16 +89,23 @@ def test_a_file_without_questions_is_refused(tmp_path):
 
 def test_the_bundled_set_has_its_shape(questions):
     kinds = Counter(question.kind for question in questions)
+    first = [question for question in questions if not question.history]
     answerable = [question for question in questions if question.answerable]
-    assert len(answerable) >= 34
-    assert kinds["unanswerable"] >= 10
-    assert kinds["number"] >= 8 and kinds["entity"] >= 6 and min(kinds.values()) >= 2
-    assert sum(question.language == "en" for question in answerable) >= 6
-    assert sum(bool(question.history) for question in questions) >= 4
+    assert len(questions) == 240 and len(first) == 200
+    assert sum(question.kind == "unanswerable" for question in first) == 40
+    assert kinds["number"] >= 30 and min(kinds[kind] for kind in KINDS if kind != "other") >= 10
+    assert sum(question.language == "en" for question in answerable) >= 60
     assert sum(question.paraphrased for question in answerable) * 2 >= len(answerable)
     assert all(question.gold and question.answers for question in answerable)
-    splits = Counter(question.split for question in questions)
-    assert set(splits) == {"tune", "report"} and splits["tune"] == splits["report"]
+    assert all(question.note for question in questions if not question.answerable)
+    for kind in kinds:
+        splits = Counter(question.split for question in first if question.kind == kind)
+        assert set(splits) == {"tune", "report"} and abs(splits["tune"] - splits["report"]) <= 1, kind
+    assert Counter(question.split for question in questions) == {"tune": 120, "report": 120}
+
+
+def test_no_question_stands_twice(questions):
+    assert len({(question.question, question.history) for question in questions}) == len(questions)
 
 
 def test_gold_quotes_stand_in_the_corpus_under_their_section(questions, reports):
@@ -109,11 +116,38 @@ def test_gold_quotes_stand_in_the_corpus_under_their_section(questions, reports)
             assert place.section in re.findall(r"^#+ (.+)$", before, re.MULTILINE), f"{question.id}: no section {place.section!r} above"
 
 
-def test_every_item_is_answered_by_the_gold_quotes_themselves(questions):
+def test_every_item_is_answered_by_the_gold_quotes_of_either_language(questions):
     for question in questions:
-        if question.answers:
-            said = "\n".join(place.quote for place in question.gold)
-            assert answer_hit(said, question.answers, question.match), question.id
+        for language in ("zh", "en") if question.answers else ():
+            quotes = [place for place in question.gold if place.document.endswith(language)]
+            assert {place.item for place in quotes} == {place.item for place in question.gold}, question.id
+            assert answer_hit("\n".join(place.quote for place in quotes), question.answers, question.match), f"{question.id} {language}"
+
+
+def test_a_table_is_read_as_well(tmp_path):
+    file = tmp_path / "own.csv"
+    rows = 'question,answers,document,quote,answerable,team\n风从哪里来？,"东|东边\n海上",atlas,风从东边的海上来,,A\nWhere to?,,,,no,B\nJust asking,,,,,C\n'
+    file.write_text(rows, encoding="gb18030")
+    first, second, third = load_questions(file)
+    assert first.answers == (("东", "东边"), ("海上",)) and first.gold == (Place("atlas", "风从东边的海上来"),) and first.answerable
+    assert (second.answerable, second.kind) == (False, "unanswerable")
+    assert (third.answerable, third.id) == (None, "4")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("frage\nWas?\n", "no column named question"),
+        ("question,answerable\nWhat?,perhaps\n", "must be yes or no"),
+        ("question,question\na,b\n", "two columns named 'question'"),
+        ("\n", "no first row"),
+    ],
+)
+def test_a_bad_table_is_named(tmp_path, text, message):
+    file = tmp_path / "own.csv"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=message):
+        load_questions(file)
 
 
 def test_the_two_halves_share_no_passage(questions, reports):

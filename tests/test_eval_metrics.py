@@ -7,19 +7,29 @@ from hypothesis import strategies as st
 from eval.data import Place
 from eval.metrics import (
     answer_hit,
+    answer_tokens,
+    area_under_risk,
+    auroc,
     balanced_accuracy,
     bare,
     bootstrap_interval,
     citation_precision,
+    claim_precision,
+    claim_recall,
     evidence_covered,
     false_answer,
     false_refusal,
     items_shown,
+    ndcg_at_k,
     overlaps,
+    paired_interval,
     percentile,
     recall_at_k,
     reciprocal_rank,
+    risk_coverage,
+    sign_test,
     squeeze,
+    token_f1,
 )
 
 NONE, ONE, TWO = frozenset(), frozenset({0}), frozenset({1})
@@ -126,3 +136,61 @@ def test_bootstrap_interval_stays_between_the_extremes(groups):
     low, high = bootstrap_interval(*groups, resamples=50)
     least, most = (sum(map(pick, groups)) / len(groups) for pick in (min, max))
     assert least - 1e-9 <= low <= high <= most + 1e-9
+
+
+def test_ndcg_counts_each_item_once_and_early():
+    assert ndcg_at_k([ONE | TWO], ONE | TWO, 10) == 1
+    assert ndcg_at_k([NONE, ONE], ONE, 10) == pytest.approx(0.6309, abs=1e-4)  # 1 / log2(3)
+    assert ndcg_at_k([ONE, ONE, TWO], ONE | TWO, 10) == pytest.approx(0.5 + 0.5 / 2)  # ranks 1 and 3: 1/log2(2), 1/log2(4)
+    assert ndcg_at_k([NONE, NONE, ONE], ONE, 2) == 0
+    with pytest.raises(ValueError, match="at least one item"):
+        ndcg_at_k([ONE], NONE, 10)
+
+
+def test_token_f1():
+    assert answer_tokens("约 70% 的ＡＩ云") == ["约", "70", "的", "ai", "云"]
+    # said: 达 到 百 分 之 九 (6); wanted: 百 分 之 九 十 (5); shared 4: 2 * 4 / 11
+    assert token_f1("达到百分之九", [["百分之九十"]]) == pytest.approx(8 / 11)
+    assert token_f1("three men in a boat", [["boat", "ship"], ["men"]]) == pytest.approx(2 * 2 / (5 + 2))
+    assert token_f1("nothing", [["x"]]) == 0
+    with pytest.raises(ValueError, match="accepted form"):
+        token_f1("a", [])
+
+
+def holds(claim, quotes):
+    """A judge for tests: every word of the claim is in the quotes."""
+    return set(claim.split()) <= set(" ".join(quotes).split())
+
+
+def test_citation_recall_and_precision_of_a_claim():
+    assert claim_recall("a b", ["a", "b c"], holds) == 1
+    assert claim_recall("a b", ["a"], holds) == 0
+    assert claim_recall("a", [], holds) == 0
+    assert claim_precision("a b", ["a", "b"], holds) == 1  # neither alone supports it, but it fails without either
+    assert claim_precision("a b", ["a b", "z", "b a"], holds) == pytest.approx(2 / 3)  # z supports nothing and is not missed
+    assert claim_precision("a b", ["a", "z"], holds) == 0  # not supported at all
+    assert claim_precision("a", ["a"], holds) == 1
+    with pytest.raises(ValueError, match="at least one citation"):
+        claim_precision("a", [], holds)
+
+
+def test_auroc():
+    assert auroc([3, 2], [1, 2]) == pytest.approx((1 + 1 + 1 + 0.5) / 4)
+    assert auroc([1], [2]) == 0 and auroc([2], [1]) == 1 and auroc([1], [1]) == 0.5
+    with pytest.raises(ValueError, match="both sides"):
+        auroc([], [1])
+
+
+def test_risk_over_coverage():
+    points = risk_coverage([0.9, 0.8, 0.8, 0.1], [False, True, False, True])
+    assert points == [(0.25, 0.0), (0.75, pytest.approx(1 / 3)), (1.0, 0.5)]
+    assert area_under_risk(points) == pytest.approx(0.5 / 3 + 0.25 * 0.5)
+    assert risk_coverage([], []) == []
+
+
+def test_paired_comparison():
+    mean, low, high = paired_interval([0, 0, 1, 1], [1, 1, 1, 1])
+    assert mean == 0.5 and 0 <= low < 0.5 < high <= 1
+    assert paired_interval([0.3, 0.7], [0.3, 0.7]) == (0, 0, 0)
+    assert sign_test(6, 0) == sign_test(0, 6) == pytest.approx(2 / 64)
+    assert sign_test(1, 1) == sign_test(0, 0) == 1

@@ -1,14 +1,16 @@
 """A scripted assistant goes through a whole run: records, figures, failures apart, table and JSON."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
 
 from eval import run as eval_run
 from eval.data import load_questions
-from eval.report import failures, figures, groups, table
-from eval.run import ask, run
+from eval.page import page
+from eval.report import failures, figures, groups, ladder, risk, rung, table
+from eval.run import Setting, ask, measure_all, run
 from rag.config import Config
 from rag.errors import UsageError
 from rag.types import Answer, Chunk, Citation, Claim, Document, Hit
@@ -96,16 +98,27 @@ def test_figures_of_a_run(records):
         "recall_at_5": 1.0,
         "recall_at_10": 1.0,
         "mrr": 0.611,
+        "ndcg_at_10": 0.710,  # (1 + 1/log2(3) + 1/2) / 3
         "answer_hit": 0.5,  # right and next, of right, wrong, refused and next
+        "token_f1": 0.353,  # of right 6/8, of wrong 0, of next 4/13
         "evidence_covered": 0.333,
         "citation_precision": 0.5,
+        "first_cited": 0.333,
         "claims_cited": 1.0,
         "claims_supported": 1.0,
+        "claim_recall": 1.0,
+        "claim_precision": 1.0,
         "quotes_exact": 1.0,
+        "dense_used": 1.0,
+        "characters": 8.0,
+        "sentences": 1.0,
         "refused": 0.333,
         "false_refusal": 0.25,
         "false_answer": 0.5,
         "refusing_balanced_accuracy": 0.625,
+        "refusing_auroc": 0.625,
+        "score_auroc": 0.625,
+        "area_under_risk": 0.5,
     }
     assert found["false_refusal"].n == 4 and found["mrr"].n == 3
     assert all(figure.low <= figure.value <= figure.high for figure in found.values() if figure.low is not None)
@@ -143,7 +156,12 @@ def test_a_run_leaves_records_and_figures(scripted, file, tmp_path, capsys):
     lines = [json.loads(line) for line in (folder / "records.jsonl").read_text(encoding="utf-8").splitlines()]
     assert [line["id"] for line in lines] == [line["id"] for line in QUESTIONS]
     assert lines[5]["error"] == "RuntimeError: boom" and "figures" not in lines[5]
-    assert lines[0]["hits"][0] == {"chunk": "c0", "document": "tower", "start": 0, "end": 6}
+    assert lines[0]["hits"][0] == {
+        "chunk": "c0", "document": "tower", "section": "", "start": 0, "end": 6, "lexical": 1.0, "dense": 1.0, "fused": 1.0,
+        "shows": [0], "text": "塔高三百米。",
+    }  # fmt: skip
+    assert lines[0]["wanted"]["answers"] == [["三百米"]] and lines[0]["confidence"] == 1.0
+    assert (folder / "report.html").is_file()
     assert {figure.name: figure.value for figure in figures(lines)}["mrr"] == pytest.approx(saved["figures"]["mrr"]["value"], abs=1e-4)
 
 
@@ -160,7 +178,10 @@ def test_questions_alone_give_what_can_be_told(scripted, tmp_path):
     file.write_text('{"question": "塔有多高？"}\n{"question": "海有多深？"}\n', encoding="utf-8")
     records = [ask(scripted, question) for question in load_questions(file)]
     names = {figure.name: figure.value for figure in figures(records)}
-    assert set(names) == {"claims_cited", "claims_supported", "quotes_exact", "refused", "latency_p50_ms", "latency_p95_ms"}
+    assert set(names) == {
+        "claims_cited", "claims_supported", "claim_recall", "claim_precision", "quotes_exact", "dense_used", "characters", "sentences",
+        "refused", "latency_p50_ms", "latency_p95_ms",
+    }  # fmt: skip
     assert names["refused"] == 0.5 and failures(records) == {}
     assert table(records)
 
@@ -180,10 +201,109 @@ def test_a_gold_place_in_a_report_that_is_not_indexed_is_refused(scripted, tmp_p
     assert not (tmp_path / "runs").exists()
 
 
-def test_the_bundled_questions_get_an_index_of_their_own(tmp_path, capsys):
-    config = Config(index_dir=str(tmp_path / "never-made"))
-    assert run(config, None, tmp_path / "runs", as_json=True) == 0
-    assert not (tmp_path / "never-made").exists()
-    result = json.loads(capsys.readouterr().out)
-    assert result["n"] >= 44 and result["errors"] == 0
-    assert result["figures"]["quotes_exact"]["value"] == 1.0
+def test_the_ladder_counts_only_who_took_the_step_before(records):
+    assert ladder(records)["all"] == (3, 3, 1, 1, 1)  # right came through, wrong cites another place, refused names nothing near
+    assert [rung(record) for record in records] == [5, 2, 2, 0, 0, 0, 0]
+
+
+def test_risk_goes_up_to_what_was_answered(records):
+    assert risk(records) == [(pytest.approx(4 / 6), 0.5)]  # wrong and made-up, of four answers of the same score to six questions
+
+
+def test_one_half_can_be_asked_alone(scripted, tmp_path):
+    file = tmp_path / "halves.jsonl"
+    lines = [{"question": "塔有多高？", "split": "tune"}, {"question": "海有多深？", "split": "report"}]
+    file.write_text("\n".join(json.dumps(line, ensure_ascii=False) for line in lines), encoding="utf-8")
+    _, saved, records = measure_all(Config(), file, tmp_path / "runs", Setting(split="report"))
+    assert [record["question"] for record in records] == ["海有多深？"] and saved["setting"]["split"] == "report"
+    with pytest.raises(UsageError, match="cannot be planted: choose one of encoder"):
+        measure_all(Config(), file, tmp_path / "runs", Setting(plant="roses"))
+    with pytest.raises(UsageError, match="is not a judge"):
+        measure_all(Config(), file, tmp_path / "runs", Setting(judge="oracle"))
+
+
+TOWERS = """---
+id: towers
+title: Towers of the coast
+publisher: Harbour Office
+year: 2021
+language: en
+---
+# Towers of the coast
+
+## Height
+
+The old lighthouse is 41 metres tall. It was built of granite in 1870. The new mast is 96 metres tall and made of steel.
+
+## Birds
+
+Gulls nest on the mast in May. The keepers count them every week, since the birds warn of storms.
+"""
+TOWER_QUESTIONS = [
+    {"id": "tall", "question": "How tall is the old lighthouse?", "kind": "number", "split": "tune", "answers": [["41 metres"]],
+     "gold": [{"document": "towers", "quote": "The old lighthouse is 41 metres tall."}]},
+    {"id": "nest", "question": "Which birds nest on the mast?", "kind": "entity", "split": "tune", "answers": [["gulls"]],
+     "gold": [{"document": "towers", "quote": "Gulls nest on the mast in May."}]},
+    {"id": "none", "question": "Who won the chess championship of Norway in 1999?", "split": "tune", "answerable": False},
+]  # fmt: skip
+
+
+@pytest.fixture
+def towers(tmp_path):
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "towers.md").write_text(TOWERS, encoding="utf-8")
+    (tmp_path / "towers.jsonl").write_text("\n".join(map(json.dumps, TOWER_QUESTIONS)), encoding="utf-8")
+    return tmp_path / "reports", tmp_path / "towers.jsonl"
+
+
+def test_two_runs_give_the_same_records_but_for_times(towers, tmp_path):
+    corpus, file = towers
+    runs = [measure_all(Config(), file, tmp_path / "runs", Setting(), corpus)[2] for _ in range(2)]
+
+    def untimed(record):
+        return {name: value for name, value in record.items() if name != "milliseconds"} | {"answer": record["answer"] | {"timings_ms": {}}}
+
+    assert [untimed(record) for record in runs[0]] == [untimed(record) for record in runs[1]]
+    assert not any(record["error"] for record in runs[0])
+
+
+def test_planted_faults_show(towers, tmp_path):
+    corpus, file = towers
+
+    def measured(plant):
+        _, saved, records = measure_all(Config(), file, tmp_path / "runs", Setting(plant=plant), corpus)
+        return saved, records, {figure.name: figure.value for figure in figures(records)}
+
+    _, sound, figure = measured("")
+    assert (figure["dense_used"], figure["tampering_caught"], figure["false_answer"]) == (1.0, 1.0, 0.0)
+    saved, records, figure = measured("encoder")
+    assert figure["dense_used"] == 0 and not any(record["error"] for record in records)
+    assert "A fault was planted for this run: encoder" in page(saved, records)
+    assert measured("verifier")[2]["tampering_caught"] == 0
+    assert measured("abstention")[2]["false_answer"] == 1
+    records = measured("rank-fusion")[1]
+    assert records[0]["hits"][0]["fused"] == pytest.approx(2 / 61, abs=1e-4) < sound[0]["hits"][0]["fused"]
+    assert measured("")[2]["tampering_caught"] == 1  # what was planted is gone
+
+
+def test_the_page_needs_nothing_else_and_escapes_everything(scripted, tmp_path):
+    file = tmp_path / "evil.jsonl"
+    line = {"id": "<i>", "question": "<script>alert(1)</script>塔？", "answers": [["<b>"]], "gold": gold("塔<img src=x>"), "note": "</div>"}
+    file.write_text(json.dumps(line, ensure_ascii=False), encoding="utf-8")
+    folder, _, _ = measure_all(Config(), file, tmp_path / "runs", Setting())
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in html and "<img" not in html and "&lt;script&gt;" in html and "&lt;img src=x&gt;" in html
+    assert not re.search(r"""(?:src|href)=(?!"data:)|url\(|@import|https?://""", html)
+    assert "default-src 'none'" in html
+
+
+def test_the_page_tells_where_each_question_stopped(records, tmp_path):
+    run = {"questions": {"file": "own.jsonl"}, "corpus": {"tower": "0"}, "started": "now", "setting": {}}
+    html = page(run, records)
+    for words in (
+        "wrongly refused (1)",
+        "Of 3 answerable questions 1 came through",
+        "found, but its sentence was not chosen",
+        "RuntimeError: boom",
+    ):
+        assert words in html, words
