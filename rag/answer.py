@@ -34,7 +34,7 @@ TOPIC_CONTENDERS = 4
 CONTENDERS = 8
 CONTENDER_SHARE = {"strict": 0.85, "balanced": 0.7, "open": 0.5}
 """A sentence may stand in for the best one if it scores at least this share and meets what the question demands."""
-TOPIC_THRESHOLD = {"strict": 0.65, "balanced": 0.5, "open": 0.35}
+TOPIC_THRESHOLD = {"strict": 0.65, "balanced": 0.52, "open": 0.35}
 """Least topic score of an answer, see `topic_score`."""
 
 
@@ -110,7 +110,9 @@ class Composer:
 
         here = sentence.position
         place = f"{document.title} {document.publisher} {' '.join(sentence.section)}"
-        return Surroundings(sentence.text, text(here - 2, here - 1), text(here - 1, here + 1), text(first, last), place, document.year)
+        return Surroundings(
+            sentence.text, text(here - 2, here - 1), text(here - 1, here + 1), text(first, last), place, document.year, document.language
+        )
 
     def _choose(self, question: Question, quotable: list[Scored], reports: Sequence[Document]) -> tuple[list[Sentence], str]:
         """The sentences of the answer in the order in which they are read, and a note for the reader."""

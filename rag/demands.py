@@ -19,6 +19,9 @@ _NAMES_FILE = Path(__file__).parent / "model" / "proper_names.txt"
 _ALSO = {"中国": ("我国", "国内", "全国"), "美国": ("美方", "中美"), "全球": ("世界",)}
 _TELLING = re.compile(r"[A-Z]|\d")
 
+_TITLE = re.compile(r"《([^《》]{2,40})》")
+_QUOTED = re.compile(r"[“「\"]([^“”「」\"]{2,30})[”」\"]")
+
 _PRESUMED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
     # What the question presumes, and what must then stand in the evidence.
     (re.compile(r"最先|率先|最早|首先|第一个|\bfirst\b|\bearliest\b"), re.compile(r"最先|率先|最早|首先|首个|首次|第一|先|起步|\bfirst\b|\bearl(?:y|iest)\b|\binitial", re.IGNORECASE)),
@@ -44,6 +47,14 @@ class Surroundings:
     """Titles of report and sections, and the publisher."""
     year: int | None
     """Of the report."""
+    language: str
+    """Of the report."""
+
+
+def _subject(question: Question) -> str:
+    """What is to be defined: a quoted term, else the longest piece of the question's core."""
+    quoted = _QUOTED.search(question.text)
+    return quoted[1] if quoted else max(question.core.split(), key=len, default=question.core)
 
 
 def _speaks_of(subject: str, text: str) -> bool:
@@ -83,6 +94,12 @@ def unmet(question: Question, around: Surroundings) -> str | None:
     for year in sorted(question.years - known_years):
         if str(year) not in around.window and not (not years(around.window) and str(year) in around.section):
             return f"报告没有给出 {year} 年的相关内容。" if zh else f"The reports give nothing on this for {year}."
+    told_in = f"{around.place} {around.section}"
+    for title in _TITLE.findall(question.text):
+        if not _speaks_of(title, told_in):
+            return f"报告没有提到《{title}》。" if zh else f"The reports do not mention {title}."
+    if question.kind == "definition" and question.language == around.language and not _speaks_of(_subject(question), told_in):
+        return f"报告没有解释“{_subject(question)}”。" if zh else f'The reports do not explain "{_subject(question)}".'
     if question.carried and question.years and not _speaks_of(question.carried, f"{around.place} {around.window}"):
         # A turn that only changes the year still asks about the subject of the turn before.
         year = max(question.years)
