@@ -9,48 +9,89 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from rag.errors import EncoderError
 from rag.textform import search_form
-from rag.tokens import encode_form
+from rag.tokens import count_tokens, encode_form
 from rag.types import Encoder, FloatMatrix, Progress
 
 MODEL = Path(__file__).parent / "model"
 BUILTIN = "builtin"
+ADAPTED = "adapted.json"
+"""The file that marks a folder as one of `rag adapt`."""
+
+
+def tokenizer_files() -> bytes:
+    """What decides the token ids of a text."""
+    return (MODEL / "ranks.tiktoken").read_bytes() + (MODEL / "simplified.txt").read_bytes()
 
 
 def open_encoder(name: str = BUILTIN) -> Encoder:
-    """The encoder of this name: "builtin", a folder, or a sentence-transformers name that is in the local cache.
+    """The encoder of this name: "builtin", a folder (of `rag adapt` or of sentence-transformers), or a sentence-transformers name that is in
+    the local cache.
 
     Raises EncoderError, in one line, when it cannot be had.
     """
-    return BuiltinEncoder() if name == BUILTIN else SentenceTransformerEncoder(name)
+    if name == BUILTIN:
+        return BuiltinEncoder()
+    folder = Path(name).expanduser()
+    return BuiltinEncoder(folder, os.path.normpath(folder.absolute())) if (folder / ADAPTED).is_file() else SentenceTransformerEncoder(name)
+
+
+def open_reranker(name: str) -> Callable[[str, Sequence[str]], list[float]]:
+    """A cross-encoder, by folder or sentence-transformers name: (question, texts) to scores that grow with relevance.
+
+    Raises EncoderError, in one line, when it cannot be had, or when it is no reranker.
+    """
+    model = _load("CrossEncoder", name, "reranker")
+    if (labels := int(getattr(model, "num_labels", 1))) != 1:
+        raise EncoderError(f"the reranker {name!r} gives {labels} scores for a passage, not one; name a cross-encoder for relevance")
+
+    def rerank(question: str, texts: Sequence[str]) -> list[float]:
+        if not texts:
+            return []
+        scores = np.asarray(model.predict([(question, text) for text in texts], batch_size=32, show_progress_bar=False), dtype=np.float64)
+        if scores.shape != (len(texts),) or not np.isfinite(scores).all():
+            raise EncoderError(f"the reranker {name!r} gave scores that are not finite numbers; name another, or none")
+        return scores.tolist()
+
+    return rerank
 
 
 class BuiltinEncoder:
     """Static token vectors, averaged. Questions and passages are encoded alike."""
 
-    name = BUILTIN
     max_tokens = None
+    calibrated = True
+    """Its mix with BM25 is stored with it (`rag.fusion`), so no index needs to estimate one."""
 
-    def __init__(self, folder: Path = MODEL):
+    def __init__(self, folder: Path = MODEL, name: str = BUILTIN):
+        self.name = name
         path = folder / "model.safetensors"
         try:
             from safetensors.numpy import load
 
             raw = path.read_bytes()
+            about = (folder / ADAPTED).read_bytes() if (folder / ADAPTED).is_file() else b""
             tensors = load(raw)
-            tables = (folder / "ranks.tiktoken").read_bytes() + (folder / "simplified.txt").read_bytes()
+            tables = tokenizer_files()
             self._rows, self._scales = tensors["embeddings"], tensors["weights"]
         except Exception as error:
             raise EncoderError(f"the built-in encoder cannot be read from {path} ({error}); install the package again") from error
+        made_for = json.loads(about) if about else {}
+        if about and made_for.get("tokenizer") != hashlib.sha256(tables).hexdigest():
+            raise EncoderError(
+                f"{folder} was adapted from another version of the built-in encoder; run `rag adapt` again, or use --encoder builtin"
+            )
         if self._rows.dtype != np.int8 or self._rows.ndim != 2 or self._scales.shape != self._rows.shape[:1]:
             raise EncoderError(
                 f"{path} holds {self._rows.dtype} rows of shape {self._rows.shape}, not the int8 table of this version; install the package again"
@@ -109,27 +150,7 @@ class SentenceTransformerEncoder:
     """
 
     def __init__(self, name: str):
-        with _offline():
-            try:
-                from sentence_transformers import SentenceTransformer
-            except ImportError as error:
-                raise EncoderError(
-                    f"the encoder {name!r} needs sentence-transformers; install it with: pip install 'veracite[encoders]', or use --encoder builtin"
-                ) from error
-            folder = _local_folder(name)
-            _refuse_pickles(folder)
-            try:
-                self._model = SentenceTransformer(
-                    str(folder),
-                    local_files_only=True,
-                    trust_remote_code=False,
-                    model_kwargs={"use_safetensors": True},
-                )
-            except Exception as error:
-                reason = str(error).strip().split("\n")[0][:200]
-                raise EncoderError(
-                    f"the encoder {name!r} in {folder} cannot be loaded ({reason}); try another, or use --encoder builtin"
-                ) from error
+        self._model = _load("SentenceTransformer", name, "encoder")
         self.name = name
         self.dimension = int(self._model.get_embedding_dimension())
         longest = self._model.max_seq_length
@@ -137,10 +158,15 @@ class SentenceTransformerEncoder:
         self.revision = self._fingerprint()
 
     def encode(self, texts: Sequence[str], *, query: bool = False, progress: Progress | None = None) -> FloatMatrix:
-        """float32 (len(texts), dimension), rows of length 1, or of zeros for a text without a word."""
+        """float32 (len(texts), dimension), rows of length 1, or of zeros for a text without a word.
+
+        Raises EncoderError when the model would read only the beginning of a document; a question may be cut.
+        """
         encode = self._model.encode_query if query else self._model.encode_document
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         spoken = [i for i, text in enumerate(texts) if any(map(str.isalnum, search_form(text)))]
+        if not query:
+            self._refuse_cut([texts[i] for i in spoken])
         for begin in range(0, len(spoken), 256):
             part = spoken[begin : begin + 256]
             vectors[part] = encode([texts[i] for i in part], batch_size=32, show_progress_bar=False, convert_to_numpy=True)
@@ -153,6 +179,29 @@ class SentenceTransformerEncoder:
             progress(len(texts), len(texts))
         return vectors / np.where(lengths > 0, lengths, 1)
 
+    def _refuse_cut(self, texts: Sequence[str]) -> None:
+        """Words that a model never reads cannot be found by it, so a passage that is too long is an error and no surprise."""
+        if self.max_tokens is None:
+            return
+        prompts = self._model.prompts or {}
+        prompt = prompts.get("document") or prompts.get("passage") or ""
+        tokenizer = self._model.tokenizer
+        worst, cut = 0.0, 0
+        for begin in range(0, len(texts), 1024):
+            part = texts[begin : begin + 1024]
+            for text, ids in zip(
+                part, tokenizer([prompt + text for text in part], truncation=False, verbose=False)["input_ids"], strict=True
+            ):
+                if len(ids) > self.max_tokens:
+                    cut += 1
+                    worst = max(worst, len(ids) / max(1, count_tokens(text)))
+        if cut:
+            fitting = max(16, int(self.max_tokens / worst * 0.9))
+            raise EncoderError(
+                f"the encoder {self.name!r} reads {self.max_tokens} tokens and {cut} of {len(texts)} passages have more: "
+                f"set RAG_MAX_TOKENS={fitting} RAG_TARGET_TOKENS={max(10, fitting * 2 // 3)} for shorter passages, or use --encoder builtin"
+            )
+
     def _fingerprint(self) -> str:
         """The weights' own digest: names alone do not tell one fine-tuning from the next."""
         digest = hashlib.sha256()
@@ -164,7 +213,33 @@ class SentenceTransformerEncoder:
         return digest.hexdigest()[:12]
 
 
-def _local_folder(name: str) -> Path:
+def _load(kind: str, name: str, role: str) -> Any:
+    """A model of sentence-transformers from this machine: no download, no code of its own, no pickles. Raises EncoderError."""
+    other = "use --encoder builtin" if role == "encoder" else "leave it out"
+    with _offline():
+        try:
+            import sentence_transformers
+        except ImportError as error:
+            raise EncoderError(
+                f"the {role} {name!r} needs sentence-transformers; install it with: pip install 'veracite[encoders]', or {other}"
+            ) from error
+        folder = _local_folder(name, role)
+        _refuse_pickles(folder)
+        try:
+            return getattr(sentence_transformers, kind)(
+                str(folder), local_files_only=True, trust_remote_code=False, device=_device(), model_kwargs={"use_safetensors": True}
+            )
+        except Exception as error:
+            reason = str(error).strip().split("\n")[0][:200]
+            raise EncoderError(f"the {role} {name!r} in {folder} cannot be loaded ({reason}); try another, or {other}") from error
+
+
+def _device() -> str | None:
+    """RAG_DEVICE ("cpu", "cuda", "cuda:1", "mps"); None leaves the choice to the library, which takes a GPU where there is one."""
+    return os.environ.get("RAG_DEVICE") or None
+
+
+def _local_folder(name: str, role: str = "encoder") -> Path:
     """The folder of this name, or the one in Hugging Face's cache where an earlier download of it lies."""
     folder = Path(name).expanduser()
     if folder.is_dir():
@@ -175,8 +250,8 @@ def _local_folder(name: str) -> Path:
         return Path(snapshot_download(name, local_files_only=True))
     except Exception as error:
         raise EncoderError(
-            f"the encoder {name!r} is neither a folder nor in the local cache, and nothing is downloaded; "
-            f"fetch it once with: hf download {name}, or name a folder, or use --encoder builtin"
+            f"the {role} {name!r} is neither a folder nor in the local cache, and nothing is downloaded; "
+            f"fetch it once with: hf download {name}, or name a folder" + (", or use --encoder builtin" if role == "encoder" else "")
         ) from error
 
 

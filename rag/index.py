@@ -27,15 +27,19 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.chunk import CHUNKER_VERSION, chunk_document
+from rag.chunk import CHUNKER_VERSION, chunk_document, chunk_id
 from rag.errors import EncoderError, IndexBusy, IndexDamaged, IndexMismatch, NothingIndexed, RagError, UnreadableFile, UsageError
+from rag.fusion import estimate_dense_weight
 from rag.lexical import LEXER_VERSION, LexicalIndex, LexicalRow, build_lexical, terms
 from rag.types import Block, Chunk, Document, Encoder, FloatMatrix
 from rag.vectors import VectorIndex, build_vectors, read_vectors
+
+if TYPE_CHECKING:
+    from rag.sandbox import Reading
 
 FORMAT = 1
 """Of the files below; an index of another format is refused."""
@@ -44,6 +48,8 @@ StageProgress = Callable[[str, int, int], None]
 """Called with (stage, done, total); stages are "read", "encode" and "write"."""
 
 _GENERATION = re.compile(r"gen-(\d{6,12})")
+_INSIDE = "@index/"
+"""Begins the name of an encoder that lies in the index's own folder."""
 _LEXICAL_FILE = re.compile(r"lexical/[\w.-]{1,120}")
 
 
@@ -88,6 +94,8 @@ class Manifest:
     """path -> (sha256, reason) of files that could not be read."""
     files: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """name in the generation's folder -> (size in bytes, sha256)."""
+    dense_weight: float | None = None
+    """What a cosine of this encoder counts beside BM25, estimated from the corpus; None for the built-in one, whose mix is calibrated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +113,8 @@ class BuildReport:
     """(file, reason); what was indexed from such a file before is still there."""
     duplicates: tuple[tuple[str, str], ...] = ()
     """(file, id of the document that has the same content)."""
+    notes: tuple[tuple[str, str], ...] = ()
+    """(file, what was left out of it or repaired) of files that were read now."""
     embedded: int = 0
     """Chunks that were given to the encoder; the vectors of all others were taken over."""
     rebuilt: str = ""
@@ -137,6 +147,7 @@ class Snapshot:
         self.generation = parts.manifest.generation
         self.encoder_name = parts.manifest.encoder
         self.dimension = parts.manifest.dimension
+        self.dense_weight = parts.manifest.dense_weight
         self.warning = warning
         """One line for people when an older generation is served because the newest is damaged; else empty."""
         self._parts = parts
@@ -252,7 +263,7 @@ def is_stale(paths: Sequence[str | Path], index_dir: str | Path, encoder: Encode
 
     A file that could not be read counts only once it changes.
     """
-    from rag.readers import find_files
+    from rag.readers import Sources, digest_of, find_files
 
     index_dir = Path(index_dir).absolute()
     try:
@@ -266,7 +277,8 @@ def is_stale(paths: Sequence[str | Path], index_dir: str | Path, encoder: Encode
     known |= {path: digest for path, digest in manifest.removed.items() if scope.holds(path)}
     known |= {path: digest for path, (digest, _) in manifest.failed.items() if scope.holds(path)}
     found = {str(path) for path in _outside(find_files(scope.paths), index_dir)}
-    return found != set(known) or any(_digest_or_nothing(Path(path)) != known[path] for path in found)
+    told = Sources(scope.paths)
+    return found != set(known) or any(_stamp(digest_of(Path(path)), told.known(Path(path))) != known[path] for path in found)
 
 
 def check_index(index_dir: str | Path) -> CheckReport:
@@ -319,14 +331,14 @@ def build_index(
                 "max_tokens": max_tokens,
                 "lexer": LEXER_VERSION,
             }
-            chunk = partial(chunk_document, target_tokens=target_tokens, max_tokens=max_tokens)
+            cut = {"target_tokens": target_tokens, "max_tokens": max_tokens}
             differing = [name for name, value in settings.items() if old and getattr(old, name) != value]
             if differing and not rebuilt:
                 rebuilt = "; ".join(f"{name} was {getattr(old, name)}, is {settings[name]}" for name in differing)
             read_again = bool({"chunker", "target_tokens", "max_tokens"} & set(differing))
 
             scope = _Scope(paths, extra=known_roots if read_again or not base or not paths else ())
-            reading = _read_files(scope, base, index_dir, chunk, read_again, progress)
+            reading = _read_files(scope, base, index_dir, cut, read_again, progress)
             if not reading.sources and not (old and old.documents):
                 reasons = "; ".join(f"{path}: {reason}" for path, (_, reason) in list(reading.failed.items())[:3])
                 places = ", ".join(map(str, scope.roots)) or "no path"
@@ -342,9 +354,12 @@ def build_index(
                 return replace(
                     report, documents=old.documents, chunks=old.chunks, seconds=time.perf_counter() - started, changed_anything=False
                 )
-            content = _assemble(base, reading, chunk if read_again else None)
+            content = _assemble(base, reading, partial(chunk_document, **cut) if read_again else None)
             matrix, embedded = _embed(content, base, encoder, progress)
-            manifest = _publish(index_dir, content, matrix, old, settings | records, progress)
+            weight = None
+            if not getattr(encoder, "calibrated", False):
+                weight = estimate_dense_weight([content.text(row) for row in range(len(content.chunks))], matrix, encoder)
+            manifest = _publish(index_dir, content, matrix, old, settings | records | {"dense_weight": weight}, progress)
     seconds = time.perf_counter() - started
     counts = {"generation": manifest.generation, "documents": manifest.documents, "chunks": manifest.chunks}
     return replace(report, **counts, embedded=embedded, seconds=seconds)
@@ -398,6 +413,14 @@ def rollback(index_dir: str | Path) -> str:
         raise UsageError(f"no earlier generation at {index_dir} to go back to: run `rag index PATH... --index {index_dir}`")
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A document and its chunks as the rows that will be written, which take a fraction of the memory of the objects."""
+
+    document: tuple[str, str, str, str]
+    chunks: list[tuple]
+
+
 @dataclass
 class _Reading:
     """What the files under the scope came to."""
@@ -405,8 +428,10 @@ class _Reading:
     sources: dict[str, Source] = field(default_factory=dict)
     removed: dict[str, str] = field(default_factory=dict)
     failed: dict[str, tuple[str, str]] = field(default_factory=dict)
-    fresh: dict[str, tuple[Document, list[Chunk]]] = field(default_factory=dict)
-    """Documents that were read now, by id, with their chunks."""
+    fresh: dict[str, _Rows] = field(default_factory=dict)
+    """Documents that were read now, by id."""
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    """(file, note) of what could not be read in a file that is indexed all the same."""
     kept: set[str] = field(default_factory=set)
     """Ids of documents that stay as the base generation has them."""
     before: set[str] = field(default_factory=set)
@@ -426,6 +451,7 @@ class _Reading:
             removed=tuple(sorted(self.before - now)),
             failed=tuple(sorted((path, reason) for path, (_, reason) in self.failed.items())),
             duplicates=tuple(sorted((path, source.document) for path, source in self.sources.items() if source.duplicate)),
+            notes=tuple(sorted(self.notes)),
             rebuilt=rebuilt,
         )
 
@@ -463,9 +489,10 @@ def _outside(files: Iterable[Path], index_dir: Path) -> list[Path]:
 
 
 def _read_files(
-    scope: _Scope, base: _Parts | None, index_dir: Path, chunk: Callable[[Document], list[Chunk]], read_again: bool, progress: StageProgress
+    scope: _Scope, base: _Parts | None, index_dir: Path, cut: Mapping[str, int], read_again: bool, progress: StageProgress
 ) -> _Reading:
-    from rag.readers import find_files  # the libraries for reading files are not needed to answer a question
+    from rag.readers import Sources, digest_of, find_files  # the libraries for reading files are not needed to answer a question
+    from rag.sandbox import Cut, Reading, Sandbox
 
     old = base.manifest if base else None
     before = dict(old.sources) if old else {}
@@ -474,11 +501,12 @@ def _read_files(
     reading.sources = {path: source for path, source in before.items() if not scope.holds(path)}
     reading.failed = {path: failure for path, failure in old.failed.items() if not scope.holds(path)} if old else {}
     reading.removed = {path: digest for path, digest in old.removed.items() if not scope.holds(path)} if old else {}
+    told = Sources(scope.paths)
 
     # 1. What has not changed stays.
     candidates: dict[str, str] = {}
     for path in _outside(find_files(scope.paths), index_dir):
-        name, digest = str(path), _digest_or_nothing(path)
+        name, digest = str(path), _stamp(digest_of(path), told.known(path))
         source = before.get(name)
         if old and old.removed.get(name) == digest and name not in scope.files:
             reading.removed[name] = digest
@@ -492,65 +520,101 @@ def _read_files(
         if source.document not in reading.kept:
             candidates[name] = reading.sources.pop(name).sha256
 
-    # 2. The rest is read; the same bytes only once.
+    # 2. The rest is read, several files at a time and each content once; packed as it comes, so that few documents are held as objects.
     content = {source.sha256: source.document for source in reading.sources.values()}
+    first = {digest: name for name, digest in reversed(candidates.items()) if digest not in content}
+    outcomes: dict[str, tuple[str, _Packed] | UnreadableFile] = {}
+    waiting = [Path(name) for digest, name in first.items()][::-1]
+    total, done = len(candidates), len(candidates) - len(waiting)
+    with Sandbox() as sandbox:
+        while waiting:
+            progress("read", done, total)
+            for path, outcome in sandbox.read(waiting, cut=Cut(**cut), known=told.known):
+                outcomes[str(path)] = _packed(path, outcome) if isinstance(outcome, Reading) else outcome
+                done += 1
+                progress("read", done, total)
+            # Bytes that cannot be read under one name may be readable under another.
+            hopeless = {digest for digest, name in first.items() if isinstance(outcomes.get(name), UnreadableFile)}
+            waiting = []
+            for name, digest in candidates.items():
+                if digest in hopeless and name not in outcomes and Path(name).suffix.lower() != Path(first[digest]).suffix.lower():
+                    first[digest] = name
+                    waiting.append(Path(name))
+                    hopeless.discard(digest)
+
+    # 3. They are named in the order of their files, however long each took.
     reserved = {document: name for document, name in owners.items() if name in reading.sources or name in candidates}
-    for done, (name, digest) in enumerate(candidates.items()):
-        progress("read", done, len(candidates))
-        source = before.get(name)
+    for name, digest in candidates.items():
+        source, outcome = before.get(name), outcomes.get(name)
+        if outcome is None:
+            outcome = outcomes.get(first.get(digest, ""))
         if digest in content:
             reading.sources[name] = Source(digest, content[digest], duplicate=True)
             continue
-
-        def is_taken(document_id: str, name: str = name) -> bool:
-            return document_id in reading.fresh or reserved.get(document_id, name) != name
-
-        try:
-            document, chunks = _read(Path(name), is_taken, chunk)
-        except UnreadableFile as error:
-            reading.failed[name] = (digest, error.reason)
+        if isinstance(outcome, UnreadableFile) or outcome is None:
+            reading.failed[name] = (digest, outcome.reason if outcome else "changed while it was read; run `rag index` again")
             if source and not source.duplicate:
                 reading.sources[name] = source
                 reading.kept.add(source.document)
                 content[source.sha256] = source.document
             continue
-        reading.sources[name] = Source(document.sha256, document.id)
-        reading.fresh[document.id] = document, chunks
-        content[document.sha256] = document.id
+
+        def is_taken(document_id: str, name: str = name) -> bool:
+            return document_id in reading.fresh or reserved.get(document_id, name) != name
+
+        sha256, packed = outcome
+        rows = packed.named(_name_apart(packed.id, sha256, is_taken))
+        document_id, stamp = rows.document[0], _stamp(sha256, told.known(Path(name)))
+        reading.sources[name] = Source(stamp, document_id)
+        reading.fresh[document_id] = rows
+        reading.notes += [(name, note) for note in packed.notes]
+        content[stamp] = document_id
         if source and not source.duplicate:
-            (reading.same if source.sha256 == document.sha256 else reading.changed).add(document.id)
-    progress("read", len(candidates), len(candidates))
+            (reading.same if source.sha256 == stamp else reading.changed).add(document_id)
+    progress("read", total, total)
     return reading
 
 
-def _read(path: Path, is_taken: Callable[[str], bool], chunk: Callable[[Document], list[Chunk]]) -> tuple[Document, list[Chunk]]:
-    """One file's document, with an id that is not taken, and its chunks.
-
-    Raises UnreadableFile for whatever goes wrong, because one bad file must not cost the others.
-    """
-    from rag.readers import read_document
-
-    try:
-        document = _named_apart(read_document(path), is_taken)
-        _dump([_metadata(document), document.text, _packed_blocks(document.blocks)], ensure_ascii=False).encode()
-        chunks = chunk(document)
-    except UnreadableFile:
-        raise
-    except UnicodeEncodeError as error:
-        raise UnreadableFile(path, "holds characters that are not Unicode text") from error
-    except Exception as error:
-        raise UnreadableFile(path, f"reading failed ({type(error).__name__}: {str(error)[:200]})") from error
-    if not chunks:
-        raise UnreadableFile(path, "holds no words")
-    return document, chunks
+def _stamp(sha256: str, known: Mapping[str, str]) -> str:
+    """What changes when a file would be read otherwise: the sha256 of its bytes, mixed with what sources.toml says of it."""
+    return hashlib.sha256(f"{sha256}\n{_dump(dict(sorted(known.items())))}".encode()).hexdigest() if known and sha256 else sha256
 
 
-def _named_apart(document: Document, is_taken: Callable[[str], bool]) -> Document:
-    """The document, with digits of its sha256 behind the id when another one has that id."""
-    name, length = document.id, 4
-    while is_taken(name):
-        name, length = f"{document.id}-{document.sha256[:length]}", length + 4
-    return document if name == document.id else replace(document, id=name)
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """A document that has its final id not yet."""
+
+    id: str
+    metadata: dict[str, Any]
+    text: str
+    blocks: str
+    spans: list[tuple[int, int, int | None, str, int]]
+    notes: tuple[str, ...]
+
+    def named(self, document_id: str) -> _Rows:
+        chunks = [
+            (chunk_id(document_id, start, end, self.text[start:end]), document_id, start, end, page, section, tokens)
+            for start, end, page, section, tokens in self.spans
+        ]
+        return _Rows((document_id, _dump(self.metadata | {"id": document_id}), self.text, self.blocks), chunks)
+
+
+def _packed(path: Path, reading: Reading) -> tuple[str, _Packed] | UnreadableFile:
+    """(sha256 of the file, what it holds), or why that is nothing."""
+    document = reading.document
+    if not reading.chunks:
+        return UnreadableFile(path, "holds no words")
+    spans = [(chunk.start, chunk.end, chunk.page, _dump(chunk.section), chunk.tokens) for chunk in reading.chunks]
+    blocks = _dump(_packed_blocks(document))
+    return document.sha256, _Packed(document.id, _metadata(document), document.text, blocks, spans, document.notes)
+
+
+def _name_apart(name: str, sha256: str, is_taken: Callable[[str], bool]) -> str:
+    """The id, with digits of the file's sha256 behind it when another document has it."""
+    apart, length = name, 4
+    while is_taken(apart):
+        apart, length = f"{name}-{sha256[:length]}", length + 4
+    return apart
 
 
 @dataclass
@@ -578,9 +642,9 @@ def _assemble(base: _Parts | None, reading: _Reading, chunk: Callable[[Document]
             chunks += map(_chunk_row, chunk(_document(*row[1:])))
         else:
             chunks += base.rows(_CHUNKS + " WHERE document = ?", name)
-    for document, cut in reading.fresh.values():
-        documents.append((document.id, _dump(_metadata(document)), document.text, _dump(_packed_blocks(document.blocks))))
-        chunks += map(_chunk_row, cut)
+    for rows in reading.fresh.values():
+        documents.append(rows.document)
+        chunks += rows.chunks
     return _Content(sorted(documents), sorted(chunks, key=lambda row: row[0]), {row[0]: row[2] for row in documents})
 
 
@@ -1000,6 +1064,8 @@ def _manifest_to_json(manifest: Manifest, index_dir: Path) -> str:
         return os.path.relpath(path, beside) if _under(path, beside) else path
 
     values = {name: getattr(manifest, name) for name in Manifest.__slots__}
+    if _under(manifest.encoder, str(index_dir)):  # one of `rag adapt` moves with its index
+        values["encoder"] = _INSIDE + os.path.relpath(manifest.encoder, index_dir)
     values["roots"] = [short(path) for path in manifest.roots]
     values["sources"] = {short(path): [s.sha256, s.document, s.duplicate] for path, s in manifest.sources.items()}
     values["removed"] = {short(path): digest for path, digest in manifest.removed.items()}
@@ -1016,6 +1082,8 @@ def _manifest_from_json(text: str, index_dir: Path) -> Manifest:
     def full(path: str) -> str:
         return os.path.normpath(index_dir.parent / path)
 
+    if values["encoder"].startswith(_INSIDE):
+        values["encoder"] = os.path.normpath(index_dir / values["encoder"].removeprefix(_INSIDE))
     values["roots"] = tuple(full(path) for path in values["roots"])
     values["sources"] = {full(path): Source(str(s[0]), str(s[1]), bool(s[2])) for path, s in values["sources"].items()}
     values["removed"] = {full(path): str(digest) for path, digest in values["removed"].items()}
@@ -1030,6 +1098,9 @@ def _manifest_from_json(text: str, index_dir: Path) -> Manifest:
     for name in ("generation", "parent", "dimension", "documents", "chunks", "vectors"):
         if type(getattr(manifest, name)) is not int or getattr(manifest, name) < 0:
             raise ValueError(f"{name} {getattr(manifest, name)!r}")
+    weight = manifest.dense_weight
+    if weight is not None and not (type(weight) is float and 0 <= weight <= 100):
+        raise ValueError(f"dense_weight {weight!r}")
     return manifest
 
 
@@ -1045,7 +1116,7 @@ def _chunk_row(chunk: Chunk) -> tuple:
     return (chunk.id, chunk.document, chunk.start, chunk.end, chunk.page, _dump(chunk.section), chunk.tokens)
 
 
-_TEXT_FIELDS = ("text", "blocks")
+_TEXT_FIELDS = ("text", "blocks", "pages")
 
 
 def _metadata(document: Document) -> dict[str, Any]:
@@ -1054,16 +1125,20 @@ def _metadata(document: Document) -> dict[str, Any]:
 
 def _document(metadata: str, text: str = "", blocks: str = "") -> Document:
     values = json.loads(metadata)
-    return Document(**values | {"notes": tuple(values["notes"])}, text=text, blocks=_unpacked_blocks(json.loads(blocks)) if blocks else ())
+    values |= {"notes": tuple(values["notes"]), "labels": tuple((page, label) for page, label in values.get("labels", ()))}
+    unpacked, pages = _unpacked_blocks(json.loads(blocks)) if blocks else ((), ())
+    return Document(**values, text=text, blocks=unpacked, pages=pages)
 
 
-def _packed_blocks(blocks: Sequence[Block]) -> list:
-    """[section paths, rows]: each path once, because thousands of blocks share a few."""
+def _packed_blocks(document: Document) -> list:
+    """[section paths, rows, pages]: each path once, because thousands of blocks share a few."""
+    blocks = document.blocks
     paths = list(dict.fromkeys(block.section for block in blocks))
     numbers = {path: number for number, path in enumerate(paths)}
-    return [paths, [[b.start, b.end, b.kind, b.page, numbers[b.section], b.speaker] for b in blocks]]
+    return [paths, [[b.start, b.end, b.kind, b.page, numbers[b.section], b.speaker] for b in blocks], document.pages]
 
 
-def _unpacked_blocks(packed: list) -> tuple[Block, ...]:
+def _unpacked_blocks(packed: list) -> tuple[tuple[Block, ...], tuple[tuple[int, int | None], ...]]:
     paths = [tuple(path) for path in packed[0]]
-    return tuple(Block(start, end, kind, page, paths[number], speaker) for start, end, kind, page, number, speaker in packed[1])
+    blocks = tuple(Block(start, end, kind, page, paths[number], speaker) for start, end, kind, page, number, speaker in packed[1])
+    return blocks, tuple((start, page) for start, page in packed[2]) if len(packed) > 2 else ()

@@ -7,39 +7,22 @@ the question does not use are searched on their own, with the translated questio
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 
+from rag.fusion import Mix, mix_for
 from rag.lexical import terms
 from rag.question import language_of
 from rag.translate import Language, translated_shares
 from rag.types import Encoder, Filter, Hit, Store
 
-FUSION_FILE = Path(__file__).parent / "model" / "fusion.json"
 NAMED_REPORT_BONUS = 0.08
 """For chunks of a report that the question names; soft, since a name may also be what is asked about."""
 RERANKED = 30
 """How many of the best hits a reranker reads."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mix:
-    """How a chunk's scores become one: `scale * (lexical + dense * cosine) + offset`."""
-
-    dense: float
-    """How much a cosine counts beside a normalised BM25."""
-    scale: float = 1.0
-    offset: float = 0.0
-
-    def fused(self, lexical: float, cosine: float) -> float:
-        """The mixed score; only its order and differences mean anything."""
-        return self.scale * (lexical + self.dense * cosine) + self.offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +42,6 @@ class Explained:
 
 Reranker = Callable[[str, Sequence[str]], Sequence[float]]
 """(question, texts) to scores that grow with relevance."""
-
-
-@cache
-def _fusion() -> Mapping[str, Mapping[str, Mapping[str, float]]]:
-    return json.loads(FUSION_FILE.read_text(encoding="utf-8"))["mixes"]
-
-
-def mix_for(encoder: Encoder, question: Language, report: str) -> Mix:
-    """The mix of an encoder for a question in one language and a report in another, or in an unknown one, which counts as the question's.
-
-    A multiple of the built-in encoder's is used for others, by how far their cosines spread (`rag.encoder`, `spread`).
-    """
-    other = report in ("zh", "en") and report != question
-    builtin = Mix(**_fusion()["builtin"][f"{question} to {report if other else question}"])
-    own_weight = getattr(encoder, "dense_weight", None)
-    if encoder.name == "builtin" and own_weight is None:
-        return builtin
-    factor = (own_weight if own_weight is not None else _fusion()["unknown"]["any"]["dense"]) / builtin_weight(question)
-    return replace(builtin, dense=builtin.dense * factor)
-
-
-def builtin_weight(question: Language) -> float:
-    """The built-in encoder's weight within one language."""
-    return _fusion()["builtin"][f"{question} to {question}"]["dense"]
 
 
 def inverse_frequencies(store: Store, names: Iterable[str]) -> dict[str, float]:
@@ -166,12 +125,13 @@ def explained_search(
     foreign = frozenset(document.id for document in documents if document.language == other)
     own = frozenset(document.id for document in documents) - foreign
     vector = _question_vector(encoder, core, carried)
+    dense_weight = getattr(store, "dense_weight", None)  # an index of another encoder has estimated one
     found: list[Explained] = []
     for group, language in ((own, question), (foreign, other)):
         if not group:
             continue
         shares = weigh_terms(store, core, carried) if language == question else weigh_translated(store, language, core, carried)
-        mix = mix_for(encoder, question, language)
+        mix = mix_for(question, language, dense_weight)
         # Searching everything needs no list of documents.
         among = None if len(group) == len(store.documents()) else group
         scored = _scored(store, shares, vector, candidates, among)

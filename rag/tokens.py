@@ -35,9 +35,9 @@ PIECES = _piece_pattern()
 """Regular expression for the pieces inside which byte pairs merge; what it does not match (spaces) gives no token."""
 
 
-def read_ranks(path: Path = RANKS) -> dict[bytes, int]:
-    """Token bytes -> rank, from lines of base64 and number (tiktoken's own format)."""
-    words = path.read_bytes().split()
+def read_ranks(path: Path | None = None) -> dict[bytes, int]:
+    """Token bytes -> rank, from lines of base64 and number (tiktoken's own format); by default those in use."""
+    words = (path or RANKS).read_bytes().split()
     return dict(zip(map(binascii.a2b_base64, words[::2]), map(int, words[1::2]), strict=True))
 
 

@@ -5,16 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from rag.search import (
-    NAMED_REPORT_BONUS,
-    RERANKED,
-    Mix,
-    explained_search,
-    inverse_frequencies,
-    mix_for,
-    search,
-    weigh_terms,
-)
+from rag.fusion import GRID, Mix, bm25, estimate_dense_weight, mix_for
+from rag.search import NAMED_REPORT_BONUS, RERANKED, explained_search, inverse_frequencies, search, weigh_terms
 from rag.types import Chunk, Document, Filter
 
 
@@ -66,7 +58,7 @@ class PaperEncoder:
 def test_scores_mix_as_written():
     # Two terms with the same idf, so each has half of the total; the store's BM25 is taken as it comes.
     hits = search(PaperStore(), PaperEncoder(), "wind tide")
-    mix = mix_for(PaperEncoder(), "en", "en").dense
+    mix = mix_for("en", "en").dense
     assert [(hit.chunk.id, pytest.approx(hit.fused)) for hit in hits] == sorted(
         [("a", 6 + mix * 0.1), ("b", 3 + mix * 0.9), ("c", mix * 0.5)], key=lambda pair: -pair[1]
     )
@@ -107,13 +99,56 @@ def test_reports_in_the_other_language_are_scored_by_a_mix_of_their_own():
     store.languages = {"x": "zh", "y": "en"}
     found = {one.hit.chunk.id: one for one in explained_search(store, PaperEncoder(), "wind tide")}
     assert [found[id].translated for id in "abc"] == [True, True, False]
-    assert found["a"].mix == mix_for(PaperEncoder(), "en", "zh") and found["c"].mix == mix_for(PaperEncoder(), "en", "en")
+    assert found["a"].mix == mix_for("en", "zh") and found["c"].mix == mix_for("en", "en")
     for one in found.values():
         assert one.hit.fused == pytest.approx(one.mix.fused(one.hit.lexical, one.hit.dense) + one.bonus)
 
 
 def test_a_report_in_an_unknown_language_counts_as_the_questions():
-    assert mix_for(PaperEncoder(), "zh", "") == mix_for(PaperEncoder(), "zh", "zh") == mix_for(PaperEncoder(), "zh", "ja")
+    assert mix_for("zh", "") == mix_for("zh", "zh") == mix_for("zh", "ja")
+
+
+def test_an_estimated_weight_replaces_the_built_in_one():
+    store = PaperStore()
+    store.dense_weight = 0.125
+    found = {one.hit.chunk.id: one.mix for one in explained_search(store, PaperEncoder(), "wind tide")}
+    assert found["a"] == Mix(0.125)
+    own, across = mix_for("en", "en"), mix_for("en", "zh")
+    assert mix_for("en", "zh", own.dense / 2).dense == pytest.approx(across.dense / 2)
+    assert mix_for("en", "zh", own.dense * 2) == across  # more within a language is no reason for more across
+
+
+def test_bm25_in_memory_counts_by_shares():
+    scores = bm25([["sun", "moon"], {"moon": 0.5}, []], [["sun", "sun"], ["moon", "sea"]])
+    assert scores[0, 0] > scores[0, 1] > 0 and scores[1].tolist() == [0.0, pytest.approx(0.5 * 2.2 / (1 + 1.2))]
+    assert not scores[2].any()
+
+
+class WordEncoder:
+    """Knows which chunk a text comes from (by a number in it) as far as `skill` goes."""
+
+    name, revision, dimension, max_tokens = "words", "1", 64, None
+
+    def __init__(self, skill):
+        self.skill = skill
+
+    def encode(self, texts, *, query=False, progress=None):
+        rng = np.random.default_rng(1)
+        rows = rng.standard_normal((len(texts), 64)).astype(np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            at = next((int(word[1:]) for word in text.replace(".", " ").split() if word[0] == "k" and word[1:].isdecimal()), None)
+            if at is not None:
+                row += self.skill * 8 * np.random.default_rng(at).standard_normal(64)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_the_estimate_trusts_an_encoder_as_far_as_it_knows():
+    rng = np.random.default_rng(3)
+    common = [f"word{i}" for i in range(30)]
+    texts = [f"k{i} {' '.join(rng.choice(common, 12))} k{i} k{i} k{i} k{i} k{i} end." for i in range(60)]
+    weights = [estimate_dense_weight(texts, WordEncoder(skill).encode(texts), WordEncoder(skill)) for skill in (0, 1)]
+    assert weights[0] < weights[1] and set(weights) <= set(GRID)
+    assert estimate_dense_weight(texts[:10], np.zeros((10, 64)), WordEncoder(1)) is None
 
 
 def test_a_reranker_decides_the_order_of_the_best():

@@ -20,7 +20,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 HAN = re.compile("[\u3400-\u9fff]")
+HAN_RUN = re.compile("[\u3400-\u9fff]+")
 SENTENCE_END = re.compile(r"(?<=[。！？；!?;])|(?<=[.] )|\n")
 
 
@@ -38,16 +39,23 @@ class Settings:
     """What decides the weights, besides the data."""
 
     seed: int = 7
-    han_tokens: int = 18000
-    other_tokens: int = 7000
-    english_words: int = 6500
-    dimension: int = 512
-    batch: int = 512
+    han_characters: int = 4600
+    han_words: int = 8000
+    other_tokens: int = 2300
+    english_words: int = 9600
+    dimension: int = 768
+    batch: int = 1024
     steps: int = 2400
-    learning_rate: float = 0.01
+    learning_rate: float = 0.0015
     temperature: float = 0.05
     passage_tokens: int = 256
     """Longest passage in training, in tokens."""
+    identity: float = 1.8
+    """Length of the random part of a first vector beside the teacher's part of length 1."""
+    frequent: float = 5e-4
+    """Share of the text at which a token's first weight is halved."""
+    sharing: float = 1.0
+    """How strongly the vectors of characters, stems and pieces are shared by the words that hold them; 0 for not at all."""
 
 
 # --- 1. characters ---------------------------------------------------------------------------------------------------------------------
@@ -179,23 +187,98 @@ def write_tokenizer(ranks: dict[bytes, int], pieces: str, folder: Path) -> None:
     (folder / "tokenizer.json").write_text(json.dumps(description, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
 
 
+def han_words(texts: Sequence[str], costs: dict[str, float], count: int, pieces: str) -> list[bytes]:
+    """Byte-pair tokens of Han that lie inside dictionary words, those first whose characters rarely stand side by side otherwise.
+
+    Merges are learned on words cut out by their frequency, so that none crosses a border between words. Merging at run time knows no borders
+    but takes the smallest rank first, hence the order.
+    """
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+
+    # The same most probable cut as `rag.translate.segment`, in compiled code: 50 million characters.
+    singles = {character for text in texts for character in text}
+    vocabulary = [("?", -30.0), *((word, -cost) for word, cost in costs.items() if word not in singles)]
+    vocabulary += [(character, -min(costs.get(character, 12.0), 12.0)) for character in sorted(singles)]
+    cutter = Tokenizer(models.Unigram(vocabulary, unk_id=0))
+    cutter.pre_tokenizer = pre_tokenizers.Split(Regex("[\u3400-\u9fff]+"), "removed", invert=True)
+    words: Counter[str] = Counter()
+    raw: Counter[str] = Counter()
+    for begin in range(0, len(texts), 1000):
+        for cut in cutter.encode_batch(texts[begin : begin + 1000], add_special_tokens=False):
+            words.update(cut.tokens)
+    repeated = (word for word, number in words.items() if len(word) > 1 and number >= 3 for _ in range(max(1, round(number**0.75))))
+    tokens = [token for token in train_tokens(repeated, pieces, 2 * count + 8000, 15) if _is_whole(token) and len(token.decode()) > 1]
+    # How often a token stands inside a word, and how often its characters stand together at all.
+    wanted = {token.decode(): token for token in tokens}
+    inside: Counter[str] = Counter()
+    for word, number in words.items():
+        for start in range(len(word)):
+            for end in range(start + 2, len(word) + 1):
+                if word[start:end] in wanted:
+                    inside[word[start:end]] += number
+    sample = texts[:: max(1, len(texts) // 12000)]
+    for text in sample:
+        for run in HAN_RUN.findall(text):
+            raw.update(run[i : i + size] for size in (2, 3, 4) for i in range(len(run) - size + 1))
+    share = sum(len(text) for text in sample) / sum(len(text) for text in texts)
+    usual = sorted(wanted, key=lambda token: -inside[token])[:count]
+    # A token needs the shorter ones that it is merged from.
+    ranks = {bytes([b]): b for b in range(256)}
+    for token in [*character_tokens(sorted(singles)), *tokens]:
+        ranks.setdefault(token, len(ranks))
+    needed: set[bytes] = set()
+    waiting = [wanted[token] for token in usual]
+    while waiting:
+        token = waiting.pop()
+        if token not in needed and len(token) > 3:
+            needed.add(token)
+            waiting += [part for part in merge_of(token, ranks) or () if len(part) > 3]
+    cohesion = {
+        token: (inside[token.decode()] * share + 1) / (max(raw[token.decode()], inside[token.decode()] * share) + 4) for token in needed
+    }
+    ordered: dict[bytes, None] = {}
+
+    def append(token: bytes) -> None:
+        if token in needed and token not in ordered:
+            for part in merge_of(token, ranks) or ():
+                append(part)
+            ordered[token] = None
+
+    for token in sorted(needed, key=lambda token: (-cohesion[token], token)):
+        append(token)
+    # In the new order merging may take another way and miss a token.
+    final = {bytes([b]): b for b in range(256)}
+    for token in [*character_tokens(sorted(singles)), *ordered]:
+        final.setdefault(token, len(final))
+    return [token for token in ordered if merge_of(token, final)]
+
+
 def make_tokenizer(data: Path, folder: Path, settings: Settings) -> None:
     """Han and everything else are trained apart, so that each has its share of the tokens; pieces never mix them."""
+    from rag.model.train_translation import dictionary_words, word_costs
     from rag.textform import search_form
     from rag.tokens import PIECES
 
     texts = [search_form(text) for text in all_texts(data)]
     characters = Counter(character for text in texts for character in text if ord(character) > 127)
-    common = [character for character, count in characters.most_common() if count >= (3 if HAN.match(character) else 50)]
-    listed = {character for simplified, _ in cedict(data) for character in search_form(simplified) if HAN.match(character)}
-    characters_first = character_tokens([*common, *sorted(listed - set(common))])
-    han = train_tokens((" ".join(re.findall("[々〇\u3400-\u9fff]+", text)) for text in texts), PIECES, settings.han_tokens, 15)
-    others = train_tokens((re.sub("[々〇\u3400-\u9fff]+", " ", text) for text in texts), PIECES, settings.other_tokens, 20)
-    words = [word.encode() for word in english_words(data)[: settings.english_words]]
+    han = [character for character, _ in characters.most_common() if HAN.match(character)][: settings.han_characters]
+    others = [character for character, count in characters.most_common() if not HAN.match(character) and count >= 200]
+    costs = word_costs(data, list(dictionary_words(data)))
+    log.info("segmenting")
+    words = han_words(texts, costs, settings.han_words, PIECES)
+    pieces = train_tokens((re.sub("[々〇\u3400-\u9fff]+", " ", text) for text in texts), PIECES, settings.other_tokens, 20)
+    english = [word.encode() for word in english_words(data, texts)[: settings.english_words]]
     ranks: dict[bytes, int] = {}
-    for token in [*(bytes([b]) for b in range(256)), *characters_first, *han, *others, *words]:
+    for token in [*(bytes([b]) for b in range(256)), *character_tokens([*han, *others]), *words, *pieces, *english]:
         ranks.setdefault(token, len(ranks))
-    log.info("tokens: %d (characters %d, Han %d, other %d, words %d)", len(ranks), len(characters_first), len(han), len(others), len(words))
+    log.info(
+        "tokens: %d (Han characters %d, Han words %d, other %d, English words %d)",
+        len(ranks),
+        len(han),
+        len(words),
+        len(pieces),
+        len(english),
+    )
     write_tokenizer(ranks, PIECES, folder)
 
 
@@ -263,10 +346,14 @@ def cedict(data: Path) -> list[tuple[str, list[str]]]:
     return entries
 
 
-def english_words(data: Path) -> list[str]:
-    """Whole English words of the teacher's vocabulary, frequent ones first."""
+def english_words(data: Path, texts: Iterable[str] = ()) -> list[str]:
+    """Whole English words of the teacher's vocabulary, frequent ones first: by its own order, which is by frequency, and by that in `texts`."""
     vocabulary = json.loads((data / "weights" / "potion-base-4M-int8" / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
-    return [word for word, _ in sorted(vocabulary.items(), key=lambda item: item[1]) if re.fullmatch("[a-z]{3,}", word)]
+    known = [word for word, _ in sorted(vocabulary.items(), key=lambda item: item[1]) if re.fullmatch("[a-z]{3,}", word)]
+    place = {word: i for i, word in enumerate(known)}
+    counts = Counter(word for text in texts if not HAN.search(text) for word in re.findall("[a-z]{3,}", text))
+    here = {word: i for i, (word, count) in enumerate(counts.most_common()) if count >= 5}
+    return sorted(known, key=lambda word: min(place[word], 2 * here.get(word, len(known))))
 
 
 def parallel_files(data: Path) -> list[tuple[Path, Path]]:
@@ -378,6 +465,18 @@ class Ragged:
             taken.append(self.ids[start:end])
         return taken
 
+    def take_halves(self, rows: np.ndarray, longest: int, rng: np.random.Generator) -> list[np.ndarray]:
+        """A window of the first half of each row, then of the second half of each."""
+        middle = (self.starts[rows] + self.starts[rows + 1]) // 2
+        parts = [*zip(self.starts[rows], middle, strict=True), *zip(middle, self.starts[rows + 1], strict=True)]
+        taken = []
+        for start, end in parts:
+            if end - start > longest:
+                start += rng.integers(end - start - longest + 1)
+                end = start + longest
+            taken.append(self.ids[start:end])
+        return taken
+
 
 def tokenised(texts: Iterable[str]) -> Ragged:
     """Search forms as token ids, without the tokens that hold no letter or digit."""
@@ -410,50 +509,97 @@ class Source:
     cloze: bool = False
     """The left side is a stretch of the right one, which mostly loses it."""
     longest_left: int = 64
+    whole: bool = False
+    """The right sides stay whole: what is asked for may stand anywhere."""
+    halves: bool = False
+    """Both halves of each right side are in the batch: the other half of an article is the hardest stretch to tell apart."""
+    translated: float = 0.0
+    """In this share of the batches the words of the left side are replaced by dictionary translations."""
+
+
+TRAINED_ARTICLES, TUNED_ARTICLES = 8, 12
+"""Of the 24 articles of the SQuAD half (and of XQuAD) the first 8 are trained on, the next 4 tuned on, the last 12 reported."""
+
+
+def english_questions(data: Path) -> list[tuple[str, list[str]]]:
+    """(passage, its questions) of the trained articles of SQuAD and of CLAPnq's answerable half."""
+    articles = json.loads((data / "squad_half" / "dev_first24articles.json").read_text(encoding="utf-8"))["data"][:TRAINED_ARTICLES]
+    found = [(p["context"], [qa["question"] for qa in p["qas"]]) for article in articles for p in article["paragraphs"]]
+    for line in (data / "clapnq_half" / "answerable.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        found.append((row["passages"][0]["text"], [row["input"]]))
+    return found
+
+
+def translated_questions(data: Path) -> list[tuple[str, str]]:
+    """(question in one language, passage in the other) of the trained articles of XQuAD."""
+    english, chinese = (
+        [
+            (p["context"], [qa["question"] for qa in p["qas"]])
+            for article in json.loads((data / "xquad_half" / f"{language}.json").read_text(encoding="utf-8"))["data"][:TRAINED_ARTICLES]
+            for p in article["paragraphs"]
+        ]
+        for language in ("en", "zh")
+    )
+    pairs = [(question, right[0]) for left, right in zip(english, chinese, strict=True) for question in left[1]]
+    return pairs + [(question, left[0]) for left, right in zip(english, chinese, strict=True) for question in right[1]]
 
 
 def make_sources(data: Path) -> list[Source]:
-    """All training pairs. What figures are reported on (CMRC dev, SQuAD, XQuAD) is not among them."""
-    passages, questions, owners = [], [], []
-    for passage, asked in squad_format(data / "cmrc2018" / "train.json"):
-        questions += asked
-        owners += [len(passages)] * len(asked)
-        passages.append(passage)
+    """All training pairs. What figures are reported on (CMRC dev, the last articles of SQuAD and XQuAD) is not among them."""
 
     def one_to_one(count: int) -> np.ndarray:
         return np.stack([np.arange(count)] * 2, axis=1)
 
-    cmrc_passages = tokenised(passages)
+    def questions(name: str, share: float, found: list[tuple[str, list[str]]], translated: float) -> Source:
+        owners = np.repeat(np.arange(len(found)), [len(asked) for _, asked in found])
+        pairs = np.stack([np.arange(len(owners)), owners], axis=1)
+        left, right = tokenised(q for _, asked in found for q in asked), tokenised(passage for passage, _ in found)
+        return Source(name, share, left, right, pairs, whole=True, translated=translated)
+
+    cmrc = questions("cmrc", 0.18, squad_format(data / "cmrc2018" / "train.json"), 0.3)
     sources = [
-        Source("cmrc", 0.24, tokenised(questions), cmrc_passages, np.stack([np.arange(len(questions)), owners], axis=1)),
-        Source("cmrc cloze", 0.06, cmrc_passages, cmrc_passages, one_to_one(len(passages)), cloze=True),
+        cmrc,
+        Source("cmrc cloze", 0.05, cmrc.right, cmrc.right, one_to_one(len(cmrc.right)), cloze=True, translated=0.3),
+        questions("english questions", 0.08, english_questions(data), 0.2),
     ]
+    across = translated_questions(data)
+    sources.append(
+        Source("xquad", 0.02, tokenised(q for q, _ in across), tokenised(p for _, p in across), one_to_one(len(across)), whole=True)
+    )
     articles = tokenised(news(data))
-    sources.append(Source("news cloze", 0.28, articles, articles, one_to_one(len(articles)), cloze=True))
+    sources.append(Source("news cloze", 0.22, articles, articles, one_to_one(len(articles)), cloze=True, halves=True, translated=0.35))
     papers = csl(data)
     abstracts = [abstract for abstract, _, _ in papers]
     short = [(i, text) for i, paper in enumerate(papers) for text in paper[1:] if text]
     sources.append(
-        Source("papers", 0.04, tokenised(t for _, t in short), tokenised(abstracts), np.array([[k, i] for k, (i, _) in enumerate(short)]))
+        Source(
+            "papers",
+            0.04,
+            tokenised(t for _, t in short),
+            tokenised(abstracts),
+            np.array([[k, i] for k, (i, _) in enumerate(short)]),
+            translated=0.3,
+        )
     )
     placed = sections(data)
     headings = tokenised(f"{title} {heading}" for title, heading, _ in placed)
     paragraphs = tokenised(text for _, _, text in placed)
-    sources.append(Source("headings", 0.05, headings, paragraphs, one_to_one(len(placed))))
-    sources.append(Source("technical cloze", 0.07, paragraphs, paragraphs, one_to_one(len(placed)), cloze=True))
+    sources.append(Source("headings", 0.04, headings, paragraphs, one_to_one(len(placed)), translated=0.3))
+    sources.append(Source("technical cloze", 0.08, paragraphs, paragraphs, one_to_one(len(placed)), cloze=True, translated=0.3))
     blocks = aligned_blocks(data)
     english, chinese = tokenised(e for e, _ in blocks), tokenised(c for _, c in blocks)
-    sources.append(Source("translated blocks", 0.06, english, chinese, one_to_one(len(blocks)), longest_left=256))
+    sources.append(Source("translated blocks", 0.05, english, chinese, one_to_one(len(blocks)), longest_left=256))
     pairs = tatoeba(data)
     sources.append(
-        Source("translated sentences", 0.1, tokenised(e for e, _ in pairs), tokenised(c for _, c in pairs), one_to_one(len(pairs)))
+        Source("translated sentences", 0.12, tokenised(e for e, _ in pairs), tokenised(c for _, c in pairs), one_to_one(len(pairs)))
     )
     entries = cedict(data)
     glosses = [(i, gloss) for i, (_, meanings) in enumerate(entries) for gloss in meanings[:4]]
     sources.append(
         Source(
             "dictionary",
-            0.1,
+            0.12,
             tokenised(g for _, g in glosses),
             tokenised(h for h, _ in entries),
             np.array([[k, i] for k, (i, _) in enumerate(glosses)]),
@@ -464,22 +610,69 @@ def make_sources(data: Path) -> list[Source]:
     return sources
 
 
-def draw(source: Source, settings: Settings, rng: np.random.Generator) -> tuple[list[np.ndarray], list[np.ndarray], np.ndarray]:
-    """One batch: left sides, right sides, and the right rows they come from (the same row twice is no negative)."""
-    pairs = source.pairs[rng.integers(len(source.pairs), size=settings.batch)]
-    if not source.cloze:
+def token_translations(data: Path) -> dict[int, list[np.ndarray]]:
+    """Token of a whole word -> its dictionary translations as tokens, in both directions; at most six each."""
+    from rag.textform import search_form
+    from rag.tokens import encode_form
+
+    found: dict[int, list[np.ndarray]] = {}
+    for headword, glosses in cedict(data):
+        word = encode_form(search_form(headword)).astype(np.int32)
+        for gloss in glosses[:3]:
+            plain = re.sub(r"^(?:to be|to|a|an|the) ", "", search_form(gloss))
+            if not re.fullmatch(r"[a-z]+(?:[ -][a-z]+){0,2}", plain):
+                continue
+            other = encode_form(plain.replace("-", " ")).astype(np.int32)
+            if len(word) == 1 and len(headword) > 1:
+                found.setdefault(int(word[0]), []).append(other)
+            if len(other) == 1 and len(word) <= 3 and len(headword) > 1:
+                found.setdefault(int(other[0]), []).append(word)
+    rng = np.random.default_rng(0)
+    return {token: [options[i] for i in rng.permutation(len(options))[:6]] for token, options in found.items()}
+
+
+def translated(tokens: np.ndarray, table: dict[int, list[np.ndarray]], share: float, rng: np.random.Generator) -> np.ndarray:
+    """The tokens with those that have a translation replaced by it, each with this probability."""
+    turned = [
+        options[int(draw * len(options))] if (options := table.get(token)) and chance < share else [token]
+        for token, draw, chance in zip(tokens.tolist(), rng.random(len(tokens)), rng.random(len(tokens)), strict=True)
+    ]
+    return np.concatenate([*turned, np.zeros(0, np.int32)]).astype(np.int32)
+
+
+def draw(
+    source: Source, settings: Settings, table: dict[int, list[np.ndarray]], rng: np.random.Generator
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """One batch: left sides and right sides."""
+    size = settings.batch // 2 if source.halves else settings.batch
+    pairs = source.pairs[rng.permutation(len(source.pairs))[:size]]
+    turn = float(rng.choice([0.5, 1.0])) if rng.random() < source.translated else 0.0
+    if source.cloze:
+        lefts, rights = [], []
+        question_like = rng.random() < 0.6
+        longest = int(rng.integers(64, settings.passage_tokens + 1))
+        passages = source.right.take_halves(pairs[:, 1], longest, rng) if source.halves else source.right.take(pairs[:, 1], longest, rng)
+        for passage in passages:
+            size = min(int(rng.integers(6, 24) if question_like else rng.integers(4, 48)), max(1, len(passage) // 2))
+            start = int(rng.integers(max(1, len(passage) - size + 1)))
+            left = passage[start : start + size]
+            # A question repeats some words of its passage and leaves others out.
+            lefts.append(left[rng.random(len(left)) < (0.6 if question_like else 0.85)])
+            rights.append(passage if rng.random() < 0.5 else np.concatenate([passage[:start], passage[start + size :]]))
+    else:
         longest = int(rng.integers(settings.passage_tokens // 4, settings.passage_tokens + 1))
-        # Questions with known answers keep their passage whole: the answer may stand anywhere.
-        longest = 2 * settings.passage_tokens if source.name == "cmrc" else longest
-        return source.left.take(pairs[:, 0], source.longest_left, rng), source.right.take(pairs[:, 1], longest, rng), pairs[:, 1]
-    lefts, rights = [], []
-    for passage in source.right.take(pairs[:, 1], int(rng.integers(64, settings.passage_tokens + 1)), rng):
-        size = min(int(rng.integers(4, 33)), max(1, len(passage) // 2))
-        start = int(rng.integers(max(1, len(passage) - size + 1)))
-        left = passage[start : start + size]
-        lefts.append(left[rng.random(len(left)) < 0.8])
-        rights.append(passage if rng.random() < 0.4 else np.concatenate([passage[:start], passage[start + size :]]))
-    return lefts, rights, pairs[:, 1]
+        longest = 2 * settings.passage_tokens if source.whole else longest
+        lefts, rights = source.left.take(pairs[:, 0], source.longest_left, rng), source.right.take(pairs[:, 1], longest, rng)
+    if turn:
+        lefts = [translated(left, table, turn, rng) for left in lefts]
+    return lefts, rights
+
+
+def alike(texts: Sequence[np.ndarray]) -> np.ndarray:
+    """bool (texts, texts): which are the same, token for token."""
+    numbers: dict[bytes, int] = {}
+    names = np.array([numbers.setdefault(text.tobytes(), len(numbers)) for text in texts])
+    return names[:, None] == names[None, :]
 
 
 # --- 4. vectors ------------------------------------------------------------------------------------------------------------------------
@@ -489,7 +682,7 @@ def first_table(data: Path, sources: list[Source], settings: Settings) -> np.nda
     """float32 (tokens, dimension): English from the teacher, Chinese from the teacher's vectors of its dictionary glosses, the rest random.
 
     The teacher fills the first 128 dimensions; the others are random, so that every token keeps an identity of its own. The length of a row
-    is its weight in a text, by frequency (smooth inverse frequency).
+    is its weight in a text, by frequency (smooth inverse frequency); for English words the teacher's own.
     """
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
@@ -506,6 +699,7 @@ def first_table(data: Path, sources: list[Source], settings: Settings) -> np.nda
     rng = np.random.default_rng(settings.seed)
     size = encoding().n_vocab
     known = np.zeros((size, teacher.shape[1]), dtype=np.float32)
+    weight = np.zeros(size, dtype=np.float32)
     meanings: dict[str, list[str]] = {}
     for headword, glosses in cedict(data):
         meanings.setdefault(headword, []).extend(glosses[:3])
@@ -513,19 +707,86 @@ def first_table(data: Path, sources: list[Source], settings: Settings) -> np.nda
         text = encoding().decode_single_token_bytes(token).decode("utf-8", "ignore")
         if re.fullmatch("[a-z]{2,}", text):
             known[token] = teach(text)
+            weight[token] = np.linalg.norm(known[token])
         elif text in meanings:
             known[token] = sum(teach(re.sub(r"^to ", "", gloss)) for gloss in meanings[text])
+    english = weight > 0
     length = np.linalg.norm(known, axis=1, keepdims=True)
     known /= np.where(length > 0, length, 1)
     table = rng.standard_normal((size, settings.dimension)).astype(np.float32)
-    table /= np.linalg.norm(table, axis=1, keepdims=True)
-    table[:, : known.shape[1]] += known
+    table[:, : known.shape[1]] = 0
+    table *= settings.identity / np.linalg.norm(table, axis=1, keepdims=True)
+    table[:, : known.shape[1]] = known
     table /= np.linalg.norm(table, axis=1, keepdims=True)
     counts = sum(np.bincount(source.right.ids, minlength=size) for source in sources if not source.cloze or source.name == "news cloze")
     share = counts / counts.sum()
-    table *= (3e-4 / (3e-4 + share))[:, None]
+    frequency_weight = settings.frequent / (settings.frequent + share)
+    # The teacher's weights of English words, on the scale of the others.
+    scale = np.quantile(weight[english], 0.9)
+    table *= np.where(english, np.minimum(weight / scale, 1.2), frequency_weight)[:, None]
     table[~tokens_with_words()] = 0
     return table.astype(np.float32)
+
+
+def shared_parts() -> tuple[np.ndarray, np.ndarray, int]:
+    """(token, part) of every part that a token shares with others, and the number of parts: a Chinese word's characters; an English
+    word's stem and first letters."""
+    import snowballstemmer
+
+    from rag.tokens import encoding
+
+    stem = snowballstemmer.stemmer("english").stemWord
+    parts: dict[str, list[int]] = {}
+    for token in range(encoding().n_vocab):
+        text = encoding().decode_single_token_bytes(token).decode("utf-8", "ignore")
+        if HAN.match(text):
+            for character in set(text):
+                parts.setdefault(character, []).append(token)
+        elif re.fullmatch("[a-z]{3,}", text):
+            for part in {"stem " + stem(text), "start " + text[:5]}:
+                parts.setdefault(part, []).append(token)
+    shared = [tokens for tokens in parts.values() if len(tokens) > 1]
+    tokens = np.concatenate([np.array(tokens) for tokens in shared])
+    return tokens, np.repeat(np.arange(len(shared)), [len(tokens) for tokens in shared]), len(shared)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Questions that decide between settings; none is trained on or reported."""
+
+    name: str
+    questions: Ragged
+    passages: Ragged
+    owners: np.ndarray
+
+
+def make_checks(data: Path) -> list[Check]:
+    """CMRC trial, and the tuned articles of SQuAD and XQuAD among all passages of their sets."""
+    trial = squad_format(data / "cmrc2018" / "trial.json")
+    checks = [
+        Check(
+            "cmrc",
+            tokenised(question for _, asked in trial for question in asked),
+            tokenised(passage for passage, _ in trial),
+            np.repeat(np.arange(len(trial)), [len(asked) for _, asked in trial]),
+        )
+    ]
+
+    def articles(file: Path) -> tuple[list[str], list[tuple[int, str]]]:
+        passages, asked = [], []
+        for number, article in enumerate(json.loads(file.read_text(encoding="utf-8"))["data"]):
+            for paragraph in article["paragraphs"]:
+                if TRAINED_ARTICLES <= number < TUNED_ARTICLES:
+                    asked += [(len(passages), qa["question"]) for qa in paragraph["qas"]]
+                passages.append(paragraph["context"])
+        return passages, asked
+
+    squad, english, chinese = (
+        articles(data / file) for file in ("squad_half/dev_first24articles.json", "xquad_half/en.json", "xquad_half/zh.json")
+    )
+    for name, asked, found in (("squad", squad, squad), ("zh", chinese, chinese), ("en-zh", english, chinese), ("zh-en", chinese, english)):
+        checks.append(Check(name, tokenised(q for _, q in asked[1]), tokenised(found[0]), np.array([owner for owner, _ in asked[1]])))
+    return checks
 
 
 def question_recall(table: np.ndarray, questions: Ragged, passages: Ragged, owners: np.ndarray) -> float:
@@ -545,58 +806,66 @@ def train(data: Path, work: Path, settings: Settings) -> np.ndarray:
     from tqdm import tqdm
 
     torch.manual_seed(settings.seed)
-    sources = make_sources(data)
-    trial = squad_format(data / "cmrc2018" / "trial.json")
-    trial_questions = tokenised(question for _, asked in trial for question in asked)
-    trial_passages = tokenised(passage for passage, _ in trial)
-    trial_owners = np.repeat(np.arange(len(trial)), [len(asked) for _, asked in trial])
-    table = torch.nn.Parameter(torch.from_numpy(first_table(data, sources, settings)))
-    optimiser = torch.optim.Adam([table], lr=settings.learning_rate, betas=(0.9, 0.98), eps=1e-9, fused=True)
+    sources, checks, dictionary = make_sources(data), make_checks(data), token_translations(data)
+    own = torch.nn.Parameter(torch.from_numpy(first_table(data, sources, settings)))
+    tokens, parts, count = shared_parts()
+    sharing = torch.sparse_coo_tensor(
+        torch.from_numpy(np.stack([tokens, parts])), torch.ones(len(tokens)) * settings.sharing, (len(own), count)
+    ).coalesce()
+    part = torch.nn.Parameter(torch.zeros(count, settings.dimension))
+    parameters = [own, part] if settings.sharing else [own]
+    optimiser = torch.optim.Adam(parameters, lr=settings.learning_rate, betas=(0.9, 0.98), eps=1e-9, fused=True)
     kept = work / "training.safetensors"
     begin = 0
     if kept.exists():
         state = load_file(kept)
-        table.data.copy_(state["table"])
-        optimiser.state[table] = {"step": state["step"], "exp_avg": state["mean"], "exp_avg_sq": state["square"]}
         begin = int(state["step"].item())
+        for i, parameter in enumerate(parameters):
+            parameter.data.copy_(state[f"value{i}"])
+            optimiser.state[parameter] = {"step": state["step"].clone(), "exp_avg": state[f"mean{i}"], "exp_avg_sq": state[f"square{i}"]}
     shares = np.array([source.share for source in sources])
 
-    def recall() -> float:
-        return question_recall(table.detach().numpy(), trial_questions, trial_passages, trial_owners)
+    def folded() -> torch.Tensor:
+        return own + torch.sparse.mm(sharing, part) if settings.sharing else own
 
-    log.info("CMRC trial recall@1 at step %d: %.3f", begin, recall())
+    def recalls() -> str:
+        table = folded().detach().numpy()
+        return " ".join(f"{check.name} {question_recall(table, check.questions, check.passages, check.owners):.3f}" for check in checks)
+
+    log.info("recall@1 at step %d: %s", begin, recalls())
     losses: dict[str, float] = {}
-    bar = tqdm(range(begin, settings.steps), initial=begin, total=settings.steps, mininterval=5)
+    bar = tqdm(range(begin, settings.steps), initial=begin, total=settings.steps, mininterval=20)
     for step in bar:
         rng = np.random.default_rng([settings.seed, step])  # the same batch at the same step, also after a resume
         source = sources[rng.choice(len(sources), p=shares / shares.sum())]
-        lefts, rights, rows = draw(source, settings, rng)
+        lefts, rights = draw(source, settings, dictionary, rng)
         texts = [*lefts, *rights]
         starts = np.concatenate([[0], np.cumsum([len(text) for text in texts])[:-1]])
         vectors = torch.nn.functional.embedding_bag(
-            torch.from_numpy(np.concatenate(texts).astype(np.int64)), table, torch.from_numpy(starts.astype(np.int64)), mode="sum"
+            torch.from_numpy(np.concatenate(texts).astype(np.int64)), folded(), torch.from_numpy(starts.astype(np.int64)), mode="sum"
         )
         vectors = torch.nn.functional.normalize(vectors, dim=1)
         scores = vectors[: len(lefts)] @ vectors[len(lefts) :].T / settings.temperature
-        same = torch.from_numpy(rows[:, None] == rows[None, :])
+        # The same text twice in a batch is no negative: a passage with two questions, a heading with two paragraphs.
+        same = torch.from_numpy(alike(lefts) | alike(rights))
         same.fill_diagonal_(False)
         scores = scores.masked_fill(same, -1e4)
         target = torch.arange(len(lefts))
         loss = (torch.nn.functional.cross_entropy(scores, target) + torch.nn.functional.cross_entropy(scores.T, target)) / 2
         optimiser.zero_grad()
         loss.backward()
-        progress = step / settings.steps
         for group in optimiser.param_groups:
-            group["lr"] = settings.learning_rate * min(1, (step + 1) / 100) * max(0.02, 1 - progress)
+            group["lr"] = settings.learning_rate * min(1, (step + 1) / 50) * max(0.02, 1 - step / settings.steps)
         optimiser.step()
         losses[source.name] = 0.9 * losses.get(source.name, loss.item()) + 0.1 * loss.item()
-        if (step + 1) % 500 == 0 or step + 1 == settings.steps:
-            log.info("step %d: CMRC trial recall@1 %.3f, losses %s", step + 1, recall(), {k: round(v, 2) for k, v in losses.items()})
-            state = optimiser.state[table]
-            save_file(
-                {"table": table.data, "step": state["step"].reshape(1), "mean": state["exp_avg"], "square": state["exp_avg_sq"]}, kept
-            )
-    return table.detach().numpy()
+        if (step + 1) % 250 == 0 or step + 1 == settings.steps:
+            log.info("step %d: recall@1 %s, losses %s", step + 1, recalls(), {k: round(v, 2) for k, v in losses.items()})
+            state = {"step": optimiser.state[own]["step"].reshape(1)}
+            for i, parameter in enumerate(parameters):
+                moments = optimiser.state[parameter]
+                state |= {f"value{i}": parameter.data, f"mean{i}": moments["exp_avg"], f"square{i}": moments["exp_avg_sq"]}
+            save_file(state, kept)
+    return folded().detach().numpy()
 
 
 def write_weights(table: np.ndarray, folder: Path) -> None:
@@ -633,7 +902,10 @@ def main() -> None:
     settings = Settings(**{name: getattr(options, name) for name in asdict(Settings())})
     import torch
 
+    import rag.tokens
+
     torch.set_num_threads(2)
+    rag.tokens.RANKS = options.output / "ranks.tiktoken"
     options.output.mkdir(parents=True, exist_ok=True)
     work = options.work / hashlib.sha256(repr(settings).encode()).hexdigest()[:12]
     work.mkdir(parents=True, exist_ok=True)

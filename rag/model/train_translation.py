@@ -19,13 +19,12 @@ from pathlib import Path
 import numpy as np
 
 from rag.lexical import terms
-from rag.model.train import aligned_blocks, cedict, news, tatoeba
+from rag.model.train import HAN_RUN, aligned_blocks, cedict, news, tatoeba
 from rag.textform import search_form
 from rag.translate import LONGEST_PHRASE, LONGEST_WORD, segment
 
 log = logging.getLogger(__name__)
 
-HAN_RUN = re.compile("[\u3400-\u9fff]+")
 LATIN = re.compile(r"[a-z0-9][a-z0-9+.-]*")
 # Words of grammar translate into grammar, which tells no passage from another.
 FUNCTION_WORDS = frozenset(
