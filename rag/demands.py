@@ -20,17 +20,31 @@ _ALSO = {"中国": ("我国", "国内", "全国"), "美国": ("美方", "中美"
 _TELLING = re.compile(r"[A-Z]|\d")
 
 _TITLE = re.compile(r"《([^《》]{2,40})》")
-_QUOTED = re.compile(r"[“「\"]([^“”「」\"]{2,30})[”」\"]")
 
 _PRESUMED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
     # What the question presumes, and what must then stand in the evidence.
     (re.compile(r"最先|率先|最早|首先|第一个|\bfirst\b|\bearliest\b"), re.compile(r"最先|率先|最早|首先|首个|首次|第一|先|起步|\bfirst\b|\bearl(?:y|iest)\b|\binitial", re.IGNORECASE)),
     (re.compile(r"最后一|\blast\b"), re.compile(r"最后|最终|末|\blast\b|\bfinal", re.IGNORECASE)),
     (
-        re.compile(r"退回|倒退|回到|退出|放弃|取消|停止|不再|拒绝|反对|否认|失败|\b(?:abandon|give up|stop|reject|revert|withdraw|fail|no longer)\w*"),
+        re.compile(r"退回|倒退|回到|退出|放弃|取消|停止|拒绝|反对|否认|失败|\b(?:abandon|give up|stop|reject|revert|withdraw|fail|no longer)\w*"),
         re.compile(r"退|倒退|回到|放弃|取消|停|不再|拒绝|反对|否|失败|无需|消失|淘汰|替代|取代|告别|\b(?:abandon|give|stop|reject|revert|withdr|fail|no longer|not|replac|end)\w*", re.IGNORECASE),
     ),
 )  # fmt: skip
+
+
+_DIRECTIONS = (
+    (
+        re.compile(
+            r"提升|提高|增加|增长|上升|扩大|变多|变大|上涨|\b(?:increas|rais|grow|rise|rising|improv|more|larger|bigger|higher|up\b)\w*",
+            re.IGNORECASE,
+        ),
+        re.compile(
+            r"降低|减少|下降|缩短|缩小|下滑|变少|变小|下跌|萎缩|\b(?:decreas|reduc|lower|declin|shrink|fall|drop|fewer|less|smaller|down\b)\w*",
+            re.IGNORECASE,
+        ),
+    ),
+)
+"""What rises and what falls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +63,6 @@ class Surroundings:
     """Of the report."""
     language: str
     """Of the report."""
-
-
-def _subject(question: Question) -> str:
-    """What is to be defined: a quoted term, else the longest piece of the question's core."""
-    quoted = _QUOTED.search(question.text)
-    return quoted[1] if quoted else max(question.core.split(), key=len, default=question.core)
 
 
 def _speaks_of(subject: str, text: str) -> bool:
@@ -98,8 +106,9 @@ def unmet(question: Question, around: Surroundings) -> str | None:
     for title in _TITLE.findall(question.text):
         if not _speaks_of(title, told_in):
             return f"报告没有提到《{title}》。" if zh else f"The reports do not mention {title}."
-    if question.kind == "definition" and question.language == around.language and not _speaks_of(_subject(question), told_in):
-        return f"报告没有解释“{_subject(question)}”。" if zh else f'The reports do not explain "{_subject(question)}".'
+    subjects = [piece for piece in question.core.split() if len(piece) > 1] or [question.core]
+    if question.kind == "definition" and question.language == around.language and not any(_speaks_of(piece, told_in) for piece in subjects):
+        return f"报告没有解释“{subjects[0]}”。" if zh else f'The reports do not explain "{subjects[0]}".'
     if question.carried and question.years and not _speaks_of(question.carried, f"{around.place} {around.window}"):
         # A turn that only changes the year still asks about the subject of the turn before.
         year = max(question.years)
@@ -107,14 +116,20 @@ def unmet(question: Question, around: Surroundings) -> str | None:
     exact = question.kind == "number"
     scope = (near if exact else f"{around.place} {around.section}").lower()
     for name in question.names:
-        told = name.lower()
-        if _TELLING.search(name if zh else name[1:]) and told not in scope and told.rstrip("s") not in scope:
+        told = name.lower().removesuffix("'s")
+        # A capital at the front is a name too, which a report in the same language writes alike; the first word of a sentence has one anyway.
+        front = not zh and around.language == "en" and name[0].isupper() and not question.text.startswith(name)
+        if (front or _TELLING.search(name if zh else name[1:])) and told not in scope and told.rstrip("s") not in scope:
             return f"报告的相关内容没有提到 {name}。" if zh else f"The reports do not mention {name} in this context."
     for name in names_in(question.text) if HAN.search(question.text) else ():
         if not any(form in f"{around.place} {around.window}" for form in (name, *_ALSO.get(name, ()))):
             return f"报告的相关内容没有提到{name}。" if zh else f"The reports do not mention {name} in this context."
     if exact and not quantity_answers(question, around.window):
         return "报告谈到了这个话题，但没有给出所问的数字。" if zh else "The reports speak of this but do not give the figure asked for."
+    if question.kind == "why":
+        for said, opposite in (*_DIRECTIONS, *(pair[::-1] for pair in _DIRECTIONS)):
+            if (word := said.search(question.text)) and not said.search(near + around.window) and opposite.search(around.sentence):
+                return f"报告的说法与“{word[0]}”相反。" if zh else f'The reports say the opposite of "{word[0]}".'
     for presumed, needed in _PRESUMED:
         if (said := presumed.search(question.text)) and not needed.search(f"{around.place} {around.window}"):
             return f"报告没有“{said[0]}”这样的说法。" if zh else f'The reports do not say "{said[0]}" of this.'
