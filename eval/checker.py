@@ -28,6 +28,7 @@ from rag.question import HAN, language_of
 from rag.translate import segment, source_words
 from rag.verify import check
 
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A claim, what it cites, and whether it follows from that."""
@@ -49,7 +50,10 @@ SYNONYMS = (
     "begins=starts ended=finished received=obtained lived=resided released=issued known=called whole=entire located=situated "
     "various=several constructed=built allow=permit purchase=buy famous=renowned near=close several=multiple also=additionally wrote=penned"
 ).split()
-OPENINGS = {"zh": ("根据报告，", "报告指出，", "此外，", "具体来说，"), "en": ("According to the report, ", "In addition, ", "The report states that ")}
+OPENINGS = {
+    "zh": ("根据报告，", "报告指出，", "此外，", "具体来说，"),
+    "en": ("According to the report, ", "In addition, ", "The report states that "),
+}
 DIRECTIONS = (
     "提升=降低 提高=降低 增加=减少 增长=下降 上升=下降 扩大=缩小 超过=低于 高于=低于 加快=放缓 加速=减缓 缩短=延长 降低=提高 减少=增加 下降=上升 最大=最小 最高=最低 率先=最后 之前=之后 以上=以下 多于=少于 增强=减弱 优势=劣势 "
     "increased=decreased increase=decrease increasing=decreasing more=less higher=lower rose=fell grew=shrank before=after above=below largest=smallest "
@@ -74,7 +78,7 @@ def cases(quotes: Sequence[str], neighbours: Sequence[str] = (), seed: int = 0) 
         beside = neighbours[place] if place < len(neighbours) else ""
         for kind, claim, evidence in _true(quote, beside, choose):
             made.append(Case(f"{place}-true-{kind}", True, kind, claim, evidence))
-        strangers = [quote for quote in quotes if not _says(quote, quotes[place])]
+        strangers = [each for each in quotes if language_of(each) == language_of(quote) and not _says(each, quote)]
         for kind, claim, evidence in _false(quote, beside, strangers, choose):
             made.append(Case(f"{place}-false-{kind}-{len(made)}", False, kind, claim, evidence))
     return made
@@ -104,11 +108,15 @@ def _reformatted(text: str, zh: bool) -> str:
     if zh:
         text = re.sub(r"(?<![\d.,~-])(\d+) ?%", lambda match: f"百分之{match[1]}" if int(match[1]) % 2 else f"{match[1]} ％", text)
         text = re.sub(r"(\d{4})\s?年", r"\1年", text)
-        text = re.sub(r"(?<![\d.,~-])(\d{2,4})\s?万(?!亿|[\d.,]|\s?[~-])", lambda match: f"{int(match[1]):,} 万" if len(match[1]) > 3 else f"{match[1]}0000 ", text)
+        text = re.sub(
+            r"(?<![\d.,~-])(\d{2,4})\s?万(?!亿|[\d.,]|\s?[~-])",
+            lambda match: f"{int(match[1]):,} 万" if len(match[1]) > 3 else f"{match[1]}0000 ",
+            text,
+        )
         text = text.replace("（", "(").replace("）", ")").replace("，", ",", 1)
         return re.sub(r"(?<=[\u4e00-\u9fff]) (?=[A-Za-z0-9])|(?<=[A-Za-z0-9]) (?=[\u4e00-\u9fff])", "", text)
-    text = re.sub(r"(?<![\d.,])(\d{1,2})(?![\d.,%]| ?percent|\w)", lambda match: _WORDS_EN.get(match[1], match[1]), text, count=1)
-    text = re.sub(r"(\d) ?%", r"\1 percent", text)
+    text = re.sub(r"(?<![\w.,/-])(\d{1,2})(?![\w.,/%-]| ?percent)", lambda match: _WORDS_EN.get(match[1], match[1]), text, count=1)
+    text = re.sub(r"(\d) ?%(?! ?[-–~])", r"\1 percent", text)
     return re.sub(r"(?<=\d),(?=\d{3})", "", text)
 
 
@@ -125,7 +133,7 @@ def _varied(text: str, choose: random.Random, most: int) -> str:
 def _word(word: str, text: str) -> int:
     """Where a word stands, not in the middle of another; -1 for nowhere."""
     if not HAN.search(word):
-        match = re.search(rf"\b{word}\b", text)
+        match = re.search(rf"(?<![\w-]){word}(?![\w-])", text)
         return match.start() if match else -1
     for run in re.finditer(f"{HAN.pattern}+", text):
         at = run.start()
@@ -177,9 +185,14 @@ def _other_number(text: str, quantity: Quantity, choose: random.Random, step: in
 
 
 def _other_unit(text: str, quantity: Quantity) -> str:
+    if quantity.low != quantity.high:
+        return ""
     end = min(len(text), quantity.end + 10)
     for one, other in (pair.split("=") for pair in UNITS):
-        match = re.search(rf"(?<=[\d ]){re.escape(one)}(?![A-Za-z])" if one.isascii() else rf"(?<=[\d 个万亿]){re.escape(one)}", text[quantity.start : end])
+        match = re.search(
+            rf"(?<=[\d ]){re.escape(one)}(?![A-Za-z])" if one.isascii() else rf"(?<=[\d 个万亿]){re.escape(one)}",
+            text[quantity.start : end],
+        )
         if match and match.start() <= quantity.end - quantity.start:
             at = quantity.start + match.start()
             return text[:at] + other + text[at + len(one) :]
@@ -200,7 +213,10 @@ def _renamed(text: str, zh: bool, choose: random.Random) -> str:
 
 def _other_word(text: str, strangers: Sequence[str], choose: random.Random) -> str:
     """The text with one word of content replaced by a word of another text."""
-    mine, theirs = _content_words(text), [word for word in _content_words(choose.choice(strangers) if strangers else "") if word not in text]
+    mine, theirs = (
+        _content_words(text),
+        [word for word in _content_words(choose.choice(strangers) if strangers else "") if word not in text],
+    )
     if not mine or not theirs:
         return ""
     word = choose.choice(mine)
@@ -257,7 +273,14 @@ def bundled_evidence(questions: Path, split: str) -> tuple[list[str], list[str]]
             inside = [i for i, (start, end) in enumerate(spans) if start < at + len(place["quote"]) and end > at] if at >= 0 else []
             for i in inside[:2]:
                 sentence = _bare(text[slice(*spans[i])])
-                beside = next((_bare(text[slice(*spans[j])]) for j in (i + 1, i - 1, i + 2) if 0 <= j < len(spans) and _is_prose(text[slice(*spans[j])])), "")
+                beside = next(
+                    (
+                        _bare(text[slice(*spans[j])])
+                        for j in (i + 1, i - 1, i + 2)
+                        if 0 <= j < len(spans) and _is_prose(text[slice(*spans[j])])
+                    ),
+                    "",
+                )
                 if _is_prose(sentence):
                     quotes.setdefault(sentence, beside)
     return list(quotes), list(quotes.values())
@@ -265,9 +288,16 @@ def bundled_evidence(questions: Path, split: str) -> tuple[list[str], list[str]]
 
 def gold_evidence(path: Path) -> tuple[list[str], list[str]]:
     """The evidence of a gold file (`evidence[].quote`); the neighbour of a quote is another one of the same report."""
-    rows = [(place["report"], _bare(place["quote"])) for line in path.read_text(encoding="utf-8").splitlines() for place in json.loads(line).get("evidence") or ()]
+    rows = [
+        (place["report"], _bare(place["quote"]))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        for place in json.loads(line).get("evidence") or ()
+    ]
     rows = [row for row in dict.fromkeys(rows) if _is_prose(row[1])]
-    beside = [next((other for report, other in [*rows[i + 1 :], *rows[:i]] if report == name and other != quote), "") for i, (name, quote) in enumerate(rows)]
+    beside = [
+        next((other for report, other in [*rows[i + 1 :], *rows[:i]] if report == name and other != quote), "")
+        for i, (name, quote) in enumerate(rows)
+    ]
     return [quote for _, quote in rows], beside
 
 
@@ -292,7 +322,9 @@ def _is_prose(sentence: str) -> bool:
 # ---- measuring ----
 
 
-def measure(made: Sequence[Case], judge: Callable[[Case], str] = lambda case: check(case.claim, case.evidence)[0]) -> dict[str, tuple[int, int]]:
+def measure(
+    made: Sequence[Case], judge: Callable[[Case], str] = lambda case: check(case.claim, case.evidence)[0]
+) -> dict[str, tuple[int, int]]:
     """(flagged, all) by kind and for "false" and "true" together. Flagged is every verdict but "supported"."""
     counts: Counter[str] = Counter()
     flagged: Counter[str] = Counter()
@@ -310,7 +342,9 @@ def clapnq(path: Path) -> tuple[int, int, int, int]:
     rows = [row for row in rows if row["output"] and row["output"][0]["answer"]]
     own = other = total = crossed = 0
     for place, row in enumerate(rows):
-        mine, next_one = ([_untokenised(sentence) for sentence in each["passages"][0]["sentences"]] for each in (row, rows[(place + 1) % len(rows)]))
+        mine, next_one = (
+            [_untokenised(sentence) for sentence in each["passages"][0]["sentences"]] for each in (row, rows[(place + 1) % len(rows)])
+        )
         title, next_title = row["passages"][0]["title"], rows[(place + 1) % len(rows)]["passages"][0]["title"]
         for output in row["output"][:1]:
             text = _untokenised(output["answer"])
@@ -330,7 +364,10 @@ def best_of(claim: str, sentences: Sequence[str], most: int = 3) -> list[str]:
     chosen: list[int] = []
     covered: set[str] = set()
     for _ in range(most):
-        gain, place = max(((len((wanted - covered) & set(terms(sentence))), -i) for i, sentence in enumerate(sentences) if i not in chosen), default=(0, 0))
+        gain, place = max(
+            ((len((wanted - covered) & set(terms(sentence))), -i) for i, sentence in enumerate(sentences) if i not in chosen),
+            default=(0, 0),
+        )
         if not gain:
             break
         chosen.append(-place)
@@ -351,7 +388,9 @@ def shown(figures: dict[str, tuple[int, int]]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m eval.checker", description=__doc__.splitlines()[0])
-    parser.add_argument("--questions", type=Path, default=bundled("eval") / "questions.jsonl", help="a question file over the bundled corpus")
+    parser.add_argument(
+        "--questions", type=Path, default=bundled("eval") / "questions.jsonl", help="a question file over the bundled corpus"
+    )
     parser.add_argument("--split", default="report", help="tune or report")
     parser.add_argument("--gold", type=Path, help="a gold file with evidence quotes instead")
     parser.add_argument("--text", type=Path, help="sentences of a text instead")
@@ -371,7 +410,9 @@ def main() -> int:
         quotes, beside = bundled_evidence(given.questions, given.split)
     made = cases(quotes, beside)
     print(f"{len(quotes)} quotes, {len(made)} cases\n{shown(measure(made))}")
-    wrong = [(case, *check(case.claim, case.evidence)) for case in made if (check(case.claim, case.evidence)[0] == "supported") != case.true]
+    wrong = [
+        (case, *check(case.claim, case.evidence)) for case in made if (check(case.claim, case.evidence)[0] == "supported") != case.true
+    ]
     for case, verdict, why in wrong[: given.wrong]:
         print(f"\n{case.id} {verdict} {why}\n  claim:    {case.claim}\n  evidence: {' / '.join(case.evidence)}")
     return 0

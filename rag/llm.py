@@ -122,7 +122,7 @@ _SLOW = {
     "total": {"zh": "写完", "en": "did not finish"},
 }
 _OVERFLOW = re.compile(r"context|too (?:long|many tokens)|maximum.{0,20}(?:length|tokens)|max_model_len|n_ctx|exceed", re.IGNORECASE)
-_THINKING = re.compile(r"\s*<think(?:ing)?>", re.IGNORECASE)
+_THINKING = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 _THOUGHT = re.compile(r"</think(?:ing)?>\s*", re.IGNORECASE)
 
 
@@ -331,7 +331,7 @@ class Writer:
 
     async def _once(self, client: openai.AsyncOpenAI, messages: list[dict[str, str]], most_tokens: int, put: Callable[[str], None]) -> None:
         """One request from its first to its last byte."""
-        patience, written, ended = self.patience, 0, ""
+        patience, received, written, ended = self.patience, 0, False, ""
         clean = _without_thoughts()
         async with _within(patience.first, lambda: Failure("slow", host=self.host, what="first", seconds=patience.first)):
             stream = await client.chat.completions.create(
@@ -352,10 +352,13 @@ class Writer:
                     text = choice.delta.content if choice.delta else None
                     if text is not None and not isinstance(text, str):
                         raise Failure("garbage", host=self.host)
-                    if text and (text := clean(text)):
-                        written += len(text)
-                        if written > MOST_CHARACTERS:
-                            raise Failure("endless", host=self.host)
+                    if not text:
+                        continue
+                    received += len(text)
+                    if received > MOST_CHARACTERS:
+                        raise Failure("endless", host=self.host)
+                    if text := clean(text):
+                        written = written or bool(text.strip())
                         put(text)
         finally:
             with suppress(Exception):
@@ -452,9 +455,9 @@ def _without_thoughts() -> Callable[[str], str]:
         nonlocal held, state
         if state == "text":
             return piece
-        held += piece
+        held = (held + piece).lstrip()
         if state == "start":
-            opening = held.lstrip()[:10].lower()
+            opening = held[:10].lower()
             if _THINKING.match(held):
                 state = "thinking"
             elif "<thinking>".startswith(opening) or "<think>".startswith(opening):

@@ -25,6 +25,8 @@ TOGETHER = 3
 """Sentences that may support one claim together."""
 LOOKED_AT = 6
 """Sentences of the passages that are tried one by one for a claim, those that share most with it."""
+LAYERS = 12
+"""Of markup inside markup that are taken off one by one; what is wrapped deeper loses its brackets."""
 NEAR = 0.5
 """Share of a claim's terms from which on a sentence is what the claim is about, right or wrong."""
 
@@ -33,11 +35,11 @@ _RANK: dict[Verdict, int] = {"supported": 3, "partial": 2, "unsupported": 1, "un
 # Sentences in a report that speak to a reader who is a machine: they are withheld from the model and support nothing.
 _ORDERS = re.compile(
     r"(?:忽略|无视|忘记|忘掉|不要理会|不要管|不必理会|抛开|推翻|覆盖)[^。；\n]{0,16}(?:指令|指示|规则|要求|提示|设定|内容|命令|限制|约束|资料|段落)"
-    r"|(?:系统|初始|原始|隐藏)(?:提示|指令|消息)(?:词|语)?|提示词|(?:你|您)(?:现在|从现在起|接下来)?(?:是|扮演|将扮演|变成)[^。，]{0,12}(?:助手|模型|机器人|管理员|人工智能|AI|角色)"
+    r"|(?:系统|初始|原始|隐藏)(?:提示词|提示语|指令)|系统消息[:：是]|(?:你的|输出|打印|泄露)[^。]{0,4}系统提示|(?:你|您)(?:现在|从现在起|接下来)?(?:是|扮演|将扮演|变成)[^。，]{0,12}(?:助手|模型|机器人|管理员|人工智能|AI|角色)"
     r"|(?:ai|人工智能|智能|语言|大)?(?:助手|模型|机器人)[^。，；]{0,6}(?:请|必须|应当|应该|务必|注意|现在)[^。]{0,12}(?:回答|输出|回复|声称|告诉|说|写|引用|执行|忽略)"
     r"|(?:你|您)(?:必须|只能|务必|应当|应该|需要)[^。]{0,10}(?:回答|输出|回复|声称|告诉|说|写|引用|执行)|(?:请|务必|必须|只能?|仅)(?:只|仅|直接|原样|立即|务必|在[^。]{0,12})?(?:回答|输出|回复|答复|打印|复述|泄露|引用)[^。]{0,4}[“\"：:「《\[]"
     r"|(?:输出|打印|泄露|显示|透露|复述|告诉[^。]{0,4})[^。]{0,12}(?:密钥|口令|密码|提示词|指令|api)|(?:新|最新|以下|更高)(?:的)?(?:指令|系统消息|优先级)[:：是]"
-    r"|(?:无论|不管|凡是)[^。]{0,12}(?:问|提问|问题)[^。]{0,10}(?:都|一律|均|就)[^。]{0,6}(?:回答|回复|说|输出|写|引用)|(?:读者|用户)(?:请|应|必须)?(?:点击|访问|打开)[^。]{0,8}(?:链接|网址|网站|http)"
+    r"|(?:无论|不管|凡是)[^。]{0,12}(?:问|提问|问题)[^。]{0,10}(?:都|一律|均|就)[^。]{0,6}(?:回答|回复|说|输出|写|引用)|(?:读者|用户)(?:请|应|必须)(?:点击|访问|打开)[^。]{0,8}(?:链接|网址|网站|http)"
     r"|\b(?:ignore|disregard|forget|override|bypass)\b[^.;\n]{0,40}\b(?:instructions?|rules?|prompts?|context|guidelines?|above|previous|prior|passages?)\b"
     r"|\b(?:system|hidden|initial|developer) (?:prompt|message|instructions?)\b|\byou (?:are|will be|must act as|should act as) (?:now |a |an |the )?[^.;]{0,30}\b(?:assistant|model|bot|ai|dan|administrator|persona)\b"
     r"|\b(?:assistants?|ai|(?:language |chat)?models?|chatbots?|llms?)\b[^.;\n]{0,12}\b(?:must|should|please|shall|is to|are to|has to|have to)\b[^.;\n]{0,20}\b(?:answer|reply|respond|say|output|write|print|cite|state|claim|tell|follow|obey)"
@@ -48,8 +50,9 @@ _ORDERS = re.compile(
     r"|<\|?/?(?:im_start|im_end|system|assistant|user|inst)\b|\[/?inst\]|###\s*(?:system|instruction|assistant|user)|(?:^|\n)\s*(?:system|assistant|user)\s*[:：]",
     re.IGNORECASE,
 )
-_IMAGE = re.compile(r"!\[([^\]\n]{0,200})\](?:\([^)\n]*\)?|\[[^\]\n]*\]?)")
-_LINK = re.compile(r"\[([^\]\n]{1,300})\](?:\([^)\n]*\)?|\[(?!\d)[^\]\n]*\])")
+_TARGET = r"(?:\((?:[^()\n]|\([^()\n]*\))*\)?|\[(?!\d)[^\]\n]*\]?)"
+_IMAGE = re.compile(rf"!\[([^\]\n]{{0,200}})\]{_TARGET}")
+_LINK = re.compile(rf"\[([^\]\n]{{1,300}})\]{_TARGET}")
 _REFERENCE = re.compile(r"^\s*\[[^\]\n]{1,80}\]:\s*\S.*$", re.MULTILINE)
 _AUTOLINK = re.compile(r"<(?:https?|ftp|mailto|javascript|data)[^>\s]*>?", re.IGNORECASE)
 _TAG = re.compile(r"</?[A-Za-z!][^>\n]{0,2000}>?|<!--.*?(?:-->|$)", re.DOTALL)
@@ -58,7 +61,7 @@ _DECORATION = re.compile(r"^\s*(?:[-*+•·▪◦]\s+|\d{1,2}[.)、]\s*(?=\D)|[�
 _HEADING = re.compile(r"^\s*(?:#{1,6}\s.*|\*\*[^*\n]{1,60}\*\*\s*[:：]?|[-=*_]{3,}|\|.*\||```.*)\s*$")
 _EMPHASIS = re.compile(r"\*\*|__|`|(?<!\w)[*_](?=\w)|(?<=\w)[*_](?!\w)")
 _MARKER = re.compile(
-    r"\s*[\[【［〔(（]\s*(?:(?:段落|来源|资料|passages?|sources?|ref\.?|id|\^)[\s:：#]*)?(\d{1,4}(?:\s*[,，、;；\-–~和与]\s*(?:\[)?\d{1,4})*)\s*[\]】］〕)）]",
+    r"[ \t]?[\[【［〔(（]\s?(?:(?:段落|来源|资料|passages?|sources?|ref\.?|id|\^)[\s:：#]*)?(\d{1,4}(?:\s*[,，、;；\-–~和与]\s*(?:\[)?\d{1,4})*)\s*[\]】］〕)）]",
     re.IGNORECASE,
 )
 _OPENING = re.compile(r"[\[【［<!]|https?|www|javascript|data:", re.IGNORECASE)
@@ -151,15 +154,17 @@ def plain(text: str) -> str:
     'A x here b see [2]'
     """
     text = _REFERENCE.sub("", _INVISIBLE.sub("", _untagged(text)))
-    for _ in range(3):  # what is left of one may form another
+    for _ in range(LAYERS):  # what is left of one may form another
         before = text
         text = _LINK.sub(
             lambda match: match[0] if match[1].strip().isdigit() and "(" not in match[0] else match[1], _IMAGE.sub(r"\1", text)
         )
-        text = _ADDRESS.sub("", _TAG.sub("", _AUTOLINK.sub("", text)))
+        text = _EMPHASIS.sub("", _ADDRESS.sub("", _TAG.sub("", _AUTOLINK.sub("", text))))
         if text == before:
             break
-    return re.sub(r"[ \t]{2,}", " ", _EMPHASIS.sub("", text)).strip()
+    else:
+        text = re.sub(r"[<>()]|://", "", text)
+    return re.sub(r"[ \t]{2,}", " ", text).strip()
 
 
 def markers(text: str) -> tuple[str, tuple[int, ...]]:
@@ -203,7 +208,8 @@ class Prose:
 
     def feed(self, piece: str) -> Iterator[tuple[Claim, tuple[Citation, ...]]]:
         """The sentences that this piece completes."""
-        self._pending += piece
+        # an image is a link here, so that its "!" ends no sentence; long runs of blanks would only cost time
+        self._pending = re.sub(r"!\[", "[", re.sub(r"([ \t])[ \t]+|(\n)\s+", r"\1\2", self._pending + piece))
         while (end := self._complete()) is not None:
             sentence, self._pending = self._pending[:end], self._pending[end:]
             yield from self._said(sentence)
@@ -270,6 +276,8 @@ class Prose:
             self._lead = text + ("" if text.endswith("：") else " ")
             return
         text, self._lead = self._lead + text, ""
+        if any(claim.text == text for claim in self.claims):  # small models go in circles
+            return
         yield from self._judged(text, numbers)
 
     def _judged(self, text: str, numbers: Sequence[int]) -> Iterator[tuple[Claim, tuple[Citation, ...]]]:
@@ -390,12 +398,14 @@ def open_judge(name: str) -> Callable[[str, str], float]:
     from rag.encoder import _local_folder, _offline, _refuse_pickles
 
     with _offline():
+        folder = _local_folder(name)
+        _refuse_pickles(folder)
         try:
             from sentence_transformers import CrossEncoder
         except ImportError as error:
-            raise EncoderError(f"checker {name!r} needs sentence-transformers; pip install sentence-transformers, or unset checker") from error
-        folder = _local_folder(name)
-        _refuse_pickles(folder)
+            raise EncoderError(
+                f"checker {name!r} needs sentence-transformers; pip install sentence-transformers, or unset checker"
+            ) from error
         try:
             model = CrossEncoder(str(folder), local_files_only=True, trust_remote_code=False, model_kwargs={"use_safetensors": True})
         except Exception as error:
