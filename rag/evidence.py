@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rag.followup import Rewrite
+from rag.lexical import terms
 from rag.question import Question, read_question, without_names
 from rag.rank import Scored, SentenceRanker
 from rag.search import search, weigh_terms
@@ -16,6 +17,8 @@ from rag.types import Document, Encoder, Filter, Hit, Store, Turn
 
 SECTION_PRIOR = 0.15
 """In a follow-up, sentences of the section that answered the question before gain this share of the best score."""
+WITHOUT_OWN = 0.15
+"""What a sentence that only speaks of the turn before loses against one that speaks of the new turn."""
 COMPARED_REPORTS = 4
 
 
@@ -59,7 +62,8 @@ class Finder:
             return self._rank(question, "", only, reports)
         before = read_question(rewritten.leaned_on, reports)
         found = self._rank(replace(_inherit(question, before), carried=rewritten.carried), rewritten.carried, only, reports)
-        return replace(found, sentences=self._prefer(found.sentences, self._sections(before, history, only, reports)))
+        sections = self._sections(before, history, only, reports)
+        return replace(found, sentences=_lean(found.sentences, sections, frozenset(term for term in terms(question.core) if len(term) > 1)))
 
     def _rank(self, question: Question, carried: str, only: Filter | None, reports: Sequence[Document]) -> Evidence:
         if question.kind == "compare":  # what is compared stands in either turn; who is compared does not help to find it
@@ -83,13 +87,22 @@ class Finder:
         ranked = [item.sentence for item in self._rank(before, "", only, reports).sentences if item.sentence.kind != "heading"]
         return frozenset((sentence.document, sentence.section) for sentence in ranked[:1])
 
-    def _prefer(self, scored: Sequence[Scored], sections: frozenset[tuple[str, tuple[str, ...]]]) -> tuple[Scored, ...]:
-        gain = SECTION_PRIOR * max((item.score for item in scored), default=0.0)
-        raised = [
-            replace(item, score=item.score + gain) if (item.sentence.document, item.sentence.section) in sections else item
-            for item in scored
-        ]
-        return tuple(sorted(raised, key=lambda item: (-item.score, item.sentence.document, item.sentence.position)))
+
+def _lean(scored: Sequence[Scored], sections: frozenset[tuple[str, tuple[str, ...]]], own: frozenset[str]) -> tuple[Scored, ...]:
+    """Sentences of a follow-up, reordered: those of `sections` gain, those without any of the turn's `own` terms lose."""
+    best = max((item.score for item in scored), default=0.0)
+
+    def score(item: Scored) -> float:
+        sentence = item.sentence
+        gain = SECTION_PRIOR * best if (sentence.document, sentence.section) in sections else 0.0
+        return item.score + gain - (WITHOUT_OWN * best if own.isdisjoint(terms(sentence.text)) else 0.0)
+
+    return tuple(
+        sorted(
+            (replace(item, score=score(item)) for item in scored),
+            key=lambda item: (-item.score, item.sentence.document, item.sentence.position),
+        )
+    )
 
 
 def _inherit(question: Question, before: Question) -> Question:

@@ -57,7 +57,7 @@ _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = (
         "number",
         re.compile(
             r"多少|几成|几[位个人家台辆架倍年天月]|几分之|多大|多高|多长|多久|多快|多远|多宽|多重|多深|多广|比例|占比|比重|百分之几|增速|增长率|哪一?年|何时|什么时候|几时|到什么级别|到什么规模|什么规模|幅度|几纳米|几瓦|花费|价格|卖.{0,3}钱"
-            r"|\bhow (?:many|much|large|big|long|fast|high|often|far|old|tall|small|low|wide|soon)\b|\bwhen\b|\bwhat (?:percentage|percent|share|proportion|fraction|year|rate|number|amount|size|accuracy|level|price|cost)\b|\bby what\b|\bwhat (?:is|was|are|will be) the (?:\w+ ){0,2}(?:price|cost|salary|revenue|turnover|population|size|number|amount|share|percentage|rate|speed|height|length|weight|age|date|year|accuracy|market) of\b"
+            r"|\bhow (?:many|much|large|big|long|fast|high|often|far|old|tall|small|low|wide|soon)\b|\bwhen\b|\bwhat (?:percentage|percent|share|proportion|fraction|year|rate|number|amount|size|accuracy|level|price|cost)\b|\bby what\b|\bwhat (?:is|was|are|will be) the (?:\w+ ){0,2}(?:price|cost|salary|revenue|turnover|population|size|number|amount|share|percentage|rate|speed|height|length|weight|age|date|year|accuracy|market|capacity) of\b"
         ),
     ),
     ("person", re.compile(r"谁|哪位|何人|哪个人|什么头衔|\bwho(?:m|se)?\b")),
@@ -66,7 +66,7 @@ _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = (
     (
         "definition",
         re.compile(
-            r"是(?:个)?什么[？?。！\s]*$|是(?:个)?啥[？?。\s]*$|^什么是|^啥是|什么样的.{0,20}才|怎样一[个种]|怎么一种|\bwhat (?:is|are|was)\b|\btell me about\b|\bexplain\b"
+            r"是(?:个)?什么[？?。！\s]*$|是(?:个)?啥[？?。\s]*$|^什么是|^啥是|什么样的.{0,20}才|怎样一[个种]|怎么一种|\bwhat (?:is|are|was)\b(?! the\b)|\btell me about\b|\bexplain\b"
         ),
     ),
     (

@@ -1,0 +1,77 @@
+"""What a question demands: each demand met, and not met, by texts in which nothing else differs."""
+
+import pytest
+
+from rag.demands import Surroundings, names_in, unmet
+from rag.question import read_question
+
+
+def around(
+    sentence: str,
+    *,
+    before: str = "",
+    section: str = "",
+    place: str = "潮汐报告 海风研究社 一 现状",
+    year: int = 2022,
+    language: str = "zh",
+) -> Surroundings:
+    return Surroundings(sentence, before, f"{before}{sentence}", section or f"{before}{sentence}", place, year, language)
+
+
+def failure(question: str, sentence: str, **others) -> str | None:
+    return unmet(read_question(question), around(sentence, **others))
+
+
+@pytest.mark.parametrize(
+    ("question", "met", "not_met", "reason"),
+    [
+        ("2035 年装机容量有多大？", "2035 年装机容量为 9 GW。", "2030 年装机容量为 9 GW。", "报告没有给出 2035 年的相关内容。"),
+        ("TSG 装机容量有多大？", "TSG 装机容量为 9 GW。", "装机容量为 9 GW。", "报告的相关内容没有提到 TSG。"),
+        ("挪威的装机容量有多大？", "挪威装机容量为 9 GW。", "装机容量为 9 GW。", "报告的相关内容没有提到挪威。"),
+        ("装机容量有多大？", "装机容量为 9 GW。", "装机容量很大。", "报告谈到了这个话题，但没有给出所问的数字。"),
+        ("雇用了多少人？", "雇用了 300 人。", "装机容量为 9 GW。", "报告谈到了这个话题，但没有给出所问的数字。"),
+        ("谁最先建成潮汐电站？", "东岸率先建成潮汐电站。", "东岸建成了潮汐电站。", "报告没有“最先”这样的说法。"),
+        ("为什么退回到燃煤？", "电站退回到燃煤。", "电站走向潮汐。", "报告没有“退回”这样的说法。"),
+        ("为什么成本上升？", "成本上升是因为腐蚀。", "成本下降是因为新涂层。", "报告的说法与“上升”相反。"),
+        ("为什么 60% 的电站停运？", "60% 的电站停运检修。", "一些电站停运检修。", "报告的相关内容没有 60% 这个数字。"),
+        ("《渔歌集》是谁写的？", "《渔歌集》由林澜编写。", "林澜编写了一本书。", "报告没有提到《渔歌集》。"),
+        ("什么是约化群？", "约化群是一种群。", "潮汐能是一种能源。", "报告没有解释“约化群”。"),
+    ],
+)
+def test_a_demand_is_met_or_named(question, met, not_met, reason):
+    assert failure(question, met) is None
+    assert failure(question, not_met) == reason
+
+
+def test_in_english():
+    assert failure("What is the capacity of tidal plants in Norway?", "Norway has 9 GW.", language="en") is None
+    assert (
+        failure("What is the capacity of tidal plants in Norway?", "There are 9 GW.", language="en")
+        == "The reports do not mention Norway in this context."
+    )
+    assert (
+        failure("Why will the number of plants shrink?", "The number of plants will grow.", language="en")
+        == 'The reports say the opposite of "shrink".'
+    )
+    # A report in Chinese need not spell an English place; an acronym it must.
+    assert failure("How many plants are in Norway?", "挪威有 9 座电站。") is None
+    assert failure("How many TSG plants are there?", "共有 9 座电站。") == "The reports do not mention TSG in this context."
+
+
+def test_a_year_may_stand_in_the_title_or_the_section():
+    assert failure("2022 年装机容量有多大？", "装机容量为 9 GW。") is None
+    assert failure("2035 年装机容量有多大？", "装机容量为 9 GW。", section="展望 2035 年。装机容量为 9 GW。") is None
+
+
+def test_a_figure_counts_only_beside_the_name_that_is_asked_for():
+    assert failure("TSG 每台多少钱？", "每台 300 万元。", before="TSG 是新装置。") is None
+    assert failure("TSG 每台多少钱？", "每台 300 万元。", section="每台 300 万元。后来有了 TSG。") == "报告的相关内容没有提到 TSG。"
+
+
+def test_whose_report_is_meant_is_no_demand():
+    assert failure("What does the Harbour Office report say on tides?", "Tides rise.", language="en") is None
+
+
+def test_names_are_the_longest_known_ones():
+    assert names_in("清华大学与中国工程院") == ("中国工程院", "清华大学")
+    assert names_in("装机容量") == ()

@@ -1,0 +1,74 @@
+"""Question to evidence: comparisons take from each report, follow-ups stay where the last answer stood."""
+
+import pytest
+
+from rag.encoder import BuiltinEncoder
+from rag.evidence import Finder
+from rag.followup import rewrite
+from rag.index import build_index, open_index
+from rag.rank import SentenceRanker
+from rag.types import Filter, Turn
+
+TIDES = """---
+id: tides
+title: 潮汐报告
+publisher: 海风研究社
+year: 2022
+---
+# 潮汐报告
+
+## 一 东岸
+
+东岸电站的装机容量是 4 GW。东岸电站的成本是 3 元。
+
+## 二 西岸
+
+西岸电站的装机容量是 9 GW。西岸电站的成本是 7 元。
+"""
+WINDS = TIDES.replace("tides", "winds").replace("潮汐", "风能").replace("海风研究社", "陆风学会").replace("4 GW", "5 GW")
+
+
+@pytest.fixture(scope="module")
+def finder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evidence")
+    (folder / "corpus").mkdir()
+    (folder / "corpus" / "tides.md").write_text(TIDES, encoding="utf-8")
+    (folder / "corpus" / "winds.md").write_text(WINDS, encoding="utf-8")
+    encoder = BuiltinEncoder()
+    build_index([folder / "corpus"], folder / "index", encoder)
+    return Finder(open_index(folder / "index", encoder=encoder), encoder, SentenceRanker(encoder.token_vectors), 60, 12)
+
+
+def find(finder, question, history=(), only=None):
+    return finder.find(rewrite(question, history), question, history, only, finder.store.documents())
+
+
+def test_the_sentence_that_says_it_comes_first(finder):
+    best = find(finder, "西岸电站的成本是多少？", only=Filter(("tides",))).sentences[0].sentence
+    assert (best.document, best.section, best.text) == ("tides", ("二 西岸",), "西岸电站的成本是 7 元。")
+
+
+def test_a_comparison_has_chunks_of_each_named_report_and_drops_their_names(finder):
+    found = find(finder, "海风研究社和陆风学会怎么看东岸电站的装机容量？")
+    assert found.question.kind == "compare" and {hit.chunk.document for hit in found.hits} == {"tides", "winds"}
+    assert "海风" not in found.question.core and "装机容量" in found.question.core
+
+
+def test_a_follow_up_stays_in_the_section_of_the_last_answer(finder):
+    only = Filter(("tides",))
+    for history in (
+        [Turn("西岸电站的装机容量是多少？", "9 GW。")],
+        [Turn("装机容量是多少？", "9 GW。", sections=(("tides", ("二 西岸",)),))],
+    ):
+        best = find(finder, "那成本呢？", history, only).sentences[0].sentence
+        assert best.text == "西岸电站的成本是 7 元。"
+
+
+def test_a_follow_up_inherits_the_kind_and_the_report(finder):
+    found = find(finder, "那西岸呢？", [Turn("海风研究社说东岸电站的成本是多少？", "3 元。")])
+    assert (found.question.kind, found.question.reports, found.question.carried != "") == ("number", ("tides",), True)
+
+
+def test_turning_to_another_report_compares(finder):
+    found = find(finder, "那陆风学会呢？", [Turn("海风研究社对西岸电站的说法是什么？", "…")])
+    assert found.question.kind == "compare" and set(found.question.reports) == {"tides", "winds"}
