@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from rag.tokens import count_tokens
 from rag.types import Block, Chunk, Document, content_id
 
-CHUNKER_VERSION = "2"
+CHUNKER_VERSION = "3"
 """Part of every index's manifest; changes whenever reading or chunking would give other texts or spans."""
 
 LONG_SENTENCE = 60
@@ -91,9 +91,13 @@ def chunk_document(
             text = document.text[start:end]
             if not _WORD.search(text):
                 continue
-            identity = content_id(document.id, str(start), str(end), text)
-            chunks.append(Chunk(identity, document.id, start, end, page, group.section, tokens_of(text)))
+            chunks.append(Chunk(chunk_id(document.id, start, end, text), document.id, start, end, page, group.section, tokens_of(text)))
     return chunks
+
+
+def chunk_id(document_id: str, start: int, end: int, text: str) -> str:
+    """The id of a chunk with this text: the same place with the same words has the same id everywhere."""
+    return content_id(document_id, str(start), str(end), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +251,7 @@ def _packed(
                 yield start, end, page
                 start, units, rows = -1, 0, 0
         if start < 0:
-            start, page = unit_start, block.page
+            start, page = unit_start, document.page_at(unit_start)
         end = unit_end
         units += block.kind != "heading"
         rows += block.kind == "abbreviation"

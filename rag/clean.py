@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
+from typing import Literal
 
 from rag.types import Kind
 
@@ -60,6 +61,7 @@ _JOB = re.compile(
 )
 _NAME = re.compile(rf"^[{HAN}]{{2,4}}$|^[{HAN}]{{1,6}}·[{HAN}]{{1,8}}$|^[A-Z][a-z]+(?: [A-Z][a-z.]*){{1,2}}$")
 _NUMBERED = re.compile(r"^\d{1,2}[.、]\s*(?=[^\d\s])")
+_NOTE_MARK = re.compile(r"^(?:\d{1,3}|[*†‡§①-⑳]|\[\d{1,3}\]|\(\d{1,3}\)|注\s?\d*[：:])\s?(?=\S)")
 _LEAD_IN = re.compile(rf"^[{HAN}A-Za-z0-9 （）()/+-]{{3,24}}：(?=\S)")
 _DOUBLED = re.compile(r"(?:([^\s\d.…·—=_-])\1){3,}")
 
@@ -78,7 +80,11 @@ class Line:
     paragraph: bool = False
     """The layout (indent, gap) says that a paragraph begins here."""
     rank: int = 0
-    """Size of its type relative to the body: 0 body, 1 or more for larger type."""
+    """Size of its type relative to the body: 0 body, 1 or more for larger or bolder type."""
+    kind: Literal["", "row", "note"] = ""
+    """What the layout says that it is: a whole row of a table, or a line of a footnote."""
+    depth: int = 0
+    """Level of a heading that the file's own outline names; 0 for any other line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,8 @@ class Piece:
     page: int | None = None
     section: tuple[str, ...] = ()
     speaker: str = ""
+    breaks: tuple[tuple[int, int | None], ...] = ()
+    """(character of `text`, page) where another page begins inside it."""
 
 
 # ---------------------------------------------------------------------------------------------------------------- repairs of one line
@@ -101,16 +109,16 @@ def drop_control(text: str) -> str:
     >>> drop_control("a\\x00b\\u00a0c\\u200bd")
     'ab cd'
     """
-    kept = []
-    for character in text:
+    if text.isascii() and text.isprintable():
+        return text
+    unseen = {}
+    for character in set(text):
         category = unicodedata.category(character)
-        if character in "\n\t":
-            kept.append(character)
-        elif category == "Zs":
-            kept.append(" ")
-        elif category not in ("Cc", "Cf", "Co", "Cn", "Cs"):
-            kept.append(character)
-    return "".join(kept)
+        if category == "Zs":
+            unseen[ord(character)] = " "
+        elif category in ("Cc", "Cf", "Co", "Cn", "Cs") and character not in "\n\t":
+            unseen[ord(character)] = ""
+    return text.translate(unseen) if unseen else text
 
 
 def is_letter_spaced(text: str) -> bool:
@@ -166,12 +174,47 @@ def join_lines(before: str, after: str, compounds: frozenset[str] = frozenset(),
     return before + " " + after
 
 
+_COMMON_HAN = frozenset("的一是在不了有和中大为為以用与與及等对對可能年上这這个個其将將于於成发發业業人国國我们們会會到时時地出就分要")
+_COMMON_ENGLISH = frozenset("the of and to in a is for that on with as by are be this or from at it an we was not".split())
+
+
+def looks_garbled(text: str) -> bool:
+    """Whether a text of some length is made of real characters that no language puts together, as a broken font map gives.
+
+    >>> looks_garbled("坠巾厶卂夕巛" * 60), looks_garbled("港口在雨中醒来，工人开始清点货物。" * 20)
+    (True, False)
+    """
+    sample = text[:100_000]
+    han = re.findall(f"[{HAN}]", sample)
+    letters = sum(character.isalpha() for character in sample)
+    if len(han) >= 300 and len(han) > 0.3 * letters:
+        return sum(character in _COMMON_HAN for character in han) < 0.03 * len(han) and len(set(han)) > 5
+    words = re.findall(r"[A-Za-z]+", sample)
+    latin = sum(map(len, words))
+    if latin >= 1500 and latin > 0.5 * len(re.sub(r"\s", "", sample)):
+        vowels = sum(character in "aeiouyAEIOUY" for word in words for character in word)
+        common = sum(word.lower() in _COMMON_ENGLISH for word in words)
+        return common < 0.005 * len(words) and not 0.25 * latin < vowels < 0.6 * latin
+    return False
+
+
+def page_number(text: str) -> int | None:
+    """The number that a line holds when it is nothing but a page number.
+
+    >>> page_number("- 12 -"), page_number("第 3 页 共 9 页"), page_number("12 cranes")
+    (12, 3, None)
+    """
+    return int(re.search(r"\d+", text)[0]) if len(text) < 40 and _PAGE_NUMBER.match(text) else None
+
+
 def width(text: str) -> int:
     """Columns that a line takes: two for a wide character, one for any other.
 
     >>> width("云 AI")
     5
     """
+    if text.isascii():
+        return len(text)
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
@@ -444,6 +487,14 @@ class _Draft:
     measure: float = 0.0
     """Usual width of its lines."""
     signature: bool = False
+    breaks: list[tuple[int, int | None]] = field(default_factory=list)
+
+    def add(self, joined: str, text: str, line: Line) -> None:
+        """Goes on with `text` of a line; `joined` is the whole with it."""
+        page = self.breaks[-1][1] if self.breaks else self.line.number
+        if line.number != page:
+            self.breaks.append((len(joined) - len(text), line.number))
+        self.text = joined
 
 
 def _joiner(texts: Sequence[str]) -> Callable[[str, str], str]:
@@ -476,6 +527,13 @@ def _drafts(page: _Page) -> list[_Draft]:
     while index < len(page.kept):
         position, line = page.kept[index], page.line(index)
         whole = re.sub(r"\s+", " ", line.text)
+        if line.kind == "row":
+            drafts.append(_Draft("row", whole, line))
+            index += 1
+            continue
+        if line.kind == "note":
+            index = _note(page, index, drafts)
+            continue
         heading = None if position in page.contents else _heading(page, index, drafts)
         if position in page.contents:
             drafts.append(_Draft("contents", re.sub(r"(?:[.．…·]\s?){4,}", " … ", whole).strip(), line))
@@ -509,6 +567,19 @@ def _drafts(page: _Page) -> list[_Draft]:
     return drafts
 
 
+def _note(page: _Page, index: int, drafts: list[_Draft]) -> int:
+    """Read one footnote and return the index behind it; it is set apart, so that the paragraph above it can go on on the next page."""
+    draft = _Draft("prose", page.text(index), page.line(index), boxed=True)
+    drafts.append(draft)
+    at = index + 1
+    while at < len(page.kept) and page.line(at).kind == "note" and page.line(at).page == draft.line.page:
+        if _NOTE_MARK.match(page.text(at)):
+            break
+        draft.text = page.join(draft.text, page.text(at))
+        at += 1
+    return at
+
+
 def _abbreviation(page: _Page, index: int, drafts: list[_Draft]) -> None:
     """Add a line to a list of abbreviations: a new row where a term begins and the row before is whole, else more of that row."""
     text, whole = page.text(index), re.sub(r"\s+", " ", page.line(index).text)
@@ -532,7 +603,7 @@ def _paragraph(page: _Page, index: int, text: str, drafts: list[_Draft]) -> int:
     if held is not None and boxed and not _same_shape(page, index, held.measure):
         held = None
     if held is not None:
-        held.text = page.join(held.text, text)
+        held.add(page.join(held.text, text), text, page.line(index))
         draft = held
     else:
         is_item = bool(bullet) or bool(numbered)
@@ -542,7 +613,7 @@ def _paragraph(page: _Page, index: int, text: str, drafts: list[_Draft]) -> int:
     at = index
     while at + 1 < len(page.kept) and not _paragraph_ends(page, index, at, draft):
         at += 1
-        draft.text = page.join(draft.text, page.text(at))
+        draft.add(page.join(draft.text, page.text(at)), page.text(at), page.line(at))
     if at + 1 >= len(page.kept):
         draft.is_open = False
     return at + 1
@@ -561,6 +632,10 @@ def _open_paragraph(drafts: list[_Draft]) -> _Draft | None:
 def _paragraph_ends(page: _Page, first: int, at: int, draft: _Draft) -> bool:
     """Whether the paragraph that began at `first` ends with line `at`; notes in the draft whether it stops inside a sentence."""
     text, wide, local = page.text(at), page.widths[page.kept[at]], page.measure(at)
+    if page.line(at + 1).kind:
+        ends = bool(_SENTENCE_END.search(text))
+        draft.is_open = not ends and not text.endswith(("：", ":"))
+        return True
     below, line_below, text_below, wide_below = page.kept[at + 1], page.line(at + 1), page.text(at + 1), page.widths[page.kept[at + 1]]
     own = [page.widths[p] for p in page.kept[first + 1 : at + 1]]
     ends = bool(_SENTENCE_END.search(text))
@@ -633,6 +708,8 @@ def _drop_capital(page: _Page, index: int) -> bool:
 def _heading_shape(page: _Page, index: int, after_sentence: bool) -> bool:
     """Whether the line at `index` opens a numbered heading, judged by its shape and by the contents alone."""
     text = page.text(index)
+    if page.line(index).depth:
+        return True
     dotted = _DOTTED.match(text)
     if dotted and _is_dotted_heading(page, text, dotted, after_sentence):
         return True
@@ -661,6 +738,8 @@ def _heading(page: _Page, index: int, drafts: list[_Draft]) -> tuple[_Draft, int
     """The heading that starts at `index` and how many lines it takes, or None."""
     line, text = page.line(index), page.text(index)
     after_sentence = not drafts or not drafts[-1].is_open
+    if line.depth:
+        return _Draft("heading", text, line, depth=line.depth), 1
 
     def at_foot(used: int) -> bool:
         return index + used >= len(page.kept) or page.line(index + used).page != line.page
@@ -788,6 +867,8 @@ def _figure_lines(page: _Page) -> set[int]:
 def _is_narrow(page: _Page, index: int, usual: float) -> bool:
     """Whether a line looks like a label of a chart: short and unpunctuated, or labels side by side, or every glyph printed twice."""
     position, text, raw = page.kept[index], page.text(index), page.line(index).text
+    if page.line(index).kind or page.line(index).depth:
+        return False
     if position in page.contents or text in page.titles or text in page.plain or _known_label(text) or page.line(index).rank > 0:
         return False
     if _DOTTED.match(text) or _COUNTED.match(text) or _APPENDIX.match(text) or _in_prose_box(page, index):
@@ -801,6 +882,8 @@ def _stops_figure(page: _Page, first: int, index: int, narrow: bool) -> bool:
     """Whether a run of chart labels that began at `first` cannot reach over the line at `index`."""
     position, text = page.kept[index], page.text(index)
     if position in page.contents or text in page.titles or page.lines[position].page != page.line(first).page:
+        return True
+    if page.lines[position].kind or page.lines[position].depth:
         return True
     if _DOTTED.match(text) or _COUNTED.match(text) or _APPENDIX.match(text) or page.lines[position].rank > 0:
         return True
@@ -950,5 +1033,7 @@ def _sections(drafts: list[_Draft]) -> list[Piece]:
         section = () if draft.kind == "contents" else tuple(name for _, name in path)
         text = draft.text.strip()
         if text:
-            pieces.append(Piece(draft.kind, text, draft.line.number, section, draft.speaker))
+            cut = len(draft.text) - len(draft.text.lstrip())
+            breaks = tuple((at - cut, number) for at, number in draft.breaks)
+            pieces.append(Piece(draft.kind, text, draft.line.number, section, draft.speaker, breaks))
     return pieces

@@ -220,7 +220,7 @@ class SentenceRanker:
                         document.text[start:end],
                         block.kind,
                         position,
-                        block.page,
+                        document.page_at(start),
                         block.section,
                         block.speaker,
                     )

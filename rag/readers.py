@@ -1,7 +1,7 @@
-"""A file -> a Document: text, Markdown and PDF, one function a suffix. Everything in a file is untrusted; what cannot be read says why.
+"""A file -> a Document, one function a suffix: text and Markdown here, PDF, Office, HTML and EPUB in modules of their own.
 
-What it gave up: Markdown is read line by line for headings, lists and tables, not as a full grammar; PDF tables and columns stand in the
-order in which the page gives them.
+Everything in a file is untrusted; what cannot be read says why. What it gave up: Markdown is read line by line for headings, lists and
+tables, not as a full grammar.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import threading
+import stat
+import tomllib
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
-from statistics import median
 
+from rag.archive import check_archive, is_member, members, read_member
 from rag.clean import (
     HAN,
     Line,
@@ -25,6 +27,7 @@ from rag.clean import (
     join_lines,
     lines_of_extracted_text,
     looks_extracted,
+    looks_garbled,
     pieces_from_lines,
     undo_spacing,
     width,
@@ -33,72 +36,128 @@ from rag.errors import UnreadableFile, UsageError
 from rag.types import Block, Document
 
 MAX_BYTES = 50_000_000
-MAX_PAGES = 3_000
-_MAX_CHARACTERS = 100_000  # on one page
-SUFFIXES = (".txt", ".text", ".md", ".markdown", ".pdf")
+SOURCES = "sources.toml"
+"""Beside reports: what is known of them, over what they say of themselves."""
 _ID_LENGTH = 80
-_PDF_LOCK = threading.Lock()  # PDFium must never run in two threads at once
 _YEAR = re.compile(r"(?<!\d)(20[0-4]\d|19[5-9]\d)(?!\d)")
-_NO_TITLE = re.compile(r"摘\s?要|目\s?录|abstract|(?:table of )?contents|united states", re.I)
 _EDITION = re.compile(r"(?<!\d)(20[0-4]\d|19[5-9]\d)\s*(?:年度?|版|年版|edition)", re.I)
-
-
-def read_document(path: Path) -> Document:
-    """The document in a file, by its suffix.
-
-    Raises UnreadableFile with the reason: another suffix, empty, too big, binary, a broken or locked PDF, page images only.
-    """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UnreadableFile(path, f"cannot read {suffix or 'files without a suffix'} yet (txt, md and pdf can be read)")
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise UnreadableFile(path, f"{size / 1e6:.0f} MB, over the limit of {MAX_BYTES / 1e6:.0f} MB; split it and index the parts")
-        data = path.read_bytes()
-    except OSError as error:
-        raise UnreadableFile(path, f"cannot be opened ({error.strerror or error}); check that it exists and may be read") from error
-    if not data.strip(b"\0 \t\r\n\f\v"):
-        raise UnreadableFile(path, f"empty ({len(data)} bytes)")
-    content = _READERS[suffix](path, data)
-    content = replace(content, pieces=[piece for piece in content.pieces if piece.text.strip()])
-    if not content.pieces:
-        raise UnreadableFile(path, "no text in it")
-    return _document(path, data, content)
-
-
-def find_files(paths: Sequence[Path]) -> list[Path]:
-    """The files that these files and folders hold, folders searched all the way down in sorted order, each file once.
-
-    Inside folders hidden names, README.md, links that lead out of the folder and anything that is not a plain file are left out; files
-    with an unknown suffix stay, so that they are reported. Raises UsageError for a path that is not there.
-    """
-    found: dict[Path, None] = {}
-    for path in map(Path, paths):
-        if not path.exists():
-            raise UsageError(f"{path} is not there: name a file or a folder that holds txt, md or pdf files")
-        if path.is_dir():
-            for file in sorted(_files_below(path, path.resolve())):
-                found.setdefault(file)
-        elif path.is_file():
-            found.setdefault(path)
-        else:
-            raise UsageError(f"{path} is neither a file nor a folder: name a txt, md or pdf file")
-    return list(found)
+_FISCAL = re.compile(r"(?:fiscal )?(?:year|quarter|period|quarterly period) ended:?\s+[A-Z][a-z]+\s+\d{1,2},\s+(20[0-4]\d|19[5-9]\d)", re.I)
+_FIELDS = ("id", "title", "publisher", "year", "language")
 
 
 @dataclass(frozen=True, slots=True)
-class _Content:
+class Content:
     """What a reader found in a file."""
 
     pieces: list[Piece]
     title: str = ""
-    matter: dict[str, str] = field(default_factory=dict)
+    matter: Mapping[str, str] = field(default_factory=dict)
+    """What the file says of itself: id, title, publisher, year or date, language."""
     opening: str = ""
-    """Text of the cover or first page, where title and year stand."""
+    """Text of the cover and first pages, where title, publisher and year stand."""
+    ending: str = ""
     page_count: int = 0
     notes: tuple[str, ...] = ()
+    labels: tuple[tuple[int, str], ...] = ()
+    author: str = ""
+
+
+def read_document(
+    path: Path,
+    *,
+    known: Mapping[str, str] | None = None,
+    watch: Callable[[int], None] = lambda page: None,
+    by_hand: Collection[int] = (),
+    lost: Collection[int] = (),
+) -> Document:
+    """The document in a file, by its suffix. `known` overrides what the file says of itself; the rest is for PDF (`rag.pdf.read_pdf`).
+
+    Call it through `rag.sandbox` for files of strangers. Raises UnreadableFile with the reason: another suffix, empty, too big, binary, a
+    broken or locked file, page images only.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES and suffix != ".zip":
+        raise UnreadableFile(path, f"cannot read {suffix or 'files without a suffix'} ({', '.join(SUFFIXES)} and .zip can be read)")
+    data = read_bytes(path)
+    if not data.strip(b"\0 \t\r\n\f\v"):
+        raise UnreadableFile(path, f"empty ({len(data)} bytes)")
+    _check_kind(path, suffix, data)
+    if suffix == ".zip":
+        check_archive(path, data)
+        raise UnreadableFile(path, "no file in it that can be read")
+    content = _READERS[suffix](path, data) if suffix != ".pdf" else _read_pdf(path, data, watch, by_hand, lost)
+    content = replace(content, pieces=[piece for piece in content.pieces if piece.text.strip()])
+    if not content.pieces:
+        raise UnreadableFile(path, "no text in it")
+    return _document(path, data, content, known or {})
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a file or a member of a ZIP archive holds. Raises UnreadableFile; never waits for a pipe or a device."""
+    if is_member(path):
+        return read_member(path)
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb") as file:
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode):
+                raise UnreadableFile(path, "not a plain file")
+            if status.st_size > MAX_BYTES:
+                size, limit = status.st_size / 1e6, MAX_BYTES / 1e6
+                raise UnreadableFile(path, f"{size:.0f} MB, over the limit of {limit:.0f} MB; split it and index the parts")
+            return file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise UnreadableFile(
+            path, f"cannot be opened ({getattr(error, 'strerror', None) or error}); check that it exists and may be read"
+        ) from error
+
+
+def digest_of(path: Path) -> str:
+    """sha256 of a file, or of a member of a ZIP archive; empty when it cannot be read."""
+    try:
+        if is_member(path):
+            return hashlib.sha256(read_member(path)).hexdigest()
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(handle, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() if stat.S_ISREG(os.fstat(handle).st_mode) else ""
+    except (OSError, ValueError, UnreadableFile):
+        return ""
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """The files that these files, folders and ZIP archives hold, folders searched all the way down in sorted order, each file once.
+
+    A member of an archive is named `archive.zip/folder/name.md`. Inside folders hidden names, README.md, sources.toml, links that lead out
+    of the folder and anything that is not a plain file are left out; files with an unknown suffix stay, so that they are reported.
+    Raises UsageError for a path that is not there.
+    """
+    found: dict[Path, None] = {}
+    for path in map(Path, paths):
+        if is_member(path):
+            found.setdefault(path)
+        elif not path.exists():
+            raise UsageError(f"{path} is not there: name a file or a folder that holds reports ({', '.join(SUFFIXES)} or .zip)")
+        elif path.is_dir():
+            for file in sorted(_files_below(path, path.resolve())):
+                for inner in _with_members(file):
+                    found.setdefault(inner)
+        elif path.is_file():
+            for inner in _with_members(path):
+                found.setdefault(inner)
+        else:
+            raise UsageError(f"{path} is neither a file nor a folder: name a report ({', '.join(SUFFIXES)} or .zip)")
+    return list(found)
+
+
+def _with_members(file: Path) -> list[Path]:
+    """The file, or the members of a ZIP archive; an archive that cannot be opened or holds nothing stays, so that it is reported."""
+    if file.suffix.lower() != ".zip":
+        return [file]
+    try:
+        return [inner for inner in members(file) if not _is_left_out(inner.name)] or [file]
+    except UnreadableFile:
+        return [file]
 
 
 def _files_below(folder: Path, root: Path) -> list[Path]:
@@ -107,7 +166,7 @@ def _files_below(folder: Path, root: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             file = Path(parent, name)
-            if name.startswith(".") or name.lower() == "readme.md" or not file.is_file():
+            if _is_left_out(name) or not file.is_file():
                 continue
             if file.is_symlink() and not file.resolve().is_relative_to(root):
                 continue
@@ -115,33 +174,159 @@ def _files_below(folder: Path, root: Path) -> list[Path]:
     return files
 
 
-def _document(path: Path, data: bytes, content: _Content) -> Document:
+def _is_left_out(name: str) -> bool:
+    return name.startswith((".", "~$")) or name.lower() in ("readme.md", SOURCES)
+
+
+def _check_kind(path: Path, suffix: str, data: bytes) -> None:
+    """Raises UnreadableFile when the first bytes say that a file is of another kind than its suffix says."""
+    packed = (".docx", ".pptx", ".epub", ".zip")
+    if data.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        raise UnreadableFile(path, "an old or password-protected Office file; save it as .docx or .pptx without a password")
+    is_pdf, is_zip = b"%PDF-" in data[:1024] and not data.startswith(b"PK"), data.startswith((b"PK\3\4", b"PK\5\6"))
+    if suffix == ".pdf" and not is_pdf:
+        raise UnreadableFile(
+            path, "not a PDF" + (" (it is a ZIP or Office file)" if is_zip else " by its content") + "; give it its own suffix"
+        )
+    if suffix in packed and not is_zip:
+        raise UnreadableFile(
+            path, f"not a {suffix[1:].upper()} file" + (" (it is a PDF)" if is_pdf else " by its content") + "; give it its own suffix"
+        )
+    if suffix not in packed and suffix != ".pdf" and (is_zip or data.startswith(b"%PDF-")):
+        raise UnreadableFile(path, f"not text (it is a {'PDF' if is_pdf else 'ZIP or Office file'}); give it its own suffix")
+
+
+# ------------------------------------------------------------------------------------------------------------------------- metadata
+
+
+class Sources:
+    """What the sources.toml files of the indexed folders say of the reports beside and below them.
+
+        ["annual/river-2024.pdf"]
+        title = "The State of the River"
+        publisher = "River Watch"
+        year = 2024
+
+        ["press/*.html"]
+        publisher = "Harbour Office"
+
+    A name is a path from the folder of sources.toml, or a pattern; an exact name wins over patterns, a nearer file over one further up.
+    """
+
+    def __init__(self, roots: Iterable[Path]):
+        self._roots = [root if root.is_dir() else root.parent for root in map(Path, roots)]
+        self._tables: dict[Path, dict[str, dict[str, str]]] = {}
+
+    def known(self, path: Path) -> dict[str, str]:
+        """What is said of this file, as text. Raises UsageError for a sources.toml that cannot be used."""
+        values: dict[str, str] = {}
+        for folder in reversed(
+            [folder for folder in path.parents if any(folder == root or folder.is_relative_to(root) for root in self._roots)]
+        ):
+            table = self._table(folder)
+            name = path.relative_to(folder).as_posix()
+            for pattern, entry in table.items():
+                if pattern != name and fnmatchcase(name, pattern):
+                    values |= entry
+            values |= table.get(name, {})
+        return values
+
+    def _table(self, folder: Path) -> dict[str, dict[str, str]]:
+        if folder not in self._tables:
+            self._tables[folder] = _read_sources(folder / SOURCES)
+        return self._tables[folder]
+
+
+def _read_sources(file: Path) -> dict[str, dict[str, str]]:
+    try:
+        if not file.is_file():
+            return {}
+        if file.stat().st_size > 1_000_000:
+            raise UsageError(f"{file} is over 1 MB: name reports by patterns")
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{file} cannot be read as TOML: {error}") from error
+    for name, entry in values.items():
+        if not isinstance(entry, dict):
+            raise UsageError(f'{file}: {name!r} must be a table, such as ["report.pdf"]')
+        for key, value in entry.items():
+            if key not in _FIELDS or not isinstance(value, (int, str)) or isinstance(value, bool):
+                raise UsageError(f"{file}: {key} = {value!r} of {name!r} cannot be used; the fields are {', '.join(_FIELDS)}")
+    return {name: {key: str(value) for key, value in entry.items()} for name, entry in values.items()}
+
+
+def _document(path: Path, data: bytes, content: Content, known: Mapping[str, str]) -> Document:
     """Put the pieces together: block texts joined by a newline, every offset exact."""
-    blocks, texts, at = [], [], 0
+    blocks, texts, pages, at = [], [], [], 0
     for piece in content.pieces:
         text = piece.text.strip()
         blocks.append(Block(at, at + len(text), piece.kind, piece.page, piece.section, piece.speaker))
+        cut = len(piece.text) - len(piece.text.lstrip())
+        for offset, page in ((0, piece.page), *((offset - cut, page) for offset, page in piece.breaks)):
+            if (pages[-1][1] if pages else None) != page:
+                pages.append((at + max(offset, 0), page))
         texts.append(text)
         at += len(text) + 1
     text = "\n".join(texts)
-    matter = content.matter
+    matter = {**content.matter, **known}
     stem = unicodedata.normalize("NFC", path.stem)
+    filing = re.search(r"(?m)^(.{3,80})\n\W*(?:\(?Exact name of registrant)", content.opening, re.I)
+    form = re.search(r"\bform\s+(10-?[KQ]|8-?K|20-?F)\b", content.opening, re.I) if filing else None
     title = matter.get("title") or content.title or _first_heading(content.pieces) or stem
+    if form and not matter.get("title"):
+        title = f"{filing[1].strip()} Form {form[1].upper()}"
     year = matter.get("year") or matter.get("date", "")
     found = _YEAR.search(year) if year else None
+    number = int(found[1]) if found else _year(stem, title, content.opening)
+    if form and number and not matter.get("title"):
+        title = f"{title} {number}"
+    publisher = matter.get("publisher") or (filing[1].strip() if filing else "") or publisher_in(f"{content.opening}\n{content.ending}")
     return Document(
         id=slug(matter.get("id") or stem),
-        title=drop_control(title).strip()[:200] or stem,
+        title=" ".join(drop_control(title).split())[:200] or stem,
         text=text,
         blocks=tuple(blocks),
         sha256=hashlib.sha256(data).hexdigest(),
         source=path.name,
-        publisher=matter.get("publisher", ""),
-        year=int(found[1]) if found else _year(stem, title, content.opening),
+        publisher=" ".join(drop_control(publisher).split())[:120],
+        year=number,
         language=_language_code(matter.get("language", "")) or language_of(text),
         page_count=content.page_count,
         notes=content.notes,
+        pages=tuple(pages),
+        labels=content.labels,
     )
+
+
+_PUBLISHERS = (
+    re.compile(r"(?m)^\W*(?:编制|发布|出版|编写|主办|主编|编著|指导)(?:单位|机构|方|者)\s*[：:]\s*([^\n，,；;。]{2,40})"),
+    re.compile(r"(?m)^\W*(?:Published|Issued|Prepared) by:?\s+([^\n.;]{2,60})", re.I),
+    re.compile(
+        r"(?:Copyright\s*(?:©|\(c\))?|©|版权所有\s*(?:©|\(c\))?)\s*(?:(?:19|20)\d\d(?:\s*[-–]\s*(?:19|20)\d\d)?)?\s*(?:by\s+)?([^\n©，。;；]{2,60})",
+        re.I,
+    ),
+    re.compile(r"(?m)^\W*([^\n]{2,40}?)\s*版权所有"),
+)
+
+
+def publisher_in(text: str) -> str:
+    """Who published a report, where its first or last page says so in so many words; else empty.
+
+    >>> publisher_in("The State of the River\\nPublished by River Watch\\n2024"), publisher_in("© 2024 Harbour Office. All rights reserved")
+    ('River Watch', 'Harbour Office')
+    """
+    for pattern in _PUBLISHERS:
+        for match in pattern.finditer(text):
+            name = re.split(
+                r"\s*(?:\.\s*(?:All|保留)|All rights|保留|版权|Inc\.?(?= All)|\.$)", match[1].strip(" .,，：:()（）"), flags=re.I
+            )[0].strip(" ,.，")
+            if (
+                2 <= len(name) <= 60
+                and re.search(rf"[{HAN}A-Za-z]{{2}}", name)
+                and not re.match(r"(?:and|or|the|of|in|notice|is|are|protected|laws?|归|©)\b", name, re.I)
+            ):
+                return name
+    return ""
 
 
 def slug(name: str) -> str:
@@ -177,7 +362,10 @@ def _year(stem: str, title: str, opening: str) -> int | None:
     if edition and len(set(edition)) == 1:
         return int(edition[0])
     years = {int(year) for year in _YEAR.findall(f"{stem} {title}")}
-    return years.pop() if len(years) == 1 and not re.search(r"20[3-4]\d", f"{stem} {title}") else None
+    if len(years) == 1 and not re.search(r"20[3-4]\d", f"{stem} {title}"):
+        return years.pop()
+    fiscal = _FISCAL.search(opening)
+    return int(fiscal[1]) if fiscal and not years else None
 
 
 def _first_heading(pieces: Sequence[Piece]) -> str:
@@ -188,47 +376,93 @@ def _first_heading(pieces: Sequence[Piece]) -> str:
 
 
 def decode(data: bytes, path: Path | str = "text") -> str:
-    """Bytes as text: byte-order mark, strict UTF-8, charset-normalizer on the first 256 kB, gb18030. Raises UnreadableFile for binary."""
-    for mark, encoding in ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32")):
-        if data.startswith(mark):
-            return _clean_newlines(data.decode(encoding, "replace"))
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return _clean_newlines(data.decode("utf-16", "replace"))
-    sample = data[:65_536]
+    """Bytes as text: byte-order mark, strict UTF-8, UTF-16 without a mark, older Chinese encodings, charset-normalizer.
+
+    Raises UnreadableFile for what is no text, and for text that no encoding makes readable.
+    """
     text = None
-    if sum(byte < 32 and byte not in b"\t\n\r\f\v\x1a\x1b" for byte in sample) <= 0.02 * len(sample):
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            text = data.decode(encoding, "replace")
+            if _is_noise(text) or _plausible(text) < 0.05:
+                raise UnreadableFile(path, f"not text (it begins like {encoding}, but what follows is binary); give it its own suffix")
+            return _clean_newlines(text)
+    sample = data[:65_536]
+    if sum(sample.count(byte) for byte in _BINARY) <= 0.02 * len(sample):
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
             text = _decode_legacy(data)
-    if text is None or _is_noise(text[:65_536]):
-        raise UnreadableFile(path, "not text (binary content); give the file its own suffix")
+    elif sample.count(0):
+        text = _decode_wide(data)
+    if text is None or _is_noise(text) or looks_garbled(text):
+        raise UnreadableFile(
+            path, "not text, or in an encoding that is not known (binary content); give it its own suffix or save it as UTF-8"
+        )
     return _clean_newlines(text)
 
 
+_MARKS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_BINARY = tuple(byte for byte in range(32) if byte not in b"\t\n\r\f\v\x1a\x1b")
+_USUAL = re.compile(r"[，。、；：！？“”的一是在不了有和人这中大为与及用這為與個们們会會上到时時,.\sA-Za-z0-9]")
+
+
+def _plausible(text: str) -> float:
+    """Share of characters that every Chinese or English text has many of."""
+    sample = text[:20_000]
+    return len(_USUAL.findall(sample)) / len(sample) if sample else 0.0
+
+
 def _is_noise(text: str) -> bool:
-    """Whether more than a twentieth of a text are characters that no text holds."""
-    odd = sum(unicodedata.category(character) in ("Cc", "Cn", "Co") and character not in "\t\n\r\f\v" for character in text)
-    return odd > 0.05 * len(text)
+    """Whether more than a twentieth of the beginning or the end of a text are characters that no text holds."""
+    for part in (text[:65_536], text[-65_536:]):
+        odd = sum(unicodedata.category(c) in ("Cc", "Cn", "Co", "Cs") and c not in "\t\n\r\f\v" or c == "\ufffd" for c in part)
+        if odd > 0.05 * len(part):
+            return True
+    return False
+
+
+def _decode_wide(data: bytes) -> str | None:
+    """UTF-16 without a mark, where one byte order gives text."""
+    for encoding in ("utf-16-le", "utf-16-be"):
+        try:
+            text = data[: len(data) // 2 * 2].decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if _plausible(text) > 0.15 and not _is_noise(text):
+            return text
+    return None
 
 
 def _decode_legacy(data: bytes) -> str | None:
-    """Text in an older encoding. GB 18030 first where it gives Chinese, since short samples mislead the detector."""
+    """Text in an older encoding: the Chinese one that reads best, since short samples mislead the detector, which is asked next."""
+    found: list[tuple[float, str]] = []
+    for encoding in ("gb18030", "big5", "utf-16-le", "utf-16-be"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if not _is_noise(text):
+            usual = _plausible(re.sub(r"[\x00-\x7f]", "", text)) if encoding in ("gb18030", "big5") else _plausible(text)
+            found.append((usual, text))
+    best = max(found, key=lambda pair: pair[0], default=(0.0, ""))
+    if best[0] > 0.08:
+        return best[1]
     from charset_normalizer import from_bytes
 
-    try:
-        chinese = data.decode("gb18030")
-    except UnicodeDecodeError:
-        chinese = None
-    if chinese is not None and len(re.findall(r"[，。、；：！？的一是在不了有和人这中大]", chinese)) >= 0.02 * len(chinese):
-        return chinese
-    best = from_bytes(data[:262_144]).best()
-    if best is not None:
+    guess = from_bytes(data[:262_144]).best()
+    if guess is not None:
         try:
-            return data.decode(best.encoding)
+            return data.decode(guess.encoding)
         except (UnicodeDecodeError, LookupError):
             pass
-    return chinese
+    return next((text for _, text in found), None)
 
 
 def _clean_newlines(text: str) -> str:
@@ -237,12 +471,12 @@ def _clean_newlines(text: str) -> str:
     return drop_control(re.sub(r"\n?\f\n*(?=\S)", "\n\n ", text))
 
 
-def _read_text(path: Path, data: bytes) -> _Content:
+def _read_text(path: Path, data: bytes) -> Content:
     matter, text = front_matter(decode(data, path))
     if looks_extracted(text):
         lines = lines_of_extracted_text(text)
         pieces = pieces_from_lines(lines)
-        return _Content(
+        return Content(
             pieces,
             _extracted_title(lines, text) or path.stem,
             matter,
@@ -252,7 +486,7 @@ def _read_text(path: Path, data: bytes) -> _Content:
     pieces = _plain_paragraphs(text)
     first = pieces[0].text if pieces else ""
     title = first if pieces and "\n" not in first and 2 < len(first) <= 60 and not re.search(r"[。.!?！？；;,，]$", first) else ""
-    return _Content(pieces, title, matter, "\n".join(text.split("\n")[:12]))
+    return Content(pieces, title, matter, "\n".join(text.split("\n")[:12]))
 
 
 def _plain_paragraphs(text: str) -> list[Piece]:
@@ -344,7 +578,7 @@ def plain_markup(text: str) -> str:
     return re.sub(r"\x00(\d+)\x00", lambda match: codes[int(match[1])], text).strip()
 
 
-def _read_markdown(path: Path, data: bytes) -> _Content:
+def _read_markdown(path: Path, data: bytes) -> Content:
     matter, text = front_matter(decode(data, path))
     title = ""
     pieces: list[Piece] = []
@@ -417,7 +651,7 @@ def _read_markdown(path: Path, data: bytes) -> _Content:
             paragraph.append(re.sub(r"^(?:>\s?)+", "", stripped))
         at += 1
     close()
-    return _Content(pieces, title, matter, "\n".join(lines[:12]))
+    return Content(pieces, title, matter, "\n".join(lines[:12]))
 
 
 def _table(lines: list[str], at: int, pieces: list[Piece], section: tuple[str, ...]) -> int:
@@ -427,208 +661,65 @@ def _table(lines: list[str], at: int, pieces: list[Piece], section: tuple[str, .
     pieces.append(Piece("row", " | ".join(filter(None, header)), None, section))
     at += 2
     while at < len(lines) and "|" in lines[at]:
-        cells = [cell for cell in _cells(lines[at]) if cell]
-        if cells:
-            pieces.append(Piece("abbreviation" if abbreviation else "row", " | ".join(cells), None, section))
+        text = " | ".join(filter(None, _cells(lines[at]))) if abbreviation else row_text(header, _cells(lines[at]))
+        if text:
+            pieces.append(Piece("abbreviation" if abbreviation else "row", text, None, section))
         at += 1
     return at
+
+
+def row_text(header: Sequence[str], cells: Sequence[str]) -> str:
+    """A row of a table in one line, each cell behind the first with the name of its column.
+
+    >>> row_text(["Crane", "Lifts", "Note"], ["North", "40", ""])
+    'North | Lifts: 40'
+    """
+    named = [
+        f"{header[at].rstrip(':：')}: {cell}" if at and at < len(header) and header[at] and header[at] != cell else cell
+        for at, cell in enumerate(cells)
+    ]
+    return " | ".join(text for text, cell in zip(named, cells, strict=True) if cell)
 
 
 def _cells(line: str) -> list[str]:
     return [plain_markup(cell.replace("\\|", "|")) for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
 
 
-# ------------------------------------------------------------------------------------------------------------------------------ pdf
+# ---------------------------------------------------------------------------------------------------------- formats of other modules
 
 
-def _read_pdf(path: Path, data: bytes) -> _Content:
-    import pypdfium2
+def _read_pdf(path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int]) -> Content:
+    from rag.pdf import read_pdf
 
-    with _PDF_LOCK:
-        try:
-            pdf = pypdfium2.PdfDocument(data)
-        except pypdfium2.PdfiumError as error:
-            locked = "password" in str(error).lower()
-            reason = "locked with a password; save an open copy" if locked else "not a readable PDF (damaged or incomplete); save it again"
-            raise UnreadableFile(path, reason) from error
-        try:
-            count = len(pdf)
-            if count > MAX_PAGES:
-                raise UnreadableFile(path, f"{count} pages, over the limit of {MAX_PAGES}; split it and index the parts")
-            title = _pdf_title(pdf)
-            pages, broken = [], []
-            for number in range(count):
-                try:
-                    pages.append(_page_lines(pdf, number))
-                except pypdfium2.PdfiumError:
-                    pages.append([])
-                    broken.append(number + 1)
-        finally:
-            pdf.close()
-    lines = [line for page in pages for line in page]
-    if not any(re.search(r"\w", line.text) for line in lines):
-        raise UnreadableFile(path, f"page images only, {count} page{'s' * (count != 1)}: run text recognition (OCR) on it first")
-    notes = tuple([f"pages that cannot be read: {', '.join(map(str, broken[:20]))}"] * bool(broken))
-    pieces = pieces_from_lines(lines)
-    opening = "\n".join(line.text for line in lines if line.page == lines[0].page)[:2000]
-    cover = [line for line in lines if line.page == lines[0].page and 4 <= len(line.text) <= 80 and not _NO_TITLE.match(line.text)]
-    largest = max(cover, key=lambda line: line.rank, default=None)
-    return _Content(pieces, title or (largest.text if largest and largest.rank > 0 else path.stem), {}, opening, count, notes)
+    return read_pdf(path, data, watch, by_hand, lost)
 
 
-def _pdf_title(pdf) -> str:
-    """The title in the file's properties when it reads like one: not a file name, a program's name or mangled characters."""
-    title = drop_control(pdf.get_metadata_dict().get("Title", "")).strip()
-    generic = re.match(r"(?:Microsoft|untitled|无标题|幻灯片|slides?\b|document\d*$|powerpoint)", title, re.I)
-    sensible = not generic and 4 <= len(title) <= 150 and not re.search(r"\.(?:docx?|pptx?|xlsx?|indd|pdf|qxd)\b|�", title, re.I)
-    return title if sensible and not re.fullmatch(r"[\W\d_]+", title) else ""
+def _read_office(path: Path, data: bytes) -> Content:
+    from rag import office
+
+    check_archive(path, data)
+    return {".docx": office.read_docx, ".pptx": office.read_pptx}[path.suffix.lower()](path, data)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Text on one baseline of a page, in points from the lower left corner."""
+def _read_web(path: Path, data: bytes) -> Content:
+    from rag import markup
 
-    text: str
-    left: float
-    right: float
-    bottom: float
-    top: float
+    if path.suffix.lower() == ".epub":
+        check_archive(path, data)
+        return markup.read_epub(path, data)
+    return markup.read_html(path, data)
 
 
-def _page_lines(pdf, number: int) -> list[Line]:
-    """The lines of one page from top to bottom, two columns one after the other where a gutter parts the page."""
-    page = pdf[number]
-    try:
-        textpage = page.get_textpage()
-        try:
-            return _lines_of_runs(_runs(textpage), page.get_width(), number)
-        finally:
-            textpage.close()
-    finally:
-        page.close()
-
-
-def _runs(textpage) -> list[_Run]:
-    """Stretches of characters that stand side by side, in the order in which the page draws them."""
-    from pypdfium2 import raw
-
-    runs: list[_Run] = []
-    text, left, right, bottom, top = "", 0.0, 0.0, 0.0, 0.0
-    box = raw.FS_RECTF()
-    for at in range(min(textpage.count_chars(), _MAX_CHARACTERS)):
-        code = raw.FPDFText_GetUnicode(textpage, at)
-        character = (
-            "-" if code == 2 else chr(code) if 0 < code < 0x110000 and not 0xD800 <= code < 0xE000 else ""
-        )  # 2 marks a hyphen at a line's end
-        if character in "\r\n" or not character:
-            continue
-        if character.isspace():
-            text += " " if text else ""
-            continue
-        if not raw.FPDFText_GetLooseCharBox(textpage, at, box):
-            continue
-        size = max(box.top - box.bottom, 1.0)
-        beside = -0.5 * size < box.left - right < 0.9 * size and abs(box.bottom - bottom) < 0.5 * size
-        if text and not beside:
-            runs.append(_Run(text.strip(), left, right, bottom, top))
-            text = ""
-        if not text:
-            left, right, bottom, top = box.left, box.right, box.bottom, box.top
-        elif box.left - right > 0.2 * size and not text.endswith(" "):
-            text += " "
-        text, right = text + character, max(right, box.right)
-    if text:
-        runs.append(_Run(text.strip(), left, right, bottom, top))
-    return [replace(run, text=clean) for run in runs if (clean := drop_control(run.text).strip())]
-
-
-def _lines_of_runs(runs: Sequence[_Run], page_width: float, number: int) -> list[Line]:
-    heights = [run.top - run.bottom for run in runs for _ in run.text]
-    body = median(heights) if heights else 10.0
-    segments = [segment for row in _baselines(runs) for segment in _joined(row, body)]
-    lines: list[Line] = []
-    before: tuple[_Run, float] | None = None
-    for row in (row for column in _columns(segments, page_width) for row in _baselines(column)):
-        text = re.sub(r"\s+", " ", " ".join(run.text for run in row)).strip()
-        longest = max(row, key=lambda run: len(run.text))
-        tall = longest.top - longest.bottom
-        tight = paragraph = False
-        if before is not None:
-            gap = before[0].bottom - longest.top
-            paragraph = gap > 0.9 * body or gap < -2 * body or row[0].left > before[1] + 1.2 * body
-            tight = not paragraph and abs(tall - (before[0].top - before[0].bottom)) < 0.2 * body
-        rank = 2 if tall > 1.6 * body else 1 if tall > 1.25 * body else 0
-        lines.append(Line(text, tight and rank > 0, number, number + 1, paragraph, rank))
-        before = longest, row[0].left
-    large = sum(len(line.text) for line in lines if line.rank > 0)
-    if large > 0.3 * sum(len(line.text) for line in lines) and len(lines) > 12:
-        return [replace(line, rank=0, tight=False) for line in lines]  # mixed fonts, so height says nothing
-    return lines
-
-
-def _baselines(runs: Sequence[_Run]) -> list[list[_Run]]:
-    """Runs gathered to rows that share most of their height, rows from top to bottom, runs from left to right."""
-    rows: list[list[_Run]] = []
-    for run in sorted(runs, key=lambda run: (-run.top, run.left)):
-        for row in reversed(rows[-4:]):
-            shared = min(run.top, row[0].top) - max(run.bottom, row[0].bottom)
-            if shared > 0.4 * min(run.top - run.bottom, row[0].top - row[0].bottom):
-                row.append(run)
-                break
-        else:
-            rows.append([run])
-    return [sorted(row, key=lambda run: run.left) for row in rows]
-
-
-def _joined(row: Sequence[_Run], body: float) -> list[_Run]:
-    """Runs of one row put together where no more than a wide blank parts them; `body` is the usual height of a character."""
-    segments: list[_Run] = []
-    for run in row:
-        last = segments[-1] if segments else None
-        if last is None or run.left - last.right > 1.2 * body:
-            segments.append(run)
-            continue
-        text = last.text + (" " if run.left - last.right > 0.2 * body else "") + run.text
-        segments[-1] = _Run(text, last.left, max(last.right, run.right), min(last.bottom, run.bottom), max(last.top, run.top))
-    return segments
-
-
-def _columns(runs: Sequence[_Run], page_width: float) -> list[list[_Run]]:
-    """The page in stretches to read one after the other: full-width rows, then the left and the right column between them.
-
-    A page has two columns when a gutter near its middle is crossed by few runs and both sides hold much text.
-    """
-    middle = page_width / 2
-    crossing = [run for run in runs if run.left < middle - 4 and run.right > middle + 4]
-    left = [run for run in runs if run.right <= middle + 4]
-    right = [run for run in runs if run.left >= middle - 4]
-
-    def characters(group: Sequence[_Run]) -> int:
-        return sum(len(run.text) for run in group)
-
-    sides = min(characters(left), characters(right))
-    wide = [run for group in (left, right) for run in group if run.right - run.left > 0.28 * page_width]
-    if sides < 200 or characters(crossing) > 0.35 * sides or characters(wide) < 0.5 * (characters(left) + characters(right)):
-        return [list(runs)]
-    stretches: list[list[_Run]] = []
-    bands = sorted(crossing, key=lambda run: -run.top)
-    ceiling = float("inf")
-    for band in [*bands, None]:
-        floor = band.top - 1 if band else float("-inf")
-        for side in (left, right):
-            part = [run for run in side if floor <= (run.top + run.bottom) / 2 < ceiling]
-            if part:
-                stretches.append(part)
-        if band:
-            stretches.append([band])
-            ceiling = band.bottom + 1
-    return stretches
-
-
-_READERS: dict[str, Callable[[Path, bytes], _Content]] = {
+_READERS: dict[str, Callable[[Path, bytes], Content]] = {
     ".txt": _read_text,
     ".text": _read_text,
     ".md": _read_markdown,
     ".markdown": _read_markdown,
-    ".pdf": _read_pdf,
+    ".docx": _read_office,
+    ".pptx": _read_office,
+    ".html": _read_web,
+    ".htm": _read_web,
+    ".xhtml": _read_web,
+    ".epub": _read_web,
 }
+SUFFIXES = (".pdf", *_READERS)

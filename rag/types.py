@@ -71,12 +71,15 @@ class Document:
     notes: tuple[str, ...] = ()
     """What the reader repaired or could not read, for people."""
     pages: tuple[tuple[int, int | None], ...] = ()
-    """(character, page) where the page changes, in order, also inside a block; empty where the format has no pages."""
+    """(character, page) where the page changes, in order, also inside a block; empty where blocks alone tell."""
     labels: tuple[tuple[int, str], ...] = ()
     """(page, what is printed on it) where that is known and differs from the count of the file's pages."""
 
     def page_at(self, offset: int) -> int | None:
         """The page on which a character stands; None where there is none."""
+        if not self.pages:
+            at = bisect_right(self.blocks, offset, key=lambda block: block.start)
+            return self.blocks[at - 1].page if at else None
         at = bisect_right(self.pages, offset, key=lambda entry: entry[0])
         return self.pages[at - 1][1] if at else None
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rag.errors import UnreadableFile
 from rag.lexical import terms
+from rag.sandbox import Reading, Sandbox, read_frame, reply_to, request_for, unpack
 from rag.types import FloatMatrix, Progress
 
 
@@ -33,6 +36,24 @@ class HashingEncoder:
                 progress(row + 1, len(texts))
         lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
         return matrix / np.where(lengths > 0, lengths, 1)
+
+
+class InlineSandbox(Sandbox):
+    """Reads in this process, over the same messages, where a test replaces a part of the readers or builds a hundred times."""
+
+    def read_one(self, path, *, cut=None, known=None) -> Reading:
+        try:
+            reply = read_frame(io.BytesIO(reply_to(request_for(path, cut, known))))
+            if "unreadable" in reply:
+                raise UnreadableFile(path, reply["unreadable"])
+            return unpack(reply)
+        except MemoryError as error:
+            raise UnreadableFile(path, "needs too much memory") from error
+
+
+@pytest.fixture
+def inline_sandbox(monkeypatch) -> None:
+    monkeypatch.setattr("rag.sandbox.Sandbox", InlineSandbox)
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from rag.index import build_index, check_index, is_stale, open_index, remove_doc
 from rag.lexical import terms
 from rag.types import Block, Chunk, Document, Store, content_id
 
+pytestmark = pytest.mark.usefixtures("inline_sandbox")
+
 QUESTIONS = ("潮汐电站的装机容量", "维护费用", "honey from city hives", "passengers an hour", "treated mites")
 
 
@@ -101,7 +103,7 @@ def test_blocks_pages_speakers_and_odd_text_survive(tmp_path, place, encoder, mo
     blocks = (Block(0, 10, "heading", 3, ("一", "1.1")), Block(11, len(text), "item", None, ("一",), "某人"))
     document = Document("odd", "odd", text, blocks, "0" * 64, "odd.txt", "出版", 1999, "zh", 7, ("a note",))
     (tmp_path / "odd.txt").write_text("x")
-    monkeypatch.setattr("rag.readers.read_document", lambda path: document)
+    monkeypatch.setattr("rag.readers.read_document", lambda path, **options: document)
     build_index([tmp_path / "odd.txt"], place, encoder)
     assert open_index(place).document("odd") == document
 
@@ -114,10 +116,11 @@ def test_a_chunk_without_a_word_has_no_vector_and_tops_nothing(corpus, place, en
     (corpus / "joiners.txt").write_text("x")
     blank = Document("joiners", "j", "\u200d" * 10 + "word", (), "1" * 64, "joiners.txt")
     read = rag.readers.read_document
-    monkeypatch.setattr("rag.readers.read_document", lambda path: blank if path.name == "joiners.txt" else read(path))
-    monkeypatch.setattr(rag.index, "chunk_document", cut)
+    monkeypatch.setattr("rag.readers.read_document", lambda path, **options: blank if path.name == "joiners.txt" else read(path))
+    monkeypatch.setattr("rag.chunk.chunk_document", cut)
     build_index([corpus], place, encoder)
-    snapshot, empty = open_index(place), content_id("joiners", "0")
+    snapshot = open_index(place)
+    empty = snapshot.chunks_of("joiners")[0].id
     assert snapshot.manifest.vectors == snapshot.count() - 1
     vector = encoder.encode(["word"])[0]
     assert empty not in dict(snapshot.dense(vector, 99)) and snapshot.cosines(vector, [empty]) == [0.0]
@@ -199,7 +202,7 @@ def test_a_bad_file_costs_nothing_else(corpus, built, encoder):
 
 @pytest.mark.parametrize("error", [RuntimeError("boom"), MemoryError(), RecursionError("deep"), UnreadableFile("x", "encrypted")])
 def test_a_reader_that_breaks_is_a_reason(corpus, place, encoder, monkeypatch, error):
-    def read(path):
+    def read(path, **options):
         if path.name == "bees.md":
             raise error
         return original(path)
@@ -212,7 +215,7 @@ def test_a_reader_that_breaks_is_a_reason(corpus, place, encoder, monkeypatch, e
 
 def test_text_that_is_not_unicode_is_a_reason(corpus, place, encoder, monkeypatch):
     original = rag.readers.read_document
-    spoil = lambda path: dataclasses.replace(original(path), **({"title": "\ud800"} if path.name == "bees.md" else {}))  # noqa: E731
+    spoil = lambda path, **options: dataclasses.replace(original(path), **({"title": "\ud800"} if path.name == "bees.md" else {}))  # noqa: E731
     monkeypatch.setattr("rag.readers.read_document", spoil)
     assert [reason for _, reason in build_index([corpus], place, encoder).failed] == ["holds characters that are not Unicode text"]
 

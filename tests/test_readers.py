@@ -87,8 +87,8 @@ def test_markdown_keeps_sections_items_and_rows(tmp_path):
         ("item", "second item goes on", ("Cranes",)),
         ("heading", "Speed", ("Cranes", "Speed")),
         ("row", "Crane | Lifts an hour | Note", ("Cranes", "Speed")),
-        ("row", "North | 40 | new", ("Cranes", "Speed")),
-        ("row", "South | 25 | old | slow", ("Cranes", "Speed")),
+        ("row", "North | Lifts an hour: 40 | Note: new", ("Cranes", "Speed")),
+        ("row", "South | Lifts an hour: 25 | Note: old | slow", ("Cranes", "Speed")),
         ("heading", "缩略语", ("缩略语",)),
         ("row", "Term | Meaning", ("缩略语",)),
         ("abbreviation", "TEU | twenty-foot unit", ("缩略语",)),
@@ -111,7 +111,8 @@ def test_block_texts_joined_by_newlines_are_the_text(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
-        ("a.docx", b"PK", "cannot read .docx yet"),
+        ("a.docx", b"PK", "not a DOCX file"),
+        ("a.xls", b"PK", "cannot read .xls (.pdf,"),
         ("a", b"text", "without a suffix"),
         ("a.txt", b"", "empty"),
         ("a.md", b" \n\t\n", "empty"),

@@ -1,0 +1,870 @@
+"""A PDF's pages -> lines in reading order: columns one after the other, tables row by row with their header, footnotes apart.
+
+Everything is judged by where characters stand (PDFium's boxes); pypdf reads what PDFium cannot. What it gave up: text drawn as an image,
+tables whose cells hold running text side by side, and right-to-left scripts.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import re
+import threading
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+
+from rag.clean import HAN, Line, drop_control, looks_garbled, page_number, pieces_from_lines
+from rag.errors import UnreadableFile
+from rag.readers import Content
+
+MAX_PAGES = 5_000
+MAX_CHARACTERS = 100_000
+"""On one page."""
+MAX_OUTLINE = 5_000
+
+_ONE_AT_A_TIME = threading.Lock()  # PDFium must never run in two threads at once
+_NUMBER = re.compile(
+    r"[($€£¥￥+\-–—−]*\s?[\d.,]*\d[\d.,]*\s?[)%％xX]*(?:\s?(?:bps|pts?|[万亿年月倍]|million|billion))?|[—–-]{1,3}|N/?[AM]\.?|NM"
+)
+_YEAR_CELL = re.compile(r"(?:FY)?\s?(?:19|20)\d\d[AEF年]?")
+_MARK = re.compile(r"[$€£¥￥]|US\$|RMB")
+_TAIL = re.compile(r"[)%％]+|pts?|bps|x")
+_LEADERS = re.compile(r"(?:[.．…·]\s?){4,}")
+_NOTE_MARK = re.compile(r"(?:\d{1,3}|[*†‡§①-⑳]|\[\d{1,3}\]|\(\d{1,3}\)|注\s?\d*[：:])\s?(?=\S)")
+_COVER_WORDS = re.compile(
+    r"摘\s?要|目\s?录|abstract|(?:table of )?contents|united states|securities and exchange|form \d|washington|\(?mark one|commission file|"
+    r"annual report pursuant|current report|\d+$|[\d/.\-]+$",
+    re.I,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Text on one baseline of a page, in points from the lower left corner."""
+
+    text: str
+    left: float
+    right: float
+    bottom: float
+    top: float
+    bold: bool = False
+
+    @property
+    def height(self) -> float:
+        return self.top - self.bottom
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """A line as it is set, before sizes are compared over all pages."""
+
+    line: Line
+    height: float
+    bold: bool
+    garbled: bool = False
+
+
+def read_pdf(
+    path: Path,
+    data: bytes,
+    watch: Callable[[int], None] = lambda page: None,
+    by_hand: Collection[int] = (),
+    lost: Collection[int] = (),
+) -> Content:
+    """All pages of a PDF. `watch` is told each page (from 1) before it is read, and 0 before the file is opened.
+
+    Pages of `by_hand` are read by pypdf (0: the whole file), those of `lost` are left out: a reader died on them before.
+    Raises UnreadableFile for a file that is locked, damaged, or has no readable text.
+    """
+    watch(0)
+    if 0 in by_hand:
+        return _content(path, *_all_by_hand(path, data, watch, lost))
+    with _ONE_AT_A_TIME:
+        return _read(path, data, watch, by_hand, lost)
+
+
+def _read(path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int]) -> Content:
+    import pypdfium2
+
+    try:
+        pdf = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        if "password" in str(error).lower():
+            raise UnreadableFile(path, "locked with a password; save an open copy") from error
+        try:
+            return _content(path, *_all_by_hand(path, data, watch, lost))
+        except UnreadableFile:
+            raise UnreadableFile(path, "not a readable PDF (damaged or incomplete); save it again") from error
+    try:
+        count = len(pdf)
+        pages: list[list[_Set]] = []
+        failed: list[int] = [page for page in sorted(lost) if 0 < page <= count]
+        for page in range(1, min(count, MAX_PAGES) + 1):
+            watch(page)
+            lines: list[_Set] = []
+            try:
+                if page in by_hand and page not in lost:
+                    lines = _page_by_hand(data, page)
+                elif page not in lost:
+                    lines = _page(pdf, page)
+            except (pypdfium2.PdfiumError, _HandFailed):
+                failed.append(page)
+            pages.append(lines)
+        watch(0)
+        return _content(path, pages, count, _properties(pdf), _outline(pdf, min(count, MAX_PAGES)), _printed_labels(pdf, count), failed)
+    finally:
+        pdf.close()
+
+
+# -------------------------------------------------------------------------------------------------------------- the whole document
+
+
+def _content(
+    path: Path,
+    pages: Sequence[Sequence[_Set]],
+    count: int,
+    properties: dict[str, str],
+    outline: dict[int, list[tuple[str, int]]],
+    labels: dict[int, str],
+    failed: Sequence[int],
+) -> Content:
+    """Pages put together; what is wrong with some of them becomes a note, what is wrong with all of them an UnreadableFile."""
+    empty = [
+        number for number, lines in enumerate(pages, 1) if number not in failed and not any(re.search(r"\w", s.line.text) for s in lines)
+    ]
+    garbled = [number for number, lines in enumerate(pages, 1) if lines and number not in empty and _is_garbled(lines)]
+    text = "\n".join(s.line.text for number, lines in enumerate(pages, 1) if number not in garbled for s in lines)
+    if len(garbled) + len(failed) + len(empty) == len(pages) or looks_garbled(text):
+        if garbled or looks_garbled(text):
+            raise UnreadableFile(
+                path, "its fonts give no readable characters (broken font map): print it anew, or run text recognition (OCR)"
+            )
+        if failed:
+            raise UnreadableFile(path, "not a readable PDF (damaged or incomplete); save it again")
+        raise UnreadableFile(path, f"page images only, {_counted(count, 'page')}: run text recognition (OCR) on it first")
+    kept = [[] if number in garbled else list(lines) for number, lines in enumerate(pages, 1)]
+    lines = _ranked(kept)
+    if outline:
+        lines = _with_outline(lines, outline)
+    notes = []
+    if count > len(pages):
+        notes.append(f"cut off after {len(pages)} of {count} pages")
+    for numbers, what in (
+        (failed, "cannot be read"),
+        (empty, "no text: empty or images only"),
+        (garbled, "unreadable characters (broken font map), left out"),
+    ):
+        if numbers:
+            notes.append(f"{_listed(numbers)}: {what}")
+    first = next((page for page in kept if page), [])
+    number = first[0].line.page if first else 0
+    opening = "\n".join(line.text for line in lines if line.page <= number + 1)[:6000]
+    title = properties.get("title", "") or _cover_title(first, path)
+    labels = labels or _labels_at_the_edge(kept)
+    return Content(
+        pieces_from_lines(lines),
+        title,
+        opening=opening,
+        ending="\n".join(line.text for line in lines[-60:])[-3000:],
+        page_count=count,
+        notes=tuple(notes),
+        labels=tuple(sorted((page, label) for page, label in labels.items() if label != str(page))),
+        author=properties.get("author", ""),
+    )
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'s' * (number != 1)}"
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Numbers of pages for people, neighbours put together.
+
+    >>> _listed([1, 2, 3, 7])
+    'pages 1-3, 7'
+    """
+    spans: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if spans and number == spans[-1][1] + 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    shown = [f"{first}-{last}" if last > first else f"{first}" for first, last in spans[:20]]
+    return f"page{'s' * (len(set(numbers)) > 1)} {', '.join(shown)}{' …' * (len(spans) > 20)}"
+
+
+def _is_garbled(lines: Sequence[_Set]) -> bool:
+    """Whether more than three tenths of a page's characters stand in lines without meaning."""
+    whole = sum(len(s.line.text) for s in lines) + sum(s.garbled for s in lines)
+    return sum(max(len(s.line.text), 1) for s in lines if s.garbled) > 0.3 * whole
+
+
+def _ranked(pages: Sequence[Sequence[_Set]]) -> list[Line]:
+    """Lines of all pages with the rank of their type: larger than the body of the document, or bold where the body is not."""
+    heights = [s.height for page in pages for s in page for _ in range(0, len(s.line.text), 8) if not s.line.kind]
+    body = median(heights) if heights else 10.0
+    characters = sum(len(s.line.text) for page in pages for s in page) or 1
+    bold_marks = sum(len(s.line.text) for page in pages for s in page if s.bold) < 0.25 * characters
+    lines: list[Line] = []
+    for page in pages:
+        sizes = [s.height for s in page for _ in range(0, len(s.line.text), 8)]
+        own = max(body, median(sizes)) if sizes else body  # a slide's body is larger than a page's
+        large = sum(len(s.line.text) for s in page if s.height > 1.25 * own) > 0.3 * sum(len(s.line.text) for s in page) and len(page) > 12
+        before = None
+        for s in page:
+            rank = 0
+            if not s.line.kind and not large:
+                rank = 2 if s.height > 1.6 * own else 1 if s.height > 1.22 * own else 0
+                if rank == 0 and s.bold and bold_marks and _is_bold_heading(s.line.text):
+                    rank = 1
+            tight = s.line.tight and rank > 0 and before is not None and before.height > 0 and abs(s.height / before.height - 1) < 0.15
+            lines.append(replace(s.line, rank=rank, tight=tight))
+            before = s
+    return lines
+
+
+def _is_bold_heading(text: str) -> bool:
+    return (
+        2 < len(text) <= 100
+        and not re.search(r"[,;，；。]$|^[\d\W]+$|^(?:图|表|Fig|Table)\b", text)
+        and not text.endswith((".", "：", ":"))
+    )
+
+
+# ----------------------------------------------------------------------------------------------------- titles, outlines, page labels
+
+
+def _properties(pdf) -> dict[str, str]:
+    """Title and author in the file's properties where they read like such: no file name, no program's name, no mangled characters."""
+    metadata = pdf.get_metadata_dict()
+    title = drop_control(metadata.get("Title", "")).strip()
+    return {"title": title if _reads_like_a_title(title) else "", "author": drop_control(metadata.get("Author", "")).strip()[:100]}
+
+
+def _reads_like_a_title(title: str) -> bool:
+    """Whether a title in a file's properties was written by a person.
+
+    >>> _reads_like_a_title("The Harbour in 2031"), _reads_like_a_title("report_v3_final.docx"), _reads_like_a_title("ABC_2020_10K")
+    (True, False, False)
+    """
+    generic = re.match(r"(?:Microsoft|untitled|无标题|幻灯片|slides?\b|document\d*$|powerpoint|about:blank)", title, re.I)
+    if generic or not 4 <= len(title) <= 150 or re.search(r"\.(?:docx?|pptx?|xlsx?|indd|pdf|qxd|html?)\b|�", title, re.I):
+        return False
+    return not re.fullmatch(r"[\W\d_]+", title) and not (re.fullmatch(r"[A-Za-z0-9_.-]+", title) and re.search(r"\d|_", title))
+
+
+def _cover_title(first: Sequence[_Set], path: Path) -> str:
+    """The title of the largest type on the first page, with the lines of the same size below it."""
+    cover = [s for s in first if 2 <= len(s.line.text) <= 120 and re.search(rf"[{HAN}A-Za-z]{{2}}", s.line.text) and not s.line.kind]
+    cover = [s for s in cover if not _COVER_WORDS.match(s.line.text)]
+    if not cover:
+        return path.stem
+    body = median([s.height for s in first for _ in s.line.text])
+    largest = max(cover, key=lambda s: (round(s.height, 1), s.bold))
+    if largest.height < 1.15 * body and not largest.bold:
+        return path.stem
+    at, title = cover.index(largest), largest.line.text
+    for s in cover[at + 1 : at + 3]:
+        if abs(s.height - largest.height) > 0.06 * largest.height or len(title) + len(s.line.text) > 100:
+            break
+        title += ("" if re.search(rf"[{HAN}]$", title) and re.match(rf"[{HAN}]", s.line.text) else " ") + s.line.text
+    return title
+
+
+def _outline(pdf, count: int) -> dict[int, list[tuple[str, int]]]:
+    """page -> [(title, level from 1)] of the bookmarks; empty when there are fewer than three."""
+    import pypdfium2
+
+    found: dict[int, list[tuple[str, int]]] = {}
+    total = 0
+    try:
+        for entry in pdf.get_toc(max_depth=8):
+            destination = entry.get_dest()
+            index = destination.get_index() if destination else None
+            title = drop_control(entry.get_title()).strip()
+            total += 1
+            if total > MAX_OUTLINE:
+                break
+            if index is not None and 0 <= index < count and title:
+                found.setdefault(index + 1, []).append((title, entry.level + 1))
+    except (pypdfium2.PdfiumError, RecursionError, ValueError, OverflowError):
+        return {}
+    return found if total >= 3 else {}
+
+
+def _with_outline(lines: Sequence[Line], outline: dict[int, list[tuple[str, int]]]) -> list[Line]:
+    """Lines that a bookmark names, put together where they are wrapped, with its level; unchanged when few bookmarks are found."""
+    by_page: dict[int, list[int]] = {}
+    for position, line in enumerate(lines):
+        by_page.setdefault(line.number or 0, []).append(position)
+    depth: dict[int, tuple[int, int, str]] = {}  # position -> (lines taken, level, title)
+    wanted = 0
+    for page, entries in outline.items():
+        for title, level in entries:
+            wanted += 1
+            bare = _bare(title)
+            for at, position in enumerate(by_page.get(page, ())):
+                whole, used = "", 0
+                for following in by_page[page][at : at + 4]:
+                    whole, used = whole + _bare(lines[following].text), used + 1
+                    if not bare.startswith(whole) or whole == bare:
+                        break
+                if whole == bare and bare and position not in depth:
+                    depth[position] = used, level, title
+                    break
+    if len(depth) < max(3, 0.3 * wanted):
+        return list(lines)
+    result: list[Line] = []
+    skip = 0
+    for position, line in enumerate(lines):
+        if skip:
+            skip -= 1
+        elif position in depth:
+            used, level, title = depth[position]
+            result.append(replace(line, text=title if used > 1 else line.text, depth=level, kind="", tight=False))
+            skip = used - 1
+        else:
+            result.append(line)
+    return result
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text)).lower()
+
+
+def _printed_labels(pdf, count: int) -> dict[int, str]:
+    """page -> its label as the file numbers its pages; empty when it does not."""
+    labels = {number: drop_control(pdf.get_page_label(number - 1) or "").strip()[:20] for number in range(1, min(count, MAX_PAGES) + 1)}
+    labels = {number: label for number, label in labels.items() if label}
+    return labels if any(label != str(number) for number, label in labels.items()) else {}
+
+
+def _labels_at_the_edge(pages: Sequence[Sequence[_Set]]) -> dict[int, str]:
+    """page -> the number printed at its top or foot, where most of them are as far from the count of pages."""
+    printed: dict[int, list[int]] = {}
+    for number, page in enumerate(pages, 1):
+        edge = [*page[:2], *page[-2:]]
+        printed[number] = [value for s in edge if (value := page_number(s.line.text)) is not None]
+    distances = Counter(number - value for number, values in printed.items() for value in set(values))
+    if not distances:
+        return {}
+    distance, times = distances.most_common(1)[0]
+    if distance == 0 or times < max(3, 0.5 * sum(bool(values) for values in printed.values())):
+        return {}
+    return {number: str(number - distance) for number, values in printed.items() if number - distance in values}
+
+
+# -------------------------------------------------------------------------------------------------------------------- one page: runs
+
+
+def _page(pdf, number: int) -> list[_Set]:
+    page = pdf[number - 1]
+    try:
+        textpage = page.get_textpage()
+        try:
+            runs = _runs(textpage)
+        finally:
+            textpage.close()
+    finally:
+        page.close()
+    return lines_of_runs(runs, number)
+
+
+def _runs(textpage) -> list[Run]:
+    """Stretches of characters that stand side by side, in the order in which the page draws them.
+
+    A character printed twice in one place (false bold) counts once; on a page set sideways the boxes are turned upright.
+    """
+    from pypdfium2 import raw
+
+    handle, count = textpage.raw, min(textpage.count_chars(), MAX_CHARACTERS)
+    unicode_of, box_of = raw.FPDFText_GetUnicode, raw.FPDFText_GetLooseCharBox
+    box = raw.FS_RECTF()
+    pointer = ctypes.byref(box)
+    turn = _usual_turn(handle, count)
+    runs: list[Run] = []
+    text: list[str] = []
+    left = right = bottom = top = size = last_left = 0.0
+    started, high, last = 0, 0, ""
+
+    def close() -> None:
+        if text:
+            runs.append(Run("".join(text).strip(), left, right, bottom, top, _is_bold(handle, started)))
+            text.clear()
+
+    for at in range(count):
+        code = unicode_of(handle, at)
+        if code <= 32:
+            if code == 2:
+                code = 45  # a hyphen at a line's end
+            else:
+                if code == 32 and text and text[-1] != " ":
+                    text.append(" ")
+                continue
+        if 0xD800 <= code < 0xE000:
+            if code < 0xDC00:
+                high = code
+                continue
+            if not high:
+                continue
+            code, high = 0x10000 + ((high - 0xD800) << 10) + (code - 0xDC00), 0
+        if code >= 0x110000:
+            continue
+        character = chr(code)
+        if code >= 0x80 and character.isspace():
+            if text and text[-1] != " ":
+                text.append(" ")
+            continue
+        if not box_of(handle, at, pointer):
+            continue
+        new_left, new_right, new_bottom, new_top = box.left, box.right, box.bottom, box.top
+        if turn:
+            new_left, new_right, new_bottom, new_top = _turned(new_left, new_right, new_bottom, new_top, turn)
+        if text:
+            gap = new_left - right
+            if character == last and abs(new_left - last_left) < 0.2 * size and abs(new_bottom - bottom) < 0.2 * size:
+                continue
+            if not (-0.5 * size < gap < 0.6 * size and abs(new_bottom - bottom) < 0.5 * size):
+                close()
+            elif gap > 0.2 * size and text[-1] != " ":
+                text.append(" ")
+        if not text:
+            left, right, bottom, top, started = new_left, new_right, new_bottom, new_top, at
+        size = new_top - new_bottom
+        if size < 1.0:
+            size = 1.0
+        if new_right > right:
+            right = new_right
+        text.append(character)
+        last, last_left = character, new_left
+    close()
+    return _once([run for run in runs if run.text])
+
+
+def _usual_turn(handle, count: int) -> int:
+    """Quarter turns (0 to 3) by which most of the characters of a page are turned."""
+    from pypdfium2 import raw
+
+    turns: Counter[int] = Counter()
+    for at in range(0, count, max(1, count // 40)):
+        angle = raw.FPDFText_GetCharAngle(handle, at)
+        if angle >= 0:
+            turns[round(angle / (math.pi / 2)) % 4] += 1
+    return turns.most_common(1)[0][0] if turns else 0
+
+
+def _turned(left: float, right: float, bottom: float, top: float, turn: int) -> tuple[float, float, float, float]:
+    if turn == 1:
+        return bottom, top, -right, -left
+    if turn == 2:
+        return -right, -left, -top, -bottom
+    return -top, -bottom, left, right
+
+
+def _is_bold(handle, at: int) -> bool:
+    from pypdfium2 import raw
+
+    if raw.FPDFText_GetFontWeight(handle, at) >= 600:
+        return True
+    name = ctypes.create_string_buffer(80)
+    flags = ctypes.c_int()
+    length = raw.FPDFText_GetFontInfo(handle, at, name, 80, flags)
+    return bool(length) and re.search(rb"bold|black|heavy|SimHei|STHei", name.value, re.I) is not None
+
+
+def _once(runs: Sequence[Run]) -> list[Run]:
+    """Without runs that are printed a second time in the same place, as shadows are."""
+    seen: set[tuple[str, int, int]] = set()
+    kept = []
+    for run in runs:
+        places = [(run.text, round(run.left / 3) + dx, round(run.bottom / 3) + dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+        if any(place in seen for place in places):
+            continue
+        seen.add(places[4])
+        kept.append(run)
+    return kept
+
+
+# ---------------------------------------------------------------------------------------------------------- one page: reading order
+
+
+def lines_of_runs(runs: Sequence[Run], number: int) -> list[_Set]:
+    """The lines of page `number` from top to bottom, columns one after the other, rows of a table with their header."""
+    heights = [run.height for run in runs for _ in range(0, len(run.text), 4)]
+    body = median(heights) if heights else 10.0
+    made: list[_Set] = []
+    for stretch in _stretches(_baselines(runs), body):
+        made += _set_lines(stretch, body, number)
+    return _notes_apart(made, body)
+
+
+def _baselines(runs: Iterable[Run]) -> list[list[Run]]:
+    """Runs gathered to rows that share most of their height, rows from top to bottom, runs from left to right."""
+    rows: list[list[Run]] = []
+    for run in sorted(runs, key=lambda run: (-run.top, run.left)):
+        for row in reversed(rows[-4:]):
+            shared = min(run.top, row[0].top) - max(run.bottom, row[0].bottom)
+            if shared > 0.5 * min(run.height, row[0].height):
+                row.append(run)
+                break
+        else:
+            rows.append([run])
+    return [sorted(row, key=lambda run: run.left) for row in rows]
+
+
+Rows = list[list[Run]]
+
+
+def _stretches(rows: Rows, body: float, depth: int = 0) -> list[Rows]:
+    """Rows in stretches to read one after the other: where a gutter parts the page, first all of its left, then all of its right."""
+    edge = _gutter(rows, body) if depth < 4 else None
+    if edge is None:
+        return [rows] if rows else []
+    result: list[Rows] = []
+    whole: Rows = []
+    left: Rows = []
+    right: Rows = []
+
+    def close() -> None:
+        nonlocal whole, left, right
+        for part in (left, right):
+            result.extend(_stretches(_baselines(run for row in part for run in row), body, depth + 1))
+        left, right = [], []
+
+    for row in rows:
+        if any(_crosses(run, edge, body) for run in row) or _is_centred(row, edge, rows, body):
+            if left or right:
+                close()
+            whole.append(row)
+            continue
+        if whole:
+            result.append(whole)
+            whole = []
+        for side, part in ((left, [run for run in row if run.right <= edge]), (right, [run for run in row if run.right > edge])):
+            if part:
+                side.append(part)
+    if whole:
+        result.append(whole)
+    close()
+    return result
+
+
+def _crosses(run: Run, edge: float, body: float) -> bool:
+    return run.left < edge - 0.6 * body and run.right > edge - 0.2 * body
+
+
+def _is_centred(row: Sequence[Run], edge: float, rows: Rows, body: float) -> bool:
+    """A short row in the middle of the page, such as a page number, that lies beside the gutter but in neither column's place."""
+    if len(row) > 1 or row[0].right - row[0].left > 12 * body:
+        return False
+    lefts, rights = [run.left for other in rows for run in other], [run.right for other in rows for run in other]
+    middle = (min(lefts) + max(rights)) / 2
+    centred = abs((row[0].left + row[0].right) / 2 - middle) < 0.5 * body
+    return centred and (row is rows[0] or row is rows[-1])
+
+
+def _gutter(rows: Rows, body: float) -> float | None:
+    """The left edge of a second column of running text, if there is one: an edge at which many lines begin and that few others cross."""
+    if len(rows) < 6:
+        return None
+    pieces = [_joined(row, 0.55 * body) for row in rows]
+    start = min(row[0].left for row in pieces)
+    end = max(run.right for row in pieces for run in row)
+    lefts = Counter(
+        round(run.left) for row in pieces for run in row if start + 0.15 * (end - start) < run.left < end - 0.12 * (end - start)
+    )
+    best, best_score = None, 0
+    for edge, _ in lefts.most_common(12):
+        near = sum(count for left, count in lefts.items() if abs(left - edge) <= 1)
+        if near < 5:
+            continue
+        score = _parted(pieces, edge - 0.5, start, end, body)
+        if score > best_score:
+            best, best_score = edge - 0.5, score
+    return best
+
+
+def _parted(pieces: Rows, edge: float, start: float, end: float, body: float) -> int:
+    """Characters on the poorer side of an edge, where both sides read like columns of running text; else 0."""
+    sides: tuple[list[Run], list[Run]] = ([], [])
+    crossing = 0
+    for row in pieces:
+        if any(_crosses(run, edge, body) for run in row):
+            crossing += sum(len(run.text) for run in row)
+            continue
+        for run in row:
+            sides[run.right > edge].append(run)
+    counts = [sum(len(run.text) for run in side) for side in sides]
+    if min(counts) < 90 or min(len(side) for side in sides) < 4 or crossing > 1.6 * sum(counts):
+        return 0
+    for side, width in ((sides[0], edge - start), (sides[1], end - edge)):
+        text = "".join(run.text for run in side)
+        if sum(character.isdigit() for character in text) > 0.3 * len(text):
+            return 0
+        wide = sum(len(run.text) for run in side if run.right - run.left > 0.55 * width)
+        if wide < 0.55 * len(text) or width < 9 * body:
+            return 0
+    # A gutter stays open all the way: beside each other, the two sides keep apart.
+    tallest = [max(run.right for run in side if run.right - run.left < 1.02 * (edge - start)) for side in sides[:1]]
+    if edge - tallest[0] < 0.4 * body:
+        return 0
+    return min(counts)
+
+
+def _joined(row: Sequence[Run], wide: float) -> list[Run]:
+    """Runs of one row put together where no more than `wide` parts them."""
+    pieces: list[Run] = []
+    for run in row:
+        last = pieces[-1] if pieces else None
+        if last is None or run.left - last.right > wide:
+            pieces.append(run)
+            continue
+        blank = " " if run.left - last.right > 0.2 * last.height and not last.text.endswith(" ") else ""
+        longer = last if len(last.text) >= len(run.text) else run
+        pieces[-1] = Run(
+            last.text + blank + run.text,
+            last.left,
+            max(last.right, run.right),
+            longer.bottom,
+            longer.top,
+            last.bold and run.bold,
+        )
+    return pieces
+
+
+def _set_lines(rows: Rows, body: float, number: int) -> list[_Set]:
+    """The lines of one stretch; those of a table keep their header."""
+    cells = [_cells(row, body) for row in rows]
+    tables = dict(_tables(cells, body))
+    made: list[_Set] = []
+    before: Run | None = None
+    at = 0
+    while at < len(rows):
+        if at in tables:
+            for text, run in _table_rows(cells[at : tables[at]]):
+                made.append(_make(text, run, number, "row", False, False))
+            at, before = tables[at], None
+            continue
+        line = _joined(rows[at], math.inf)[0]
+        tight = paragraph = False
+        if before is not None:
+            gap = before.bottom - line.top
+            paragraph = gap > 0.9 * body or gap < -2 * body or line.left > before.left + 1.2 * body
+            tight = not paragraph
+        made.append(_make(line.text, line, number, "", tight, paragraph))
+        before = line
+        at += 1
+    return made
+
+
+def _make(text: str, run: Run, number: int, kind: str, tight: bool, paragraph: bool) -> _Set:
+    whole = re.sub(r"\s+", " ", text).strip()
+    clean = drop_control(whole).strip()
+    odd = len(whole) - len(clean) + whole.count("\ufffd") + 6 * len(re.findall(r"\(cid:\d+\)", whole))
+    garbled = odd > 0.3 * len(whole)
+    return _Set(Line(clean, tight, number - 1, number, paragraph, 0, kind), run.height, run.bold, garbled)
+
+
+def _notes_apart(made: list[_Set], body: float) -> list[_Set]:
+    """Lines of small type at the foot of a stretch that open with a mark are footnotes; they stand behind everything else of the page."""
+    kinds = [s.line.kind for s in made]
+    at = len(made)
+    while at > 0 and not kinds[at - 1] and (made[at - 1].height < 0.9 * body or page_number(made[at - 1].line.text) is not None):
+        at -= 1
+    opened, marked = False, []
+    for position in range(at, len(made)):
+        opened = opened or bool(_NOTE_MARK.match(made[position].line.text)) and page_number(made[position].line.text) is None
+        small = made[position].height < 0.9 * body and page_number(made[position].line.text) is None
+        if opened and small and len(made[position].line.text) > 3:
+            marked.append(position)
+    if not marked or marked[0] == 0:
+        return made
+    return [replace(s, line=replace(s.line, kind="note")) if position in marked else s for position, s in enumerate(made)]
+
+
+# ------------------------------------------------------------------------------------------------------------------ one page: tables
+
+
+def _cells(row: Sequence[Run], body: float) -> list[Run]:
+    """The cells of a row: runs parted by a wide blank; currency marks go with the number behind them, signs with the one before."""
+    pieces = _joined(row, 1.0 * body)
+    cells: list[Run] = []
+    for run in pieces:
+        text, last = run.text.strip(), cells[-1] if cells else None
+        if last is not None and (_MARK.fullmatch(last.text.strip("( ")) or (_TAIL.fullmatch(text) and _NUMBER.fullmatch(last.text))):
+            joined = last.text + ("" if _TAIL.fullmatch(text) or last.text.endswith(("$", "(", "¥", "€", "£")) else " ") + text
+            cells[-1] = replace(last, text=joined, right=run.right, bold=last.bold and run.bold)
+        else:
+            cells.append(replace(run, text=text))
+    return cells
+
+
+def _is_number(text: str) -> bool:
+    return bool(_NUMBER.fullmatch(text)) and not _MARK.fullmatch(text)
+
+
+def _tables(rows: Sequence[Sequence[Run]], body: float) -> Iterator[tuple[int, int]]:
+    """(first row, row behind the last) of the tables in a stretch: three or more rows with figures under each other, or of three cells."""
+    at = 0
+    while at < len(rows):
+        if not _is_row(rows[at]):
+            at += 1
+            continue
+        end, gap, count = at, 0, 0
+        probe = at
+        while probe < len(rows) and gap <= 3:
+            if _is_row(rows[probe]):
+                end, gap, count = probe + 1, 0, count + 1
+            elif _is_prose(rows[probe], rows, body):
+                break
+            else:
+                gap += 1
+            probe += 1
+        first = at
+        while first > 0 and at - first < 4 and _is_head(rows[first - 1], rows[at:end], body):
+            first -= 1
+        if count >= 3 and not _is_contents(rows[at:end]):
+            yield first, end
+        at = end + 1 if end > at else at + 1
+
+
+def _is_row(cells: Sequence[Run]) -> bool:
+    if len(cells) < 2 or any(_LEADERS.search(cell.text) for cell in cells) or sum(len(cell.text) for cell in cells) > 240:
+        return False
+    numbers = sum(_is_number(cell.text) for cell in cells[1:])
+    if numbers:
+        return numbers >= 0.5 * (len(cells) - 1) and not re.fullmatch(r"[●•◆■▪·*-]|\(?[\da-zA-Z]{1,3}[.)]", cells[0].text)
+    return len(cells) >= 3 and all(len(cell.text) <= 40 for cell in cells)
+
+
+def _is_prose(cells: Sequence[Run], rows: Sequence[Sequence[Run]], body: float) -> bool:
+    """A row that runs over most of the width and reads like a sentence."""
+    width = max(row[-1].right for row in rows) - min(row[0].left for row in rows)
+    text = " ".join(cell.text for cell in cells)
+    return len(cells) == 1 and (cells[0].right - cells[0].left > 0.75 * width or len(text) > 110 or bool(re.search(r"[。.]$", text)))
+
+
+def _is_head(cells: Sequence[Run], table: Sequence[Sequence[Run]], body: float) -> bool:
+    """A row above a table that stands over its columns, not over its labels."""
+    lefts = [row[1].left for row in table if len(row) > 1]
+    label_end = median([row[0].right for row in table]) if table else 0
+    return bool(lefts) and all(cell.left > min(min(lefts) - 8 * body, label_end + 40) and len(cell.text) <= 60 for cell in cells)
+
+
+def _is_contents(table: Sequence[Sequence[Run]]) -> bool:
+    """Whether the only figures are whole numbers that grow: page numbers of a table of contents."""
+    last = [row[-1].text for row in table if len(row) > 1]
+    if not all(re.fullmatch(r"\d{1,4}", text) for text in last) or any(sum(_is_number(c.text) for c in row) > 1 for row in table):
+        return False
+    values = [int(text) for text in last]
+    return sum(after >= before for before, after in zip(values, values[1:], strict=False)) >= 0.9 * (len(values) - 1)
+
+
+def _table_rows(rows: Sequence[Sequence[Run]]) -> Iterator[tuple[str, Run]]:
+    """Each row as "label | header: value | header: value", with the run that says where it stands."""
+    columns = _columns(rows)
+    heads = [""] * len(columns)
+    below = False  # rows of figures have begun
+    for row in rows:
+        label = [cell for cell in row if not columns or cell.right <= columns[0][0] + 1]
+        values = [cell for cell in row if cell not in label]
+        figures = [cell for cell in values if _is_number(cell.text) and not _YEAR_CELL.fullmatch(cell.text)]
+        is_head = columns and values and not figures and (not below or not label)
+        if is_head:
+            if below:
+                heads = [""] * len(columns)
+                below = False
+            for cell in values:
+                for column, (left, right) in enumerate(columns):
+                    if cell.left < right and cell.right > left and len(heads[column]) < 80:
+                        heads[column] = f"{heads[column]} {cell.text}".strip()
+            if label and not below:
+                yield " ".join(cell.text for cell in row), row[0]
+            continue
+        below = below or bool(figures)
+        parts = [" ".join(cell.text for cell in label)] if label else []
+        for cell in values:
+            head = next((heads[column] for column, (left, right) in enumerate(columns) if cell.left < right and cell.right > left), "")
+            parts.append(f"{head.rstrip(':：')}: {cell.text}" if head else cell.text)
+        yield " | ".join(parts), row[0]
+    if not below and any(heads):
+        yield " | ".join(heads), rows[0][0]
+
+
+def _columns(rows: Sequence[Sequence[Run]]) -> list[tuple[float, float]]:
+    """(left, right) of the columns of a table behind its labels: the stretches that its figures, or else its cells, cover."""
+    figures = [cell for row in rows for cell in row[1:] if _is_number(cell.text)]
+    most = max(len(row) for row in rows)
+    cells = figures or [cell for row in rows if len(row) == most for cell in row[1:]]
+    columns: list[list[float]] = []
+    for cell in sorted(cells, key=lambda cell: cell.left):
+        if columns and cell.left < columns[-1][1]:
+            columns[-1][1] = max(columns[-1][1], cell.right)
+        else:
+            columns.append([cell.left, cell.right])
+    return [(left, right) for left, right in columns]
+
+
+# --------------------------------------------------------------------------------------------------------------------------- by hand
+
+
+class _HandFailed(Exception):
+    """pypdf cannot read a page."""
+
+
+def _page_by_hand(data: bytes, number: int) -> list[_Set]:
+    return _lines_by_hand(_open_by_hand(data), number)
+
+
+def _open_by_hand(data: bytes):
+    import io
+
+    import pypdf
+
+    try:
+        reader = pypdf.PdfReader(io.BytesIO(data))
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise _HandFailed("locked")
+        len(reader.pages)
+    except MemoryError:
+        raise
+    except Exception as error:  # pypdf raises almost anything on a damaged file
+        raise _HandFailed(type(error).__name__) from error
+    return reader
+
+
+def _lines_by_hand(reader, number: int) -> list[_Set]:
+    try:
+        text = reader.pages[number - 1].extract_text()[:MAX_CHARACTERS]
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise _HandFailed(type(error).__name__) from error
+    made = []
+    for line in text.split("\n"):
+        clean = drop_control(line).strip()
+        if clean:
+            made.append(_Set(Line(clean, page=number - 1, number=number), 10.0, False))
+    return made
+
+
+def _all_by_hand(path: Path, data: bytes, watch: Callable[[int], None], lost: Collection[int]):
+    """All pages by pypdf: (pages, count, properties, outline, labels, pages that failed)."""
+    try:
+        reader = _open_by_hand(data)
+        count = len(reader.pages)
+    except _HandFailed as error:
+        raise UnreadableFile(path, "not a readable PDF (damaged or incomplete); save it again") from error
+    pages, failed = [], []
+    for page in range(1, min(count, MAX_PAGES) + 1):
+        watch(page)
+        try:
+            pages.append([] if page in lost else _lines_by_hand(reader, page))
+        except _HandFailed:
+            pages.append([])
+            failed.append(page)
+    return pages, count, {}, {}, {}, [*failed, *(page for page in lost if page > 0)]
