@@ -91,11 +91,15 @@ class Finder:
 def _lean(scored: Sequence[Scored], sections: frozenset[tuple[str, tuple[str, ...]]], own: frozenset[str]) -> tuple[Scored, ...]:
     """Sentences of a follow-up, reordered: those of `sections` gain, those without any of the turn's `own` terms lose."""
     best = max((item.score for item in scored), default=0.0)
+    # Where the section of the last answer has the new words, it is they that are asked about; where it has not, they paraphrase.
+    spoken = any(
+        (item.sentence.document, item.sentence.section) in sections and not own.isdisjoint(terms(item.sentence.text)) for item in scored
+    )
 
     def score(item: Scored) -> float:
         sentence = item.sentence
         gain = SECTION_PRIOR * best if (sentence.document, sentence.section) in sections else 0.0
-        return item.score + gain - (WITHOUT_OWN * best if own.isdisjoint(terms(sentence.text)) else 0.0)
+        return item.score + gain - (WITHOUT_OWN * best if spoken and own.isdisjoint(terms(sentence.text)) else 0.0)
 
     return tuple(
         sorted(
