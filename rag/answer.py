@@ -19,7 +19,7 @@ from rag.verify import check
 BUDGET = {"list": 700, "why": 640, "compare": 720, "definition": 280, "abbreviation": 200}
 """Characters of an answer by kind of question; every other kind has FACT_BUDGET."""
 FACT_BUDGET = 230
-MOST_SENTENCES = {"list": 6, "why": 6, "compare": 6, "definition": 3, "abbreviation": 2}
+MOST_SENTENCES = {"list": 6, "why": 6, "compare": 8, "definition": 3, "abbreviation": 2}
 FACT_SENTENCES = 3
 FACT_MARGIN = 0.88
 """A further sentence joins a fact only when its score is at least this share of the best one's."""
@@ -277,7 +277,7 @@ class Composer:
                     end=sentence.end,
                     quote=document.text[sentence.start : sentence.end],
                     chunk=chunk,
-                    score=round(item.score, 4) if item else 0.0,
+                    score=_relevance(item.score) if item else 0.0,
                 )
             )
         return citations
@@ -307,6 +307,11 @@ def _quotable(question: Question, scored: Sequence[Scored]) -> list[Scored]:
         )
     )
     return kept
+
+
+def _relevance(score: float) -> float:
+    """A sentence's score on a scale from 0 to 1 that people can read; higher is better."""
+    return round(max(score, 0.0) / (1.0 + max(score, 0.0)), 4)
 
 
 def _length(sentences: Sequence[Sentence]) -> int:

@@ -70,13 +70,31 @@ class Finder:
             question, carried = replace(question, core=without_names(f"{carried} {question.core}".strip(), reports)), ""
         hits = self.hits(question, carried, only, self.top_k)
         if question.kind == "compare":
-            named = list(dict.fromkeys([*question.reports, *(hit.chunk.document for hit in hits)]))[:COMPARED_REPORTS]
-            each = max(4, self.top_k // max(1, len(named)))
-            hits = [
-                hit for document in reports if document.id in named for hit in self.hits(question, carried, Filter((document.id,)), each)
-            ]
+            return self._compare(question, hits)
         shares = weigh_terms(self.store, question.core, carried)
         return Evidence(question, tuple(hits), tuple(self.ranker.rank(question, shares, hits, self.store.document, carried)))
+
+    def _compare(self, question: Question, found: Sequence[Hit]) -> Evidence:
+        """Each report on its own; what the best of them says, in its words, helps to find what the others say."""
+        named = list(dict.fromkeys([*question.reports, *(hit.chunk.document for hit in found)]))[:COMPARED_REPORTS]
+        each = max(4, self.top_k // max(1, len(named)))
+
+        def ranked(document: str, carried: str) -> tuple[list[Hit], list[Scored]]:
+            hits = self.hits(question, carried, Filter((document,)), each)
+            return hits, self.ranker.rank(question, weigh_terms(self.store, question.core, carried), hits, self.store.document, carried)
+
+        alone = {document: ranked(document, "") for document in named}
+        best = max(
+            ((scored[0].score, document, scored[0].sentence.text) for document, (_, scored) in alone.items() if scored),
+            default=(0.0, "", ""),
+        )
+        both = {document: parts if document == best[1] else ranked(document, best[2]) for document, parts in alone.items()}
+        hits = tuple(hit for part, _ in both.values() for hit in part)
+        sentences = sorted(
+            (item for _, scored in both.values() for item in scored),
+            key=lambda item: (-item.score, item.sentence.document, item.sentence.position),
+        )
+        return Evidence(question, hits, tuple(sentences))
 
     def _sections(
         self, before: Question, history: Sequence[Turn], only: Filter | None, reports: Sequence[Document]

@@ -126,6 +126,7 @@ class Citation:
     quote: str
     chunk: str
     score: float
+    """0 to 1, higher is more relevant; comparable within one answer."""
 
 
 @dataclass(frozen=True, slots=True)
