@@ -60,7 +60,7 @@ _JOB = re.compile(
     r"President|Professor|Director|Chairman|Founder|Partner|Officer|Scientist|Fellow)[，,、]?$"
 )
 _NAME = re.compile(rf"^[{HAN}]{{2,4}}$|^[{HAN}]{{1,6}}·[{HAN}]{{1,8}}$|^[A-Z][a-z]+(?: [A-Z][a-z.]*){{1,2}}$")
-_NUMBERED = re.compile(r"^\d{1,2}[.、]\s*(?=[^\d\s])")
+_NUMBERED = re.compile(r"^\d{1,2}[.、]\s*(?=[^\d\s])|^[（(]\d{1,2}[)）]\s*(?=\S)|^\d{1,2}[)）]\s*(?=\S)|^[①-⑳]")
 _NOTE_MARK = re.compile(r"^(?:\d{1,3}|[*†‡§①-⑳]|\[\d{1,3}\]|\(\d{1,3}\)|注\s?\d*[：:])\s?(?=\S)")
 _LEAD_IN = re.compile(rf"^[{HAN}A-Za-z0-9 （）()/+-]{{3,24}}：(?=\S)")
 _DOUBLED = re.compile(r"(?:([^\s\d.…·—=_-])\1){3,}")
@@ -425,6 +425,7 @@ def pieces_from_lines(lines: Sequence[Line]) -> list[Piece]:
             dropped.add(position)
     kept = [position for position in range(len(lines)) if position not in dropped]
     page = _Page(lines, squeezed, kept, contents, titles, numbered, plain, _joiner(squeezed), [width(line.text) for line in lines])
+    page.ranked, page.outlined = any(line.rank for line in lines), any(line.depth for line in lines)
     page.figures = _figure_lines(page)
     page.signatures = _signatures(page)
     drafts = _drafts(page)
@@ -450,6 +451,10 @@ class _Page:
     widths: list[int] = field(default_factory=list)
     figures: set[int] = field(default_factory=set)
     signatures: dict[int, tuple[int, str, list[str]]] = field(default_factory=dict)
+    ranked: bool = False
+    """Whether the layout tells headings by their type, so that numbers alone need not."""
+    outlined: bool = False
+    """Whether the file's own outline names the headings."""
     counted: int = 0
     """Number of the last "1)" heading below the numbered heading that stands open."""
 
@@ -713,7 +718,7 @@ def _heading_shape(page: _Page, index: int, after_sentence: bool) -> bool:
     dotted = _DOTTED.match(text)
     if dotted and _is_dotted_heading(page, text, dotted, after_sentence):
         return True
-    if _COUNTED.match(text) and after_sentence:
+    if _COUNTED.match(text) and after_sentence and not (page.ranked and page.line(index).rank == 0):
         return True
     return len(text) <= 40 and bool(_CHAPTER.match(text) or _APPENDIX.match(text))
 
@@ -755,14 +760,17 @@ def _heading(page: _Page, index: int, drafts: list[_Draft]) -> tuple[_Draft, int
         if not at_foot(used):
             page.counted = 0
         words = whole[_DOTTED.match(whole).end() :]
-        return _Draft("heading", f"{number} {words}", line, depth=number.count(".") + 1, foot=at_foot(used)), used
+        return _Draft("heading", f"{number} {words}", line, depth=number.count(".") + 1 + 10 * page.outlined, foot=at_foot(used)), used
     counted = _COUNTED.match(text)
-    if counted and after_sentence and int(counted[1]) in (1, page.counted + 1):
+    if counted and after_sentence and not (page.ranked and line.rank == 0) and int(counted[1]) in (1, page.counted + 1):
         whole, used = _wrapped(page, index)
         if not re.search(r"[。；]", whole) and len(whole) <= 80:
             page.counted = int(counted[1])
             return _Draft("heading", f"{counted[1]}) {whole[_COUNTED.match(whole).end() :]}", line, depth=-1), used
-    if len(text) > 60 or not after_sentence or re.search(r"[。，；！？,;]$", text):
+    large = line.rank > 0 and (after_sentence or line.rank > 1 or line.paragraph)
+    if width(text) > (160 if large else 120) or not (after_sentence or large) or re.search(r"[。，；！？,;]$", text):
+        return None
+    if not large and len(text) > 60:
         return None
     if text in page.plain and not at_foot(1) and re.fullmatch(r"0?\d{1,2}", page.text(index + 1)):
         return _Draft("heading", f"{int(page.text(index + 1))} {text}", line, depth=1, foot=at_foot(2)), 2
@@ -776,10 +784,12 @@ def _heading(page: _Page, index: int, drafts: list[_Draft]) -> tuple[_Draft, int
         return _Draft("heading", text, line, depth=_plain_depth(text)), 1
     if line.rank > 0 and re.search(rf"[{HAN}A-Za-z]{{2}}", text) and page.kept[index] not in page.figures:
         used, whole = 1, text
-        while used < 3 and not at_foot(used) and page.line(index + used).rank == line.rank and page.line(index + used).tight:
+        while used < 4 and not at_foot(used) and page.line(index + used).rank == line.rank and page.line(index + used).tight:
             whole = page.join(whole, page.text(index + used))
             used += 1
-        return _Draft("heading", whole, line, depth=_plain_depth(text) if text in page.plain else 3 - min(line.rank, 2)), used
+        chapter = text in page.plain or re.match(r"\d{1,2}\s+\D", text)
+        depth = _plain_depth(whole) if chapter else 3 - min(line.rank, 2)
+        return _Draft("heading", whole, line, depth=depth + 10 * page.outlined), used
     opens_page = index > 0 and page.line(index - 1).page != line.page
     title_like = 2 <= len(text) <= 14 and page.kept[index] not in page.figures and bool(re.search(rf"[{HAN}]{{2}}", text))
     body_below = not at_foot(1) and not page.line(index + 1).tight and page.widths[page.kept[index + 1]] > max(24, 2 * width(text))
@@ -794,7 +804,7 @@ def _plain_depth(text: str) -> int:
     >>> _plain_depth("二、开放"), _plain_depth("（一）开放")
     (1, 2)
     """
-    return 1 if re.match(rf"{_ORDINAL}\s?[、.．]|第", text) or _FRONT_MATTER_WORDS.match(text) else 2
+    return 1 if re.match(rf"{_ORDINAL}\s?[、.．]|\d{{1,2}}\s+\D|第", text) or _FRONT_MATTER_WORDS.match(text.rstrip(":： ")) else 2
 
 
 def _wrapped(page: _Page, index: int) -> tuple[str, int]:

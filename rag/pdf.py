@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 from rag.clean import HAN, Line, drop_control, looks_garbled, page_number, pieces_from_lines
 from rag.errors import UnreadableFile
@@ -65,6 +66,8 @@ class _Set:
     line: Line
     height: float
     bold: bool
+    near: bool = False
+    """Not further below the line before than lines of a heading are."""
     garbled: bool = False
 
 
@@ -221,7 +224,8 @@ def _ranked(pages: Sequence[Sequence[_Set]]) -> list[Line]:
                 rank = 2 if s.height > 1.6 * own else 1 if s.height > 1.22 * own else 0
                 if rank == 0 and s.bold and bold_marks and _is_bold_heading(s.line.text):
                     rank = 1
-            tight = s.line.tight and rank > 0 and before is not None and before.height > 0 and abs(s.height / before.height - 1) < 0.15
+            alike = before is not None and abs(s.height - before.height) < 0.15 * s.height and s.bold == before.bold
+            tight = s.near and rank > 0 and alike
             lines.append(replace(s.line, rank=rank, tight=tight))
             before = s
     return lines
@@ -389,11 +393,12 @@ def _runs(textpage) -> list[Run]:
     runs: list[Run] = []
     text: list[str] = []
     left = right = bottom = top = size = last_left = 0.0
-    started, high, last = 0, 0, ""
+    started, last_at, high, last = 0, 0, 0, ""
 
     def close() -> None:
         if text:
-            runs.append(Run("".join(text).strip(), left, right, bottom, top, _is_bold(handle, started)))
+            bold = _is_bold(handle, started) and (len(text) < 2 or _is_bold(handle, last_at))
+            runs.append(Run("".join(text).strip(), left, right, bottom, top, bold))
             text.clear()
 
     for at in range(count):
@@ -440,7 +445,7 @@ def _runs(textpage) -> list[Run]:
         if new_right > right:
             right = new_right
         text.append(character)
-        last, last_left = character, new_left
+        last, last_left, last_at = character, new_left, at
     close()
     return _once([run for run in runs if run.text])
 
@@ -650,23 +655,23 @@ def _set_lines(rows: Rows, body: float, number: int) -> list[_Set]:
             at, before = tables[at], None
             continue
         line = _joined(rows[at], math.inf)[0]
-        tight = paragraph = False
+        near = paragraph = False
         if before is not None:
             gap = before.bottom - line.top
-            paragraph = gap > 0.9 * body or gap < -2 * body or line.left > before.left + 1.2 * body
-            tight = not paragraph
-        made.append(_make(line.text, line, number, "", tight, paragraph))
+            paragraph = gap > 0.9 * max(body, line.height) or gap < -2 * body or line.left > before.left + 1.2 * body
+            near = -0.5 * body < gap < 1.1 * line.height
+        made.append(_make(line.text, line, number, "", near, paragraph))
         before = line
         at += 1
     return made
 
 
-def _make(text: str, run: Run, number: int, kind: str, tight: bool, paragraph: bool) -> _Set:
+def _make(text: str, run: Run, number: int, kind: Literal["", "row"], near: bool, paragraph: bool) -> _Set:
     whole = re.sub(r"\s+", " ", text).strip()
     clean = drop_control(whole).strip()
     odd = len(whole) - len(clean) + whole.count("\ufffd") + 6 * len(re.findall(r"\(cid:\d+\)", whole))
     garbled = odd > 0.3 * len(whole)
-    return _Set(Line(clean, tight, number - 1, number, paragraph, 0, kind), run.height, run.bold, garbled)
+    return _Set(Line(clean, False, number - 1, number, paragraph, 0, kind), run.height, run.bold, near, garbled)
 
 
 def _notes_apart(made: list[_Set], body: float) -> list[_Set]:
