@@ -27,6 +27,8 @@ NEIGHBOURS = {"definition": (0.6, 0.4), "why": (0.75, 0.6), "list": (0.6, 0.4)}
 """What share of the best sentence's score the sentences behind it in its section get, by kind."""
 NEIGHBOURS_OF_LEAD = (0.9, 0.85, 0.8, 0.75)
 """The same for a sentence that announces what follows ("有三个方面"), in a list or a reason."""
+SAME_BLOCK = 0.2
+"""What share of the best score a sentence of the same paragraph gains: a reason seldom stands alone."""
 COMPANY_SHARE = 0.65
 """Sentences that join the best one in a reason or definition score at least this share of it."""
 TOPIC_CONTENDERS = 4
@@ -137,8 +139,15 @@ class Composer:
 
     def _neighbourhood(self, question: Question, quotable: Sequence[Scored], budget: int, most: int) -> list[Sentence]:
         """The best sentences, neighbours of the best one raised; stretches that belong together in report order, the best stretch first."""
-        scores = {(item.sentence.document, item.sentence.position): (item.score, item.sentence) for item in quotable}
         best = quotable[0].sentence
+        company = SAME_BLOCK * quotable[0].score if question.kind != "definition" else 0.0
+        scores = {
+            (item.sentence.document, item.sentence.position): (
+                item.score + (company if (item.sentence.document, item.sentence.block) == (best.document, best.block) else 0.0),
+                item.sentence,
+            )
+            for item in quotable
+        }
         sentences = self._ranker.sentences(self._document(best.document))
         shares = NEIGHBOURS_OF_LEAD if question.kind != "definition" and _LEAD.search(best.text) else NEIGHBOURS[question.kind]
         for step, share in enumerate(shares, 1):

@@ -49,6 +49,14 @@ _MEANS = re.compile(
     r"使得|从而|为了|以便|以避免|进而|造成|难以|无法|通过|需要|避免|问题|挑战|困难|\b(?:since|causes?|enables?|by \w+ing|in order to|thus|hence|so that|challenges?|cannot)\b",
     re.IGNORECASE,
 )
+_TROUBLE_ASKED = re.compile(
+    r"挑战|坎儿|短板|难点|困难|瓶颈|缺点|缺陷|不足|弊端|风险|障碍|\b(?:challenge|problem|drawback|obstacle|difficult|weakness|limitation|risk)",
+    re.IGNORECASE,
+)
+_TROUBLE = re.compile(
+    r"挑战|难|瓶颈|问题|不足|缺|弊|风险|障碍|威胁|受限|限制|高昂|昂贵|\b(?:challenge|problem|drawback|obstacle|difficult|hard|weak|limit|risk|threat|costly|expensive|lack)",
+    re.IGNORECASE,
+)
 _K1, _B, _AVERAGE = 1.2, 0.4, 60.0
 """BM25 of a sentence: terms of an average sentence are about sixty (characters and bigrams); length matters less than in chunks."""
 
@@ -287,12 +295,19 @@ def _flags(question: Question, sentence: Sentence) -> tuple[float, ...]:
         defines,
         defines and bool(topic) and 0 <= lowered.find(topic) <= 12,
         kind == "list" and (sentence.kind == "item" or bool(_ENUMERATES.search(text))),
-        (1.0 if _CAUSE.search(text) else 0.5 if _MEANS.search(text) else 0.0) if kind == "why" else 0.0,
+        _reason(question, text) if kind == "why" else 0.0,
         sum(name in place for name in names) / len(names) if names else 0.0,
         len(text) < 12,
         sentence.kind == "heading",
         sentence.kind in ("figure", "contents"),
     )
+
+
+def _reason(question: Question, text: str) -> float:
+    """How much a sentence looks like what a why-question wants: a cause or means, or, where troubles are asked for, a trouble."""
+    if _TROUBLE_ASKED.search(question.text):
+        return 1.0 if _TROUBLE.search(text) else 0.0
+    return 1.0 if _CAUSE.search(text) else 0.5 if _MEANS.search(text) else 0.0
 
 
 def _window_cosines(
