@@ -1,23 +1,28 @@
 """The chat page: layout and events. What it shows is made in `rag.web.panel`, what it knows comes from `rag.chat.Assistant`.
 
-Everything stays on this machine: no request leaves it at start or later. A conversation lives as long as its browser tab.
+Everything stays on this machine: no request leaves it at start or later. What people leave behind (files they add, conversations, opinions)
+is kept in a folder beside the index.
 """
 
 from __future__ import annotations
 
 import argparse
 import atexit
+import base64
+import hashlib
+import json
 import logging
 import os
+import re
 import shutil
 import socket
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, dataclass, fields, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -31,12 +36,42 @@ import gradio as gr  # noqa: E402
 from starlette.middleware import Middleware  # noqa: E402
 
 import rag.web  # noqa: E402
-from rag.chat import Assistant, Finished, Rewritten, Said  # noqa: E402
+from rag.chat import Assistant, Finished, Rewritten, Said, Withdrawn, Writing  # noqa: E402
+from rag.config import SECRETS  # noqa: E402
 from rag.errors import RagError, UsageError  # noqa: E402
-from rag.types import Document, Filter  # noqa: E402
+from rag.explore import key_terms, outline  # noqa: E402
+from rag.library import Library, State  # noqa: E402
+from rag.pages import Picture, picture  # noqa: E402
+from rag.readers import MAX_BYTES, SUFFIXES  # noqa: E402
+from rag.suggest import about_section, about_term, follow_ups, openers, topic  # noqa: E402
+from rag.types import Citation, Document, Filter, Turn  # noqa: E402
 from rag.web.guard import Guard  # noqa: E402
-from rag.web.panel import Shown, answer_html, escaped, gather, markdown, panel_html, question_html  # noqa: E402
+from rag.web.panel import (  # noqa: E402
+    RATINGS,
+    Shown,
+    answer_html,
+    as_json,
+    escaped,
+    gather,
+    markdown,
+    panel_html,
+    question_html,
+    references,
+)
+from rag.web.scope import narrowed  # noqa: E402
+from rag.web.shelf import (  # noqa: E402
+    Side,
+    asks_html,
+    change_html,
+    contrast_html,
+    map_html,
+    read_runs,
+    reports_html,
+    scores_html,
+    talks_html,
+)
 from rag.web.strings import LANGUAGES, complaint, preferred, say  # noqa: E402
+from rag.web.talks import Feedback, Talks  # noqa: E402
 
 WEB = Path(rag.web.__file__).parent
 EXAMPLES = ("存算一体有哪三条技术路径？", "2030 年零售业有多少直播由数字人主持？", "Now-Casting 是什么？", "What does CIPU stand for?")
@@ -48,7 +83,9 @@ BEAT = 0.065
 """Seconds between two updates of a message; more often costs the server more than people can see."""
 TYPING = 0.9
 """Seconds that typing may add to one answer."""
-AT_ONCE = 8
+MAPPED = 40
+"""Reports drawn on the map."""
+AT_ONCE = 16
 """Questions answered at the same time."""
 LOGO = (
     '<svg class="logo" viewBox="0 0 32 32" aria-hidden="true"><rect width="32" height="32" rx="9"/><path d="M9 9.5h14M9 15h9"/>'
@@ -58,8 +95,28 @@ LOGO = (
 log = logging.getLogger("veracite.page")
 
 
-def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES) -> gr.Blocks:
-    """The page over one assistant. `examples` are questions offered on the welcome screen."""
+def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Path | None = None, runs: Path | None = None) -> gr.Blocks:
+    """The page over one assistant. `examples` are questions offered on the welcome screen, as far as the reports answer them.
+
+    Under `data` it keeps the files that people add, their conversations and opinions, by default beside the index; `runs` is where
+    `rag eval` keeps its runs.
+    """
+    data = data or Path(f"{assistant.config.index_dir}-data")
+    library = Library(assistant.config, data / "reports")
+    talks, feedback = Talks(data / "conversations.sqlite"), Feedback(data / "feedback.jsonl")
+    runs = runs or Path("runs")
+    seen: dict[tuple, Any] = {}
+    seeing = threading.Lock()
+
+    def once(key: str, *about: Any, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made once for each generation of the index."""
+        generation = assistant.store.generation
+        with seeing:
+            for old in [each for each in seen if each[0] != generation]:
+                del seen[old]
+            if (generation, key, *about) not in seen:
+                seen[generation, key, *about] = make()
+            return seen[generation, key, *about]
 
     def documents() -> Sequence[Document]:
         try:
@@ -67,6 +124,17 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES) -> gr.Blocks
         except RagError as error:
             log.warning("documents: %s", error)
             return ()
+
+    def drawn() -> frozenset[str]:
+        """Reports whose pages can be shown."""
+        return frozenset(document.id for document in documents() if document.source.lower().endswith(".pdf"))
+
+    def welcome(language: str) -> list[dict[str, str]]:
+        def find() -> list[str]:
+            known = [question for question in examples if _answered(assistant, question)]
+            return [*known, *(openers(assistant, language, 4 - len(known)) if len(known) < 4 else ())][:4]
+
+        return [{"text": text} for text in once("welcome", language, make=find)]
 
     def messages(turns: list[Shown], language: str, typed: int | None = None) -> list[dict[str, str]]:
         made = []
@@ -78,44 +146,79 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES) -> gr.Blocks
             ]
         return made
 
-    def answer(question: Any, chosen: list[str], turns: list[Shown], language: str) -> Iterator[tuple]:
-        """One question from first sign to last; yields (messages, turns, panel, question box, banner)."""
-        question, language = str(question or "").strip(), known(language)
+    def sources(turns: list[Shown], language: str, *, whole: bool = True, chosen: Sequence[str] | None = None) -> str:
+        page = panel_html(turns, language, whole=whole, drawn=drawn())
+        if chosen is None:
+            return page
+        return page.replace("<div ", f'<div data-chosen="{escaped(json.dumps(list(chosen)))}" ', 1)
+
+    # ---- asking
+
+    def answer(question: Any, given: Any, turns: list[Shown], language: str, talk: str, request: gr.Request) -> Iterator[tuple]:
+        """One question from first sign to last; yields (messages, turns, panel, question box, banner, conversation)."""
+        question, language, sent = str(question or "").strip(), known(language), Given.read(given, request)
         if not question or (turns and turns[-1].running):
             if question:
-                gr.Warning(say(language, "busy"))
-            yield (gr.skip(),) * 5
+                gr.Warning(say(language, "busy"), duration=6, title="Veracite")
+            yield (gr.skip(),) * 6
             return
+        chosen: Sequence[str] | None = None
+        if (wish := narrowed(question, documents())) is not None:
+            name, found, rest = wish
+            if not found:
+                gr.Warning(say(language, "only_unknown", name=name), duration=6, title="Veracite")
+                yield (gr.skip(),) * 6
+                return
+            chosen = () if len(found) == len(documents()) else found
+            gr.Info(say(language, "only_set", chosen=len(found)), duration=4, title="Veracite")
+            if not rest:
+                yield gr.skip(), gr.skip(), sources(turns, language, chosen=chosen), gr.Textbox(value=""), gr.skip(), gr.skip()
+                return
+            question, sent = rest, replace(sent, chosen=tuple(chosen))
+        before = [turn.key for turn in turns]
+        if sent.replaced in before:
+            del turns[before.index(sent.replaced) :]
         turn = Shown(key=f"t{len(turns) + 1}", question=question[:QUESTION_LIMIT])
         history = [past for shown in turns[-REMEMBERED:] if (past := shown.remembered()) is not None]
         turns.append(turn)
-        yield messages(turns, language), turns, gr.skip(), gr.Textbox(value="", submit_btn=False, stop_btn=True), gr.skip()
-        drawn: object = None
+        first_panel = sources(turns, language, chosen=chosen) if sent.replaced or chosen is not None else gr.skip()
+        yield messages(turns, language), turns, first_panel, gr.Textbox(value="", submit_btn=False, stop_btn=True), gr.skip(), gr.skip()
+        drawn_before: object = None
         try:
-            with closing(progress(turn, question, history, Filter(reports=tuple(map(str, chosen or ()))))) as steps:
+            with closing(progress(turn, question, history, Filter(reports=sent.chosen), sent.llm)) as steps:
                 for grown, typed in steps:
-                    if not turns[-1].running:  # stopped, or a new chat
+                    if not turns or not turns[-1].running:  # stopped, or a new chat
                         return
                     turns[-1] = grown
-                    before, drawn = drawn, (grown.evidence, grown.phase)
-                    panel = gr.skip() if drawn == before else panel_html(turns, language)
-                    yield messages(turns, language, typed), turns, panel, gr.skip(), gr.skip()
-            yield gr.skip(), turns, gr.skip(), gr.Textbox(submit_btn=True, stop_btn=False), banner()
+                    state = (grown.evidence, grown.phase)
+                    panel = gr.skip() if drawn_before == state else sources(turns, language, whole=False)
+                    drawn_before = state
+                    yield messages(turns, language, typed), turns, panel, gr.skip(), gr.skip(), gr.skip()
+            talk = talks.save(sent.owner, talk, turns)
+            yield gr.skip(), turns, gr.skip(), gr.Textbox(submit_btn=True, stop_btn=False), banner(), marked(talk)
         finally:
-            if turns[-1].key == turn.key:  # whoever asked has gone away in the middle
+            if turns and turns[-1].key == turn.key:  # whoever asked has gone away in the middle
                 halt(turns)
 
-    def progress(turn: Shown, question: str, history: list, only: Filter) -> Iterator[tuple[Shown, int | None]]:
+    def progress(turn: Shown, question: str, history: list, only: Filter, llm: bool) -> Iterator[tuple[Shown, int | None]]:
         """The turn as it grows, with the number of characters typed of its last sentence; None when that is complete."""
-        allowance = TYPING
+        allowance, drafted = TYPING, 0.0
         try:
             if len(question) > QUESTION_LIMIT:
                 yield replace(turn, phase="failed", problem="too_long", detail=f"{len(question)} / {QUESTION_LIMIT}"), None
                 return
-            with closing(assistant.stream(question, history=history, only=only)) as events:
+            wanted = {"llm": True} if llm and assistant.model else {}
+            with closing(assistant.stream(question, history=history, only=only, **wanted)) as events:
                 for event in events:
                     if isinstance(event, Rewritten):
                         turn = replace(turn, query=event.query)
+                        yield turn, None
+                    elif isinstance(event, Writing):
+                        if time.monotonic() - drafted >= BEAT:
+                            turn, drafted = replace(turn, draft=event.text), time.monotonic()
+                            yield turn, None
+                    elif isinstance(event, Withdrawn):
+                        turn = turn.withdrawn(event.reason)
                         yield turn, None
                     elif isinstance(event, Said):
                         place = len(turn.sentences)
@@ -123,7 +226,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES) -> gr.Blocks
                         found = (gather(f"{turn.key}s{place}c{count}", citation, assistant.passage) for count, citation in enumerate(cited))
                         turn = turn.heard(event.claim, tuple(found))
                         length = len(event.claim.text)
-                        beats = int(min(allowance, 0.3, length * 0.012) / BEAT)
+                        beats = 0 if wanted else int(min(allowance, 0.3, length * 0.012) / BEAT)
                         for beat in range(1, beats + 1):
                             yield turn, length * beat // (beats + 1)
                             time.sleep(BEAT)
@@ -134,73 +237,283 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES) -> gr.Blocks
                             gather(f"{turn.key}n{place}", citation, assistant.passage)
                             for place, citation in enumerate(event.answer.nearest)
                         )
-                        turn = replace(turn, phase="done", answer=event.answer, query=event.answer.query or turn.query, nearest=tuple(near))
+                        turn = replace(
+                            turn,
+                            phase="done",
+                            draft="",
+                            answer=event.answer,
+                            query=event.answer.query or turn.query,
+                            nearest=tuple(near),
+                        )
                         yield turn, None
             if turn.running:
                 raise RagError("the answer broke off before its end; ask again")
         except Exception as error:  # whatever went wrong, the page stays up and says so
             log.warning("question failed: %s", error, exc_info=not isinstance(error, RagError))
-            yield replace(turn, phase="failed", problem=complaint(error), detail=str(error)), None
+            yield replace(turn, phase="failed", draft="", problem=complaint(error), detail=str(error)), None
+
+    def lead_on(given: Any, turns: list[Shown], language: str, talk: str, request: gr.Request) -> tuple:
+        """Questions to go on with, once an answer stands."""
+        sent = Given.read(given, request)
+        if not turns or turns[-1].answer is None or turns[-1].followups:
+            return gr.skip(), gr.skip()
+        turn = turns[-1]
+        try:
+            found = follow_ups(assistant, turn.answer, Filter(reports=sent.chosen))
+        except Exception as error:  # a page without suggestions is a page all the same
+            log.warning("suggestions: %s", error)
+            return gr.skip(), gr.skip()
+        if not found or turns[-1] is not turn:
+            return gr.skip(), gr.skip()
+        turns[-1] = replace(turn, followups=found)
+        talks.save(sent.owner, talk_id(talk), turns)
+        return messages(turns, known(language)), turns
 
     def halt(turns: list[Shown]) -> None:
         if turns and turns[-1].running:
-            turns[-1] = replace(turns[-1], phase="stopped")
+            turns[-1] = replace(turns[-1], phase="stopped", draft="")
 
     def stop(turns: list[Shown], language: str) -> tuple:
         halt(turns)
-        return messages(turns, known(language)), turns, panel_html(turns, known(language)), gr.Textbox(submit_btn=True, stop_btn=False)
+        return messages(turns, known(language)), turns, sources(turns, known(language)), gr.Textbox(submit_btn=True, stop_btn=False)
 
     def fresh(turns: list[Shown], language: str) -> tuple:
         halt(turns)
-        return [], [], panel_html([], known(language)), gr.Textbox(value="", submit_btn=True, stop_btn=False)
+        return [], [], sources([], known(language)), gr.Textbox(value="", submit_btn=True, stop_btn=False), marked("")
+
+    def rate(given: Any, turns: list[Shown], language: str, request: gr.Request) -> tuple:
+        """Keeps what people think of an answer, with everything needed to see what happened."""
+        language, sent = known(language), Given.read(given, request)
+        for place, turn in enumerate(turns):
+            if turn.key == sent.turn and not turn.running and sent.rating in RATINGS:
+                rating = "" if turn.rating == sent.rating else sent.rating
+                turns[place] = replace(turn, rating=rating)
+                trace = {
+                    "generation": assistant.store.generation,
+                    "config": {name: value for name, value in asdict(assistant.config).items() if name not in SECRETS},
+                    "history": [past.question for past in turns[:place]],
+                }
+                if feedback.note(turns[place], rating, trace):
+                    gr.Info(say(language, "rated"), duration=3, title="Veracite")
+                return messages(turns, language), turns
+        return gr.skip(), gr.skip()
+
+    def see(given: Any, turns: list[Shown], language: str, request: gr.Request) -> str:
+        """A page of a report as a picture: that of a citation, with its words marked, or another page of the same report."""
+        language, sent = known(language), Given.read(given, request)
+        shown_here = (item for turn in turns for items in (*turn.evidence, turn.nearest) for item in items)
+        item = next((item for item in shown_here if item.key == sent.evidence), None)
+        if item is None or item.citation.page is None:
+            return page_html(None, language, "", 0)
+        page = min(max(sent.page, 1), 100_000) if sent.page else item.citation.page
+        try:
+            picture = draw(item.citation.document, page, item.citation if page == item.citation.page else None)
+        except (RagError, KeyError, OSError) as error:
+            log.warning("page: %s", error)
+            picture = None
+        return page_html(picture, language, item.citation.title, page, item.key)
+
+    def draw(document: str, page: int, citation: Citation | None) -> Picture | None:
+        """By the id of a report and a page only; the file must be the one that was indexed."""
+        store = assistant.store
+        report, file = store.document(document), library.source(store.manifest, document)
+        if file is None or file.suffix.lower() != ".pdf":
+            return None
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != report.sha256:
+            return None
+        quote, before = ("", "") if citation is None else (citation.quote, report.text[max(0, citation.start - 80) : citation.start])
+        return once("page", document, page, quote, before, make=lambda: picture(content, page, quote, before))
+
+    # ---- reports
+
+    def reports(language: str) -> str:
+        def make() -> str:
+            store = assistant.store
+            counted = [(document, len(store.chunks_of(document.id))) for document in documents()]
+            return reports_html(counted, language)
+
+        return once("reports", language, make=make)
+
+    def change(start: Callable[[], State], language: str) -> Iterator[tuple]:
+        """Runs a change of the reports and shows how far it is: (progress, list of reports, box for files)."""
+        language = known(language)
+        try:
+            state = start()
+        except RagError as error:
+            yield change_html(None, language, str(error)), gr.skip(), gr.File(value=None)
+            return
+        if state.finished:
+            yield change_html(state, language), gr.skip(), gr.File(value=None)
+            return
+        yield change_html(library.state, language), gr.skip(), gr.File(value=None)
+        shown_state = None
+        while not library.wait(0.15):
+            if library.state != shown_state:
+                shown_state = library.state
+                yield change_html(shown_state, language), gr.skip(), gr.skip()
+        state = library.state
+        if state.problem is not None:
+            log.warning("change of reports: %s", state.problem)
+        problem = say(language, complaint(state.problem), detail=str(state.problem)) if state.problem else ""
+        yield change_html(state, language, problem), reports(language), gr.skip()
+
+    def add(files: list[str] | None, language: str) -> Iterator[tuple]:
+        paths = [Path(file) for file in files or ()]
+        if paths:
+            try:
+                yield from change(lambda: library.add([(path.name, path) for path in paths]), language)
+            finally:
+                for path in paths:
+                    path.unlink(missing_ok=True)
+
+    def remove(given: Any, language: str, request: gr.Request) -> Iterator[tuple]:
+        document = Given.read(given, request).document
+        yield from change(lambda: library.remove(document), language)
+
+    def refresh(language: str) -> Iterator[tuple]:
+        yield from change(library.refresh, language)
+
+    def shelf(language: str) -> tuple:
+        return reports(known(language)), change_html(library.state, known(language)) if library.busy else gr.skip()
+
+    def scope(given: Any, language: str, request: gr.Request) -> tuple:
+        """What the choice of reports changes: the name of its tab and the hint in the question box."""
+        return scoped_words(Given.read(given, request).chosen, known(language))
+
+    def scoped_words(chosen: Sequence[str], language: str) -> tuple:
+        words = {"chosen": len(chosen), "total": len(documents())}
+        tab = say(language, "reports_chosen", **words) if chosen else say(language, "reports")
+        return gr.Tab(label=tab), gr.Textbox(placeholder=say(language, "ask_chosen" if chosen else "ask", **words))
+
+    # ---- conversations
+
+    def listed(given: Any, language: str, talk: str, request: gr.Request) -> str:
+        return talks_html(talks.all(Given.read(given, request).owner), talk_id(talk), known(language))
+
+    def turn_to(given: Any, turns: list[Shown], language: str, talk: str, request: gr.Request) -> tuple:
+        """Opens, renames or deletes a conversation: (messages, turns, panel, conversation, list, question box)."""
+        language, sent, talk = known(language), Given.read(given, request), talk_id(talk)
+        result: tuple = (gr.skip(),) * 4
+        if sent.action == "open" and (opened := talks.load(sent.owner, sent.talk)) is not None:
+            halt(turns)
+            result, talk = (messages(opened, language), opened, sources(opened, language), marked(sent.talk)), sent.talk
+        elif sent.action == "rename":
+            talks.rename(sent.owner, sent.talk, sent.title)
+        elif sent.action == "delete":
+            talks.delete(sent.owner, sent.talk)
+            if sent.talk == talk:
+                halt(turns)
+                result, talk = ([], [], sources([], language), marked("")), ""
+        box = gr.Textbox(submit_btn=True, stop_btn=False) if sent.action != "rename" else gr.skip()
+        return *result, talks_html(talks.all(sent.owner), talk, language), box
+
+    def take_away(given: Any, turns: list[Shown], language: str, request: gr.Request) -> str:
+        kind, language = Given.read(given, request).kind, known(language)
+        make = {"json": as_json, "bib": references}.get(kind, markdown)
+        name = {"json": "veracite.json", "bib": "veracite.bib"}.get(kind, "veracite.md")
+        return json.dumps({"name": name, "text": make(turns, language)})
+
+    # ---- map and evaluation
+
+    def chart(language: str) -> str:
+        def make() -> str:
+            own = sorted(documents(), key=lambda document: document.language != known(language))  # of the reader's language first
+            whole = [assistant.store.document(document.id) for document in own[:MAPPED]]
+            terms = once_terms(whole)
+            return map_html([(document, outline(document)) for document in whole], terms, known(language))
+
+        return once("map", known(language), make=make)
+
+    def once_terms(whole: Sequence[Document]) -> dict[str, list[tuple[str, int]]]:
+        generation = assistant.store.generation
+        if terms_of.get("generation") != generation:
+            terms_of.update(generation=generation, terms=key_terms(whole))
+        return terms_of["terms"]
+
+    terms_of: dict[str, Any] = {}
+
+    def probe(given: Any, language: str, request: gr.Request) -> str:
+        """What a section or a word can be asked for, or what two reports say on a topic."""
+        language, sent = known(language), Given.read(given, request)
+        try:
+            if sent.topic and sent.pair:
+                known_reports = {document.id: document for document in documents()}
+                sides = []
+                for name in dict.fromkeys(sent.pair):
+                    said = assistant.ask(sent.topic, only=Filter((name,)))
+                    hits = assistant.search(sent.topic, top_k=50, only=Filter((name,)))
+                    sides.append(Side(known_reports[name], said, sum(hit.lexical > 0.3 for hit in hits)))
+                return contrast_html(sent.topic, sides, language)
+            if sent.term:
+                found = about_term(assistant, sent.document, sent.term)
+                return asks_html(sent.term, found, language)
+            if sent.document:
+                name = topic(sent.section) or " / ".join(sent.section[-1:]) or assistant.store.document(sent.document).title
+                return asks_html(name, about_section(assistant, sent.document, sent.section), language)
+        except (RagError, KeyError, IndexError) as error:
+            log.warning("map: %s", error)
+        return ""
+
+    def scores(language: str) -> str:
+        try:
+            from eval.report import MEANINGS
+        except ImportError:
+            MEANINGS = {}
+        return scores_html(read_runs(runs), MEANINGS, known(language))
+
+    # ---- the whole page
 
     def banner() -> gr.HTML:
         return gr.HTML(f'<p role="status">{escaped(assistant.warning)}</p>' if assistant.warning else "", visible=bool(assistant.warning))
 
-    def scope(chosen: list[str], language: str) -> tuple:
-        """What the choice of reports changes: the name of its tab and the hint in the question box."""
-        language, total = known(language), len(documents())
-        words = {"chosen": len(chosen or ()), "total": total}
-        tab = say(language, "reports_chosen", **words) if chosen else say(language, "reports")
-        return gr.Tab(label=tab), gr.Textbox(placeholder=say(language, "ask_chosen" if chosen else "ask", **words))
+    def marked(talk: str) -> str:
+        return f'<i data-talk="{talk}"></i>'
 
-    def labels(language: str, chosen: list[str], turns: list[Shown]) -> tuple:
+    def labels(language: str, chosen: Sequence[str], turns: list[Shown]) -> tuple:
         """Every component that carries words, in the order of `worded`."""
         found = documents()
-        chosen = [name for name in chosen or () if any(name == document.id for document in found)]
-        tab, box = scope(chosen, language)
-        choices = [(described(document, language), document.id) for document in found]
+        tab, box = scoped_words([name for name in chosen if any(name == document.id for document in found)], language)
         return (
             language,
             gr.HTML(head_html(language)),
             *(gr.Button(say(language, name)) for name in ("sources", "new", "export", "other_language", "theme")),
             gr.Tab(label=say(language, "sources")),
             tab,
+            *(gr.Tab(label=say(language, name)) for name in ("explore", "talks", "scores")),
             box,
             gr.Markdown(say(language, "hint")),
-            gr.CheckboxGroup(choices=choices, value=chosen, label=say(language, "choose")),
             gr.Chatbot(
                 value=messages(turns, language),
                 placeholder=say(language, "welcome", total=len(found)) if found else say(language, "no_reports"),
+                examples=welcome(language) if found else None,
             ),
-            panel_html(turns, language),
+            sources(turns, language),
             banner(),
+            reports(language),
+            gr.File(label=add_label(language)),
+            gr.Button(say(language, "refresh")),
+            gr.Checkbox(label=say(language, "llm_switch", model=assistant.model)),
         )
 
-    def first(remembered: str, chosen: list[str], turns: list[Shown], request: gr.Request) -> tuple:
-        asked = remembered if remembered in LANGUAGES else preferred(request.headers.get("accept-language", ""))
-        return labels(asked, chosen, turns)
+    def first(remembered: str, given: Any, turns: list[Shown], request: gr.Request) -> tuple:
+        language = remembered if remembered in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+        sent = Given.read(given, request)
+        talk = ""
+        if not turns and (kept := talks.load(sent.owner, sent.talk)):
+            turns, talk = kept, sent.talk
+        return *labels(language, sent.chosen, turns), turns, marked(talk)
 
-    def switch(language: str, chosen: list[str], turns: list[Shown]) -> tuple:
-        return labels("en" if known(language) == "zh" else "zh", chosen, turns)
+    def switch(language: str, given: Any, turns: list[Shown], request: gr.Request) -> tuple:
+        return labels("en" if known(language) == "zh" else "zh", Given.read(given, request).chosen, turns)
 
-    def example(chosen: list[str], turns: list[Shown], language: str, event: gr.SelectData) -> Iterator[tuple]:
+    def example(given: Any, turns: list[Shown], language: str, talk: str, event: gr.SelectData, request: gr.Request) -> Iterator[tuple]:
         value = event.value.get("text") if isinstance(event.value, dict) else event.value
-        yield from answer(value, chosen, turns, language)
+        yield from answer(value, given, turns, language, talk, request)
 
     with gr.Blocks(title="Veracite", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
         turns_state, language_state = gr.State([]), gr.State("zh")  # values: a function here would become an endpoint
-        remembered, taken = gr.Textbox(visible=False), gr.Textbox(visible=False)
+        remembered, taken, given = (gr.Textbox(visible=False) for _ in range(3))
         with gr.Row(elem_id="top"):
             head = gr.HTML(head_html("zh"), elem_id="brand")
             open_sources = gr.Button(say("zh", "sources"), elem_id="open-sources")
@@ -217,7 +530,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES) -> gr.Blocks
                     show_label=False,
                     container=False,
                     layout="bubble",
-                    buttons=["copy"],
+                    buttons=[],
                     feedback_options=None,
                     placeholder=say("zh", "welcome", total=len(documents())),
                     examples=[{"text": text} for text in examples],
@@ -238,25 +551,82 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES) -> gr.Blocks
                         placeholder=say("zh", "ask"),
                         autofocus=True,
                     )
-                    hint = gr.Markdown(say("zh", "hint"), elem_id="hint")
+                    with gr.Row(elem_id="below"):
+                        llm = gr.Checkbox(
+                            label=say("zh", "llm_switch", model=assistant.model),
+                            elem_id="llm",
+                            visible=bool(assistant.model),
+                            interactive=True,
+                        )
+                        hint = gr.Markdown(say("zh", "hint"), elem_id="hint")
+                viewer = watched("", "viewer", "paged")
             with gr.Column(elem_id="evidence"), gr.Tabs(elem_id="tabs"):
                 with gr.Tab(say("zh", "sources"), id="sources", elem_id="tab-sources") as sources_tab:
-                    rendered = "window.veracite?.rendered(); watch('value', () => window.veracite?.rendered());"
-                    panel = gr.HTML(panel_html([], "zh"), elem_id="sources", js_on_load=rendered, apply_default_css=False)
+                    gr.HTML('<div id="sources" class="panel"></div>', js_on_load=None, apply_default_css=False)
+                    panel = watched(panel_html([], "zh"), "incoming", "rendered")
                 with gr.Tab(say("zh", "reports"), id="reports", elem_id="tab-reports") as reports_tab:
-                    chosen = gr.CheckboxGroup(choices=[], label=say("zh", "choose"), elem_id="reports")
+                    shelves = watched("", "reports", "shelved")
+                    changing = gr.HTML("", elem_id="changing", apply_default_css=False)
+                    upload = gr.File(
+                        label=add_label("zh"),
+                        elem_id="add",
+                        file_count="multiple",
+                        file_types=list(SUFFIXES),
+                        type="filepath",
+                        height=120,
+                    )
+                    renew = gr.Button(say("zh", "refresh"), elem_id="refresh")
+                with gr.Tab(say("zh", "explore"), id="explore", elem_id="tab-explore") as explore_tab:
+                    overview = gr.HTML("", elem_id="explore", apply_default_css=False)
+                    found_here = watched("", "found", "found")
+                with gr.Tab(say("zh", "talks"), id="talks", elem_id="tab-talks") as talks_tab:
+                    history = gr.HTML("", elem_id="talks", apply_default_css=False)
+                with gr.Tab(say("zh", "scores"), id="scores", elem_id="tab-scores") as scores_tab:
+                    measured = gr.HTML("", elem_id="scores", apply_default_css=False)
+        talk_mark = watched(marked(""), "talk-mark", "talked")
+        # pressed by the page's own script, which says in `given` what is meant
+        press = {
+            name: gr.Button(name, elem_id=f"do-{name}", visible="hidden")
+            for name in ("rate", "see", "remove", "scope", "turn", "take", "probe")
+        }
 
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         asking = {**quiet, "concurrency_limit": AT_ONCE, "concurrency_id": "answer"}
-        shown = [chat, turns_state, panel, box, notice]
-        known_here = [chosen, turns_state, language_state]
-        asked = [box.submit(answer, [box, *known_here], shown, **asking), chat.example_select(example, known_here, shown, **asking)]
+        changes = {**quiet, "concurrency_limit": 4, "concurrency_id": "change"}
+        telling = "window.veracite ? window.veracite.given() : ''"
+        shown = [chat, turns_state, panel, box, notice, talk_mark]
+        known_here = [given, turns_state, language_state, talk_mark]
+        with_question = "(question, _, ...rest) => [question, window.veracite ? window.veracite.given(true) : '', ...rest]"
+        with_example = "(_, ...rest) => [window.veracite ? window.veracite.given(true) : '', ...rest]"
+        with_given = f"(_, ...rest) => [{telling}, ...rest]"
+        asked = [
+            box.submit(answer, [box, *known_here], shown, js=with_question, **asking),
+            chat.example_select(example, known_here, shown, js=with_example, **asking),
+        ]
+        for event in asked:
+            event.then(lead_on, known_here, [chat, turns_state], js=with_given, **quiet)
         box.stop(stop, [turns_state, language_state], [chat, turns_state, panel, box], cancels=asked, queue=False, **quiet)
-        new.click(fresh, [turns_state, language_state], [chat, turns_state, panel, box], cancels=asked, queue=False, **quiet)
-        chosen.change(scope, [chosen, language_state], [reports_tab, box], **quiet)
-        export.click(lambda turns, language: markdown(turns, known(language)), [turns_state, language_state], taken, **quiet).then(
-            None, taken, None, js="text => window.veracite.download('veracite.md', text)"
-        )
+        new.click(fresh, [turns_state, language_state], [chat, turns_state, panel, box, talk_mark], cancels=asked, queue=False, **quiet)
+        press["rate"].click(rate, [given, turns_state, language_state], [chat, turns_state], js=with_given, **quiet)
+        press["see"].click(see, [given, turns_state, language_state], viewer, js=with_given, concurrency_limit=2, **quiet)
+        press["scope"].click(scope, [given, language_state], [reports_tab, box], js=with_given, **quiet)
+        press["probe"].click(probe, [given, language_state], found_here, js=with_given, **quiet)
+
+        changed = [changing, shelves, upload]
+        upload.upload(add, [upload, language_state], changed, **changes)
+        press["remove"].click(remove, [given, language_state], changed, js=with_given, **changes)
+        renew.click(refresh, language_state, changed, **changes)
+        reports_tab.select(shelf, language_state, [shelves, changing], **quiet)
+
+        talks_tab.select(listed, [given, language_state, talk_mark], history, js=with_given, **quiet)
+        conversation = [chat, turns_state, panel, talk_mark, history, box]
+        press["turn"].click(turn_to, known_here, conversation, js=with_given, **quiet)
+        for button in (export, press["take"]):
+            button.click(take_away, [given, turns_state, language_state], taken, js=with_given, **quiet).then(
+                None, taken, None, js="file => window.veracite.download(file)"
+            )
+        explore_tab.select(chart, language_state, overview, **quiet)
+        scores_tab.select(scores, language_state, measured, **quiet)
         theme.click(None, None, None, js="() => window.veracite.theme()")
         open_sources.click(None, None, None, js="() => window.veracite.sheet()")
         worded = [
@@ -269,30 +639,213 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES) -> gr.Blocks
             theme,
             sources_tab,
             reports_tab,
+            explore_tab,
+            talks_tab,
+            scores_tab,
             box,
             hint,
-            chosen,
             chat,
             panel,
             notice,
+            shelves,
+            upload,
+            renew,
+            llm,
         ]
-        stored = "(_, ...rest) => [localStorage.getItem('veracite.language') || '', ...rest]"
-        other.click(switch, [language_state, chosen, turns_state], worded, **quiet)
-        page.load(first, [remembered, chosen, turns_state], worded, js=stored, **quiet)
+        kept = """(_, __, ...rest) => [localStorage.getItem('veracite.language') || '', JSON.stringify({
+            owner: localStorage.getItem('veracite.owner') || '', talk: sessionStorage.getItem('veracite.talk') || ''}), ...rest]"""
+        other.click(
+            switch, [language_state, given, turns_state], worded, js=f"(language, _, ...rest) => [language, {telling}, ...rest]", **quiet
+        )
+        page.load(first, [remembered, given, turns_state], [*worded, turns_state, talk_mark], js=kept, **quiet)
+        for function in (ask_of(assistant), search_of(assistant), reports_of(assistant)):
+            gr.api(function, api_name=function.__name__, concurrency_limit=AT_ONCE, concurrency_id="program")
 
     page.queue(default_concurrency_limit=AT_ONCE, max_size=64, api_open=False)
     return page
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the page's script tells with an event: read from JSON that anyone could have sent, so every field is checked."""
+
+    owner: str = ""
+    chosen: tuple[str, ...] = ()
+    llm: bool = False
+    replaced: str = ""
+    turn: str = ""
+    rating: str = ""
+    evidence: str = ""
+    page: int = 0
+    document: str = ""
+    section: tuple[str, ...] = ()
+    term: str = ""
+    pair: tuple[str, ...] = ()
+    topic: str = ""
+    action: str = ""
+    talk: str = ""
+    title: str = ""
+    kind: str = ""
+
+    @classmethod
+    def read(cls, sent: Any, request: gr.Request | None = None) -> Given:
+        """Fields of the wrong type or size are as if they had not been sent. A name that has signed in owns its conversations."""
+        try:
+            values = json.loads(sent) if isinstance(sent, str) and len(sent) < 100_000 else {}
+        except (ValueError, RecursionError):
+            values = {}
+        kept: dict[str, Any] = {}
+        for field in fields(cls):
+            value = values.get(field.name) if isinstance(values, dict) else None
+            if isinstance(field.default, tuple):
+                if isinstance(value, list) and len(value) <= 1000 and all(isinstance(each, str) and len(each) <= 500 for each in value):
+                    kept[field.name] = tuple(value)
+            elif type(value) is type(field.default) and (not isinstance(value, str) or len(value) <= 500):
+                kept[field.name] = value
+        if request is not None and getattr(request, "username", None):
+            kept["owner"] = f"user:{request.username}"
+        elif kept.get("owner", "").startswith("user:"):
+            del kept["owner"]
+        return cls(**kept)
+
+
+def talk_id(mark: Any) -> str:
+    """The id of the conversation out of the element that carries it."""
+    match = re.fullmatch(r'<i data-talk="([0-9a-f]{16})"></i>', mark if isinstance(mark, str) else "")
+    return match[1] if match else ""
+
+
+def watched(value: str, name: str, call: str) -> gr.HTML:
+    """HTML of which the page's script is told when it has changed."""
+    tell = f"window.veracite?.{call}?.(); watch('value', () => window.veracite?.{call}?.());"
+    return gr.HTML(value, elem_id=name, js_on_load=tell, apply_default_css=False)
+
+
+def page_html(picture: Picture | None, language: str, title: str, page: int, key: str = "") -> str:
+    """A page of a report with the cited words marked, over the conversation; the sources stay beside it."""
+    close = escaped(say(language, "close"))
+    serial = time.monotonic_ns()  # the same page twice must count as a change
+    parts = [
+        f'<div class="leaf" data-serial="{serial}" data-key="{escaped(key)}" role="dialog" aria-label="{escaped(say(language, "page_shown"))}">'
+    ]
+    if picture is None:
+        return "".join(
+            [
+                *parts,
+                f'<header><p>{escaped(say(language, "page_gone"))}</p><button type="button" data-leaf="close" aria-label="{close}">✕</button></header></div>',
+            ]
+        )
+    place = say(language, "page_of", page=page, pages=picture.pages)
+    if picture.label and picture.label != str(page):
+        place += f" ({say(language, 'page_label', label=picture.label)})"
+    found = say(language, "page_marked" if picture.boxes else "page_unmarked")
+    marks = "".join(
+        f'<i class="box" style="left:{100 * left:.2f}%;top:{100 * top:.2f}%;width:{100 * (right - left):.2f}%;height:{100 * (bottom - top):.2f}%"></i>'
+        for left, top, right, bottom in picture.boxes
+    )
+    steps = "".join(
+        f'<button type="button" data-leaf="{number}" aria-label="{escaped(say(language, "page", page=number))}"{"" if 1 <= number <= picture.pages else " disabled"}>{arrow}</button>'
+        for number, arrow in ((page - 1, "‹"), (page + 1, "›"))
+    )
+    data = base64.b64encode(picture.jpeg).decode()
+    parts.append(
+        f"<header><p><b>{escaped(title)}</b><small>{escaped(place)} · {escaped(found)}</small></p>{steps}"
+        f'<button type="button" data-leaf="close" aria-label="{close}">✕</button></header>'
+        f'<div class="paper" tabindex="0" role="group" aria-label="{escaped(place)}"><div class="print"><img alt="{escaped(title)}, {escaped(place)}" width="{picture.width}" height="{picture.height}" '
+        f'src="data:image/jpeg;base64,{data}">{marks}</div></div></div>'
+    )
+    return "".join(parts)
+
+
+def add_label(language: str) -> str:
+    """What may be added, in words."""
+    kinds = [suffix[1:] for suffix in SUFFIXES if suffix not in (".text", ".markdown", ".htm", ".xhtml")]
+    return say(language, "add", kinds=" ".join(kinds), size=MAX_BYTES // 1_000_000)
+
+
+def _answered(assistant: Assistant, question: str) -> bool:
+    try:
+        return not assistant.ask(question).abstained
+    except RagError:
+        return False
+
+
+# ---- for programs
+
+
+def ask_of(assistant: Assistant) -> Callable[..., dict[str, Any]]:
+    """The endpoint that answers a question."""
+
+    def ask(question: str, reports: list[str] | None = None, history: list[dict[str, str]] | None = None) -> dict[str, Any]:
+        """Answers a question from the reports, every sentence cited to its exact place, or says that the reports do not tell.
+
+        Args:
+            question: In Chinese or English.
+            reports: Ids of the reports that may answer, as `reports` lists them; none means all.
+            history: Earlier turns as {"question", "answer"}, the oldest first.
+        """
+        turns = [Turn(str(turn.get("question", "")), str(turn.get("answer", ""))) for turn in (history or [])[-REMEMBERED:]]
+        return told(
+            lambda: assistant.ask(str(question)[: QUESTION_LIMIT + 1], history=turns, only=Filter(tuple(map(str, reports or ())))).to_dict()
+        )
+
+    return ask
+
+
+def search_of(assistant: Assistant) -> Callable[..., list[dict[str, Any]]]:
+    """The endpoint that finds passages."""
+
+    def search(question: str, count: int = 10, reports: list[str] | None = None) -> list[dict[str, Any]]:
+        """Finds the passages of the reports that are closest to a question, best first, without composing an answer.
+
+        Args:
+            question: In Chinese or English.
+            count: How many passages, 1 to 50.
+            reports: Ids of the reports to search, as `reports` lists them; none means all.
+        """
+        hits = told(
+            lambda: assistant.search(
+                str(question)[: QUESTION_LIMIT + 1], top_k=min(max(int(count), 1), 50), only=Filter(tuple(map(str, reports or ())))
+            )
+        )
+        titles = {document.id: document.title for document in assistant.documents()}
+        return [
+            {
+                "document": hit.chunk.document,
+                "title": titles.get(hit.chunk.document, ""),
+                "section": " / ".join(hit.chunk.section),
+                "page": hit.chunk.page,
+                "text": hit.text,
+                "score": round(hit.fused, 4),
+            }
+            for hit in hits
+        ]
+
+    return search
+
+
+def reports_of(assistant: Assistant) -> Callable[..., list[dict[str, Any]]]:
+    """The endpoint that lists the reports."""
+
+    def reports() -> list[dict[str, Any]]:
+        """Lists the reports that can be asked: id, title, publisher, year, language and pages."""
+        names = ("id", "title", "publisher", "year", "language", "page_count")
+        return [{name: getattr(document, name) for name in names} for document in told(assistant.documents)]
+
+    return reports
+
+
+def told(work: Callable[[], Any]) -> Any:
+    """What `work` gives; its one-line error as an error of the endpoint."""
+    try:
+        return work()
+    except RagError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
 def head_html(language: str) -> str:
     """Name and promise."""
     return f'<div class="head">{LOGO}<div><h1>Veracite</h1><p>{escaped(say(language, "tagline"))}</p></div></div>'
-
-
-def described(document: Document, language: str) -> str:
-    """A report in two lines: its title; publisher, year and language."""
-    facts = [document.publisher, str(document.year or ""), say(language, document.language) if document.language in LANGUAGES else ""]
-    return f"{document.title or document.id}\n{' · '.join(fact for fact in facts if fact)}"
 
 
 def known(language: Any) -> str:
@@ -307,34 +860,55 @@ def serve(
     *,
     examples: Sequence[str] = EXAMPLES,
     names: Sequence[str] = (),
-    login: tuple[str, str] | None = None,
+    login: Callable[[str, str], bool] | None = None,
     unprotected: bool = False,
+    root_path: str = "",
+    mcp: bool = False,
+    api: bool = False,
+    data: Path | None = None,
+    runs: Path | None = None,
     open_browser: bool = False,
 ) -> None:
     """Serves the page until interrupted, on `port` or the next free one; prints its address in one line.
 
-    `names` are host names it is served under besides localhost and IP addresses. A host that other machines can reach needs a `login`
-    (name, password), or `unprotected` where something in front asks for one: raises UsageError without either, and when no port is free.
+    `names` are host names it is served under besides localhost and IP addresses, `root_path` the path under which a proxy shows it. A host
+    that other machines can reach needs a `login` (name, password -> whether they belong together), or `unprotected` where something in front
+    asks for one: raises UsageError without either, and when no port is free. With `mcp` agents find it at /mcp, with
+    `api` programs that speak OpenAI's protocol find it at /v1.
     """
     if not (login or unprotected or host == "localhost" or _loopback(host)):
-        raise UsageError(f"host {host} can be reached from other machines: keep 127.0.0.1, give a login, or say unprotected")
+        raise UsageError(f"host {host} can be reached from other machines: keep 127.0.0.1, or name people with --auth-file")
+    if root_path and not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+/?", root_path):
+        raise UsageError(f"root path {root_path!r} is not a path such as /veracite")
+    guard: dict[str, Any] = {"names": names, "root": root_path}
+    if mcp:
+        from rag.web.tools import Tools
+
+        guard["tools"] = Tools(assistant, closed=login is not None)
+    routes = []
+    if api:
+        from rag.web.api import routes as api_routes
+
+        routes, guard["also"] = api_routes(assistant, login), ("v1",)
     folder = tempfile.mkdtemp(prefix="veracite-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["GRADIO_TEMP_DIR"] = folder
-    page = build(assistant, examples)
+    page = build(assistant, examples, data=data, runs=runs)
     port = free_port(host, port)
     page.launch(
         server_name=host,
         server_port=port,
         inbrowser=open_browser,
         auth=login,
+        root_path=root_path.rstrip("/") or None,
         theme=gr.themes.Base(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         # style in the head: given as css= it is added a second time with every selector prefixed, which then wins over rules of state
         head=f"<style>{(WEB / 'app.css').read_text(encoding='utf-8')}</style>",
         js=f"() => {{ {(WEB / 'app.js').read_text(encoding='utf-8')} }}",
-        app_kwargs={"middleware": [Middleware(Guard, names=names)], "docs_url": None, "redoc_url": None, "openapi_url": None},
-        blocked_paths=[str(Path(__file__).resolve().parent), str(Path.cwd())],
-        max_file_size=1,
+        app_kwargs={"routes": routes, "middleware": [Middleware(Guard, **guard)], "docs_url": None, "redoc_url": None, "openapi_url": None},
+        # a second wall, since the guard closes the route for files; it must not shut out the folder for uploads
+        blocked_paths=[str(wall) for wall in (Path(__file__).resolve().parent, Path.cwd()) if not Path(folder).is_relative_to(wall)],
+        max_file_size=MAX_BYTES,
         footer_links=[],
         favicon_path=str(WEB / "icon.svg"),
         share=False,
@@ -349,7 +923,7 @@ def serve(
         prevent_thread_lock=True,
         quiet=True,
     )
-    sys.stdout.write(f"Veracite: http://{f'[{host}]' if ':' in host else host}:{port}\n")
+    sys.stdout.write(f"Veracite: http://{f'[{host}]' if ':' in host else host}:{port}{root_path.rstrip('/')}\n")
     sys.stdout.flush()
     try:
         threading.Event().wait()

@@ -30,7 +30,7 @@ LIBRARY_BYTES = 2_000_000_000
 NAME_LENGTH = 100
 
 Status = Literal["added", "changed", "same", "failed"]
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\\\\/:*?\"<>|]")
+_CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\\\\/:*?"<>|]')
 _MAGIC = {".pdf": (b"%PDF-",), ".docx": (b"PK\x03\x04",), ".pptx": (b"PK\x03\x04",), ".xlsx": (b"PK\x03\x04",), ".epub": (b"PK\x03\x04",)}
 
 
@@ -242,7 +242,7 @@ def file_name(given: str) -> str:
     ('报告 2024.pdf', 'report', 'added README.md')
     """
     name = _CONTROL.sub("", unicodedata.normalize("NFC", re.split(r"[\\/]", given)[-1])).strip(" .")
-    stem, suffix = os.path.splitext(name)
+    stem, suffix = Path(name).stem, Path(name).suffix
     while len(stem.encode("utf-8", "replace")) > NAME_LENGTH:
         stem = stem[:-1]
     stem = stem.encode("utf-8", "ignore").decode().strip() or "report"

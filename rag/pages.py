@@ -26,6 +26,8 @@ SECONDS = 20
 MEMORY = 3 * 2**30
 _ENOUGH = 0.5
 """Share of a quote's letters that must be found for its place to count."""
+_SHORTEST = 6
+"""Letters of a stretch that counts."""
 
 Box = tuple[float, float, float, float]
 """(left, top, right, bottom) as shares of the page's width and height, from its upper left corner."""
@@ -87,12 +89,19 @@ def find(page: str, quote: str, before: str = "") -> list[tuple[int, int]]:
     if places:
         best = max(places, key=lambda place: len(os.path.commonprefix([page[:place][::-1], before[::-1]])))
         return [(best, best + len(quote))]
-    blocks = [
-        (block.a, block.a + block.size)
-        for block in SequenceMatcher(None, page, quote, autojunk=False).get_matching_blocks()
-        if block.size >= min(6, len(quote))
-    ]
-    return blocks if sum(end - start for start, end in blocks) >= _ENOUGH * len(quote) else []
+    matcher = SequenceMatcher(None, page, quote, autojunk=False)
+    found: list[tuple[int, int, int]] = []  # (place in the quote, start, end)
+
+    def stretch(low: int, high: int) -> None:
+        block = matcher.find_longest_match(0, len(page), low, high)
+        if block.size >= min(_SHORTEST, len(quote)):
+            found.append((block.b, block.a, block.a + block.size))
+            stretch(low, block.b)
+            stretch(block.b + block.size, high)
+
+    stretch(0, len(quote))
+    enough = sum(end - start for _, start, end in found) >= _ENOUGH * len(quote)
+    return [(start, end) for _, start, end in sorted(found)] if enough else []
 
 
 def letters(text: str) -> list[tuple[str, int]]:
@@ -114,7 +123,11 @@ def lines(boxes: Sequence[Box]) -> list[Box]:
     made: list[Box] = []
     for box in boxes:
         last = made[-1] if made else None
-        if last and min(last[3], box[3]) - max(last[1], box[1]) > 0.4 * min(last[3] - last[1], box[3] - box[1]) and box[0] >= last[0] - 0.005:
+        if (
+            last
+            and min(last[3], box[3]) - max(last[1], box[1]) > 0.4 * min(last[3] - last[1], box[3] - box[1])
+            and box[0] >= last[0] - 0.005
+        ):
             made[-1] = (min(last[0], box[0]), min(last[1], box[1]), max(last[2], box[2]), max(last[3], box[3]))
         else:
             made.append(box)
@@ -158,7 +171,13 @@ def _draw(pdf_bytes: bytes, page_number: int, quote: str, before: str) -> tuple[
     out = io.BytesIO()
     image.save(out, "JPEG", quality=82)
     label = pdf.get_page_label(page_number - 1) or ""
-    told = {"width": image.width, "height": image.height, "boxes": lines([boxes[place] for place in places]), "label": label, "pages": count}
+    told = {
+        "width": image.width,
+        "height": image.height,
+        "boxes": lines([boxes[place] for place in places]),
+        "label": label,
+        "pages": count,
+    }
     return told, out.getvalue()
 
 

@@ -1,10 +1,12 @@
-// Citations to spans, keyboard, hover card, copy, theme and the phone's sheet. One set of listeners on the document survives every redraw;
+// Citations to spans, page pictures, reports, conversations, keyboard, hover card, copy, theme and the phone's sheet. One set of listeners on the document survives every redraw;
 // text from reports is only ever written with textContent.
 if (!window.veracite) {
   const one = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const CHIP = '#chat a[href^="#cite-"]';
   const QUERY = '#chat a[href^="#query-"]';
+  const DO = '#chat a[href^="#do-"]';
+  const ASK = '#chat a[href^="#ask-"]';
   const reach = (event, selector) => (event.target instanceof Element ? event.target.closest(selector) : null);
   const keyOf = chip => chip.getAttribute("href").slice("#cite-".length);
   const marksOf = key => all("#sources mark").filter(mark => mark.dataset.keys.split(" ").includes(key));
@@ -16,6 +18,41 @@ if (!window.veracite) {
   let current = null; // key of the citation that is lit
   let awaited = null; // key of a chip clicked before its passage arrived
   let cameFrom = null; // the chip to which Escape returns
+  let meant = {}; // what the next event tells the server
+  let replaced = ""; // key of the turn that the next question replaces
+  const chosen = new Set(); // ids of the reports that may answer
+  const turnOf = key => key.match(/^t\d+/)?.[0] ?? "";
+
+  // a key that only this browser knows: its conversations are kept under it
+  if (!/^[0-9a-f]{32}$/.test(localStorage.getItem("veracite.owner") ?? "")) {
+    const bytes = crypto.getRandomValues(new Uint8Array(16));
+    localStorage.setItem("veracite.owner", [...bytes].map(byte => byte.toString(16).padStart(2, "0")).join(""));
+  }
+
+  function replace(turn) {
+    replaced = turn;
+    document.body.classList.toggle("editing", Boolean(turn));
+  }
+
+  function given(asking = false) {
+    const sent = {
+      owner: localStorage.getItem("veracite.owner") ?? "",
+      talk: sessionStorage.getItem("veracite.talk") ?? "",
+      chosen: [...chosen],
+      llm: Boolean(one("#llm input")?.checked),
+      replaced,
+      ...meant,
+    };
+    meant = {};
+    if (asking) replace("");
+    return JSON.stringify(sent);
+  }
+
+  // an event with what it is about: the server listens to buttons that nobody sees
+  function tell(name, about) {
+    meant = about;
+    one(`#do-${name}`)?.click();
+  }
 
   const node = (tag, properties, parent = document.body) => parent.appendChild(Object.assign(document.createElement(tag), properties));
   const voice = node("div", { id: "voice", className: "unseen", ariaLive: "polite" });
@@ -24,8 +61,13 @@ if (!window.veracite) {
 
   function showTurn(turn) {
     for (const section of all("#sources .turn")) section.classList.toggle("show", section.dataset.turn === turn);
-    const panel = one("#sources .panel");
-    if (panel) panel.dataset.active = turn;
+    one("#sources").dataset.active = turn;
+  }
+
+  function ask(question) {
+    fill(question);
+    if (narrow()) sheet(false);
+    setTimeout(() => one("#question .submit-button")?.click(), 60);
   }
 
   function sheet(open = !document.body.classList.contains("sheet")) {
@@ -56,7 +98,7 @@ if (!window.veracite) {
     const tab = one("#tab-sources-button");
     if (tab && tab.getAttribute("aria-selected") !== "true") tab.click();
     if (narrow()) sheet(true);
-    showTurn(key.split("s")[0]);
+    showTurn(turnOf(key));
     requestAnimationFrame(() => {
       light(key, marks);
       const box = marks[0].closest(".tabitem") || one("#sources");
@@ -68,8 +110,8 @@ if (!window.veracite) {
   }
 
   function step(by) {
-    const turn = one("#sources .panel")?.dataset.active;
-    const keys = all(CHIP).map(keyOf).filter(key => key.split("s")[0] === turn);
+    const turn = one("#sources")?.dataset.active;
+    const keys = all(CHIP).map(keyOf).filter(key => turnOf(key) === turn);
     if (!keys.length) return;
     const here = keys.indexOf(current);
     const next = here < 0 ? (by > 0 ? 0 : keys.length - 1) : (here + by + keys.length) % keys.length;
@@ -115,18 +157,23 @@ if (!window.veracite) {
   }
 
   document.addEventListener("click", event => {
-    const chip = reach(event, CHIP);
-    const query = reach(event, QUERY);
-    if (chip || query) {
+    const link = reach(event, `${CHIP}, ${QUERY}, ${DO}, ${ASK}`);
+    if (link) {
       event.preventDefault();
       event.stopPropagation();
       hideHover();
-      if (chip) reveal(keyOf(chip), chip);
-      else fill(query.textContent);
+      if (link.matches(CHIP)) reveal(keyOf(link), link);
+      else if (link.matches(QUERY)) {
+        replace("");
+        fill(link.textContent);
+      } else if (link.matches(ASK)) {
+        replace("");
+        ask(link.textContent);
+      } else act(link);
       return;
     }
-    const arrow = reach(event, "#sources [data-step]");
-    if (arrow) return step(Number(arrow.dataset.step));
+    const button = reach(event, "#evidence button, #viewer button");
+    if (button && press(button)) return;
     const mark = reach(event, "#sources .turn:not(.unused) mark");
     if (mark && !String(getSelection())) {
       const keys = mark.dataset.keys.split(" ");
@@ -138,25 +185,120 @@ if (!window.veracite) {
       sheet(false);
       return cameFrom?.focus();
     }
-    if (reach(event, "#language")) {
-      localStorage.setItem("veracite.language", english() ? "zh" : "en");
+    if (reach(event, "#new")) replace("");
+    if (reach(event, "#language")) localStorage.setItem("veracite.language", english() ? "zh" : "en");
+  }, true);
+
+  // what stands below an answer: copy, retry, edit, opinions
+  function act(link) {
+    const [, name, turn] = link.getAttribute("href").split("-");
+    const section = one(`#sources .turn[data-turn="${CSS.escape(turn)}"]`);
+    const question = section ? one(".question", section).textContent : "";
+    if (name === "copy") copy(section ? one(".plain", section).textContent : "", link);
+    else if (name === "retry" || name === "edit") {
+      replace(turn);
+      if (name === "retry") ask(question);
+      else fill(question);
+    } else tell("rate", { turn, rating: name });
+  }
+
+  // every button in the tabs and on the page's picture; whether it was one of ours
+  function press(button) {
+    const about = button.dataset;
+    if (about.sure && !button.classList.contains("sure")) {
+      // the second press is the one that counts
+      Object.assign(button, { textContent: about.sure }).classList.add("sure");
+      setTimeout(() => Object.assign(button, { textContent: "✕" }).classList.remove("sure"), 4000);
+    } else if (about.step) step(Number(about.step));
+    else if (about.more) {
+      const open = button.closest(".card").classList.toggle("open");
+      button.setAttribute("aria-expanded", String(open));
+      [button.textContent, about.more] = [about.more, button.textContent];
+    } else if (about.see) tell("see", { evidence: onCard(button) ?? about.see });
+    else if (about.leaf === "close") leave();
+    else if (about.leaf) tell("see", { evidence: one("#viewer .leaf").dataset.key, page: Number(about.leaf) });
+    else if (about.remove) tell("remove", { document: about.remove });
+    else if (about.choose) choose(about.choose);
+    else if (about.talk) tell("turn", { action: "open", talk: about.talk });
+    else if (about.delete) tell("turn", { action: "delete", talk: about.delete });
+    else if (about.rename) {
+      const title = prompt(about.ask, one("b", button.parentElement).textContent);
+      if (title) tell("turn", { action: "rename", talk: about.rename, title: title.slice(0, 80) });
+    } else if (about.export) tell("take", { kind: about.export });
+    else if (about.question) {
+      replace("");
+      ask(about.question);
+    } else if (about.section) {
+      for (const field of all("#explore .field.on, #explore .term.on")) field.classList.remove("on");
+      button.classList.add("on");
+      tell("probe", { document: about.document, section: JSON.parse(about.section) });
+    } else if (about.term) {
+      for (const field of all("#explore .field.on, #explore .term.on")) field.classList.remove("on");
+      button.classList.add("on");
+      tell("probe", { document: about.only, term: about.term });
+    } else return false;
+    return true;
+  }
+
+  // of several citations on a card, the one that is lit
+  function onCard(button) {
+    const lit = one("mark.lit", button.closest(".card"));
+    return lit && current && lit.dataset.keys.split(" ").includes(current) ? current : null;
+  }
+
+  function leave() {
+    const leaf = one("#viewer .leaf");
+    if (leaf) leaf.remove();
+    document.body.classList.remove("leafing");
+    chipOf(current)?.focus();
+  }
+
+  // ---- reports that may answer
+  function choose(which) {
+    for (const box of all("#reports [data-report]")) {
+      if (which === "none" || box.closest("li").hidden) chosen.delete(box.dataset.report);
+      else chosen.add(box.dataset.report);
     }
-    // the framework's copy button would copy our markup; what is copied instead was written on the server
-    const button = reach(event, "#chat .message-buttons button");
-    if (button && button === one("button", button.closest(".message-buttons"))) {
-      const row = button.closest(".message-buttons").previousElementSibling;
-      const answer = row && one(".answer", row);
-      const plain = answer && one(`#sources .turn[data-turn="${CSS.escape(answer.id.slice("answer-".length))}"] .plain`);
-      if (!plain) return;
-      event.preventDefault();
-      event.stopImmediatePropagation();
-      copy(plain.textContent, button);
+    if (which === "none") chosen.clear();
+    ticked();
+    tell("scope", {});
+  }
+
+  function ticked() {
+    const there = new Set(all("#reports [data-report]").map(box => box.dataset.report));
+    if (there.size) for (const id of chosen) if (!there.has(id)) chosen.delete(id);
+    for (const box of all("#reports [data-report]")) {
+      box.checked = chosen.has(box.dataset.report);
+      box.closest("li").classList.toggle("on", box.checked);
     }
+  }
+
+  document.addEventListener("change", event => {
+    const box = reach(event, "#reports [data-report]");
+    if (!box) return;
+    if (box.checked) chosen.add(box.dataset.report);
+    else chosen.delete(box.dataset.report);
+    ticked();
+    tell("scope", {});
+  });
+  document.addEventListener("input", event => {
+    const box = reach(event, "#sift");
+    const words = box?.value.toLowerCase().split(/\s+/).filter(Boolean);
+    if (words) for (const row of all("#reports li")) row.hidden = !words.every(word => row.dataset.words.includes(word));
+  });
+  document.addEventListener("submit", event => {
+    const form = reach(event, "#explore .contrast");
+    if (!form) return;
+    event.preventDefault();
+    const topic = form.elements.topic.value.trim();
+    if (topic) tell("probe", { topic, pair: [form.elements.a.value, form.elements.b.value] });
   }, true);
 
   document.addEventListener("keydown", event => {
     const typing = /^(INPUT|TEXTAREA)$/.test(document.activeElement?.tagName ?? "");
-    if (event.key === "Escape") {
+    if (event.key === "Escape" && one("#viewer .leaf")) leave();
+    else if (event.key === "Escape") {
+      replace("");
       hideHover();
       sheet(false);
       if (cameFrom?.isConnected) cameFrom.focus();
@@ -199,10 +341,7 @@ if (!window.veracite) {
       if (chip.getAttribute("aria-label") !== text) chip.setAttribute("aria-label", text);
       chip.removeAttribute("target");
     }
-    for (const button of all("#chat .message-buttons button:first-of-type")) {
-      const text = english() ? "Copy the answer with its sources" : "复制回答和来源";
-      if (button.title !== text) button.title = text;
-    }
+    for (const link of all(`${DO}, ${ASK}, ${QUERY}`)) link.removeAttribute("target");
     one("#chat .examples[role=list]")?.removeAttribute("role"); // it holds buttons, which a list may not
     const box = one("#question textarea");
     if (box && box.getAttribute("aria-label") !== box.placeholder) box.setAttribute("aria-label", box.placeholder);
@@ -218,27 +357,74 @@ if (!window.veracite) {
     soon = setTimeout(label, 100);
   }).observe(document.body, { childList: true, subtree: true });
 
+  // sections of turns arrive one by one and are kept here, so that a long conversation is not sent again with every answer
   function rendered() {
-    const panel = one("#sources .panel");
-    if (!panel) return;
-    document.documentElement.lang = panel.dataset.language === "en" ? "en" : "zh-CN";
-    if (!panel.dataset.active) {
+    const news = one("#incoming .panel");
+    const shelf = one("#sources");
+    if (!news || !shelf) return;
+    document.documentElement.lang = news.dataset.language === "en" ? "en" : "zh-CN";
+    if (news.dataset.chosen) {
+      chosen.clear();
+      for (const id of JSON.parse(news.dataset.chosen)) chosen.add(id);
+      ticked();
+      tell("scope", {});
+      delete news.dataset.chosen;
+    }
+    if (news.dataset.whole) shelf.replaceChildren();
+    else one(".empty", shelf)?.remove();
+    for (const part of [...news.children]) {
+      const old = part.dataset.turn && one(`.turn[data-turn="${CSS.escape(part.dataset.turn)}"]`, shelf);
+      if (old) old.replaceWith(part);
+      else shelf.append(part);
+    }
+    shelf.dataset.active = news.dataset.active;
+    if (!news.dataset.active) {
       current = awaited = cameFrom = null;
       voice.textContent = "";
-    } else if (awaited) reveal(awaited);
-    else if (current && current.split("s")[0] === panel.dataset.active) {
-      const marks = marksOf(current);
-      if (marks.length) light(current, marks);
+    } else {
+      showTurn(news.dataset.active);
+      if (awaited) reveal(awaited);
+      else if (current && turnOf(current) === news.dataset.active) {
+        const marks = marksOf(current);
+        if (marks.length) light(current, marks);
+      }
     }
     label();
+  }
+
+  function shelved() {
+    ticked();
+    label();
+  }
+
+  function paged() {
+    const leaf = one("#viewer .leaf");
+    document.body.classList.toggle("leafing", Boolean(leaf));
+    if (!leaf) return;
+    const paper = one(".paper", leaf);
+    const box = one(".box", leaf);
+    (paper ?? one("button", leaf)).focus({ preventScroll: true });
+    if (box) requestAnimationFrame(() => paper.scrollTo({ top: box.offsetTop - paper.clientHeight * 0.35 }));
+  }
+
+  function talked() {
+    const mark = one("#talk-mark [data-talk]");
+    if (!mark) return;
+    if (mark.dataset.talk) sessionStorage.setItem("veracite.talk", mark.dataset.talk);
+    else if (talked.before) sessionStorage.removeItem("veracite.talk");
+    talked.before = true;
+  }
+
+  function found() {
+    one("#found .found")?.scrollIntoView({ block: "nearest", behavior: calm() });
   }
 
   function dark(on) {
     document.body.classList.toggle("dark", on);
     document.documentElement.style.colorScheme = on ? "dark" : "light";
   }
-  const chosen = localStorage.getItem("veracite.theme");
-  dark(chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
+  const shade = localStorage.getItem("veracite.theme");
+  dark(shade ? shade === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
 
   function theme() {
     const on = !document.body.classList.contains("dark");
@@ -246,14 +432,16 @@ if (!window.veracite) {
     localStorage.setItem("veracite.theme", on ? "dark" : "light");
   }
 
-  function download(name, text) {
-    const address = URL.createObjectURL(new Blob([text], { type: "text/markdown;charset=utf-8" }));
+  function download(file) {
+    if (!file) return;
+    const { name, text } = JSON.parse(file);
+    const address = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
     const link = node("a", { href: address, download: name });
     link.click();
     link.remove();
     setTimeout(() => URL.revokeObjectURL(address), 2000);
   }
 
-  window.veracite = { rendered, sheet: () => sheet(), theme, download };
+  window.veracite = { given, rendered, shelved, paged, talked, found, sheet: () => sheet(), theme, download };
   rendered();
 }

@@ -7,10 +7,11 @@ a browser; the price is that answers are HTML we write ourselves, without a mode
 from __future__ import annotations
 
 import html
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from rag.chat import Passage
@@ -18,9 +19,17 @@ from rag.types import Answer, Citation, Claim, Turn
 from rag.web.strings import say
 
 Phase = Literal["searching", "answering", "done", "stopped", "failed"]
+RATINGS = ("good", "bad", "wrong")
+ACTIONS = ("copy", "retry", "edit", *RATINGS)
 
 _UNSHOWABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]()#+\-.!|~$:/@=^]")
+_EMPTY_WORDS = frozenset(
+    "a an and are as at be by can did do does for from had has have how in is it its of on or that the their there this to was were what when "
+    "where which who why will with stand about than 什么 哪些 多少 如何 怎么 为什 么是 有哪 是什 几个 的是 有多".split()
+)
+NEAR = (60, 160)
+"""Characters kept beside a marked span where a passage is folded: of one that was not used, and of one that was."""
 _BOLD = re.compile(r"\*\*(\S(?:[^*\n]*\S)?)\*\*")
 
 
@@ -79,6 +88,14 @@ class Shown:
     """Why it failed: a key of the strings of the page, "" when it did not."""
     detail: str = ""
     """What the words of the problem quote."""
+    draft: str = ""
+    """What a model is writing and nobody has checked yet."""
+    note: str = ""
+    """Why what was said was taken back."""
+    followups: tuple[str, ...] = ()
+    """Questions that the reports answer as well."""
+    rating: str = ""
+    """What people thought of it: one of RATINGS, or ""."""
 
     @property
     def running(self) -> bool:
@@ -87,7 +104,11 @@ class Shown:
 
     def heard(self, claim: Claim, evidence: tuple[Evidence, ...]) -> Shown:
         """With one sentence more."""
-        return replace(self, phase="answering", sentences=(*self.sentences, claim), evidence=(*self.evidence, evidence))
+        return replace(self, phase="answering", draft="", sentences=(*self.sentences, claim), evidence=(*self.evidence, evidence))
+
+    def withdrawn(self, reason: str) -> Shown:
+        """Without anything that was said."""
+        return replace(self, phase="searching", draft="", sentences=(), evidence=(), note=reason)
 
     def remembered(self) -> Turn | None:
         """The turn as history for the next question; None when nothing was answered."""
@@ -226,8 +247,14 @@ def _answer_parts(turn: Shown, language: str, typed: int | None) -> Iterator[str
         for place, claim in enumerate(turn.sentences):
             writing = typed is not None and place == len(turn.sentences) - 1
             chips = "" if writing else _chips(turn.evidence[place]) + _verdict(claim, language)
-            yield f'<p class="say">{sentence(claim, typed if writing else None)}{chips}</p> '
+            said = sentence(claim, typed if writing else None)
+            said = f"<s>{said}</s>" if claim.verdict == "unsupported" else said
+            yield f'<p class="say">{said}{chips}</p> '
         yield "</div>"
+        if answer is not None and answer.reason:
+            yield f'<p class="remark">{literal(answer.reason)}</p>'
+    if turn.draft and turn.running:
+        yield f'<p class="draft" title="{escaped(say(language, "draft"))}">{literal(turn.draft)}</p>'
     if turn.phase == "stopped":
         yield f'<p class="foot">{literal(say(language, "stopped"))}</p>'
     elif answer is not None:
@@ -235,6 +262,17 @@ def _answer_parts(turn: Shown, language: str, typed: int | None) -> Iterator[str
         if "total" in answer.timings_ms:
             words.append(f"{answer.timings_ms['total']:.0f} ms")
         yield f'<p class="foot">{literal(" · ".join(words))}</p>'
+    if not turn.running:
+        yield f'<p class="acts">{"".join(_action(turn, name, language) for name in ACTIONS)}</p>'
+    if turn.followups:
+        asks = "".join(f'<a class="ask" href="#ask-{turn.key}">{literal(question)}</a>' for question in turn.followups)
+        yield f'<p class="more">{asks}</p>'
+
+
+def _action(turn: Shown, name: str, language: str) -> str:
+    title = escaped(say(language, f"do_{name}"))
+    on = " on" if turn.rating == name else ""
+    return f'<a class="act {name}{on}" role="button" href="#do-{name}-{turn.key}" title="{title}"><span class="unseen">{title}</span></a>'
 
 
 def _chips(evidence: Sequence[Evidence]) -> str:
@@ -250,18 +288,22 @@ def _verdict(claim: Claim, language: str) -> str:
     return f'\u2060<span class="verdict {claim.verdict}" role="note" title="{title}">⚠ {literal(words)}</span>'
 
 
-def panel_html(turns: Sequence[Shown], language: str) -> str:
-    """The sources of every turn; the page shows the last one, and the one whose chip is clicked."""
+def panel_html(turns: Sequence[Shown], language: str, *, whole: bool = True, drawn: frozenset[str] = frozenset()) -> str:
+    """The sources of every turn, or of the last one only, which the page adds to what it has.
+
+    `drawn` holds the ids of the reports whose pages can be shown as pictures.
+    """
     active = turns[-1].key if turns else ""
-    body = "".join(_section(turn, language, turn.key == active) for turn in turns)
+    body = "".join(_section(turn, language, turn.key == active, drawn) for turn in (turns if whole else turns[-1:]))
     if not turns:
         body = (
             f'<div class="empty"><strong>{escaped(say(language, "no_sources"))}</strong>{escaped(say(language, "no_sources_help"))}</div>'
         )
-    return f'<div class="panel" data-active="{active}" data-language="{language}">{body}</div>'
+    kind = ' data-whole="1"' if whole else ""
+    return f'<div class="panel" data-active="{active}" data-language="{language}"{kind}>{body}</div>'
 
 
-def _section(turn: Shown, language: str, active: bool) -> str:
+def _section(turn: Shown, language: str, active: bool, drawn: frozenset[str]) -> str:
     used = [item for items in turn.evidence for item in items]
     unused = turn.answer is not None and turn.answer.abstained
     found = cards(turn.nearest if unused else used)
@@ -275,44 +317,112 @@ def _section(turn: Shown, language: str, active: bool) -> str:
     parts.append("</div>")
     if unused:
         parts.append(f'<p class="note">{escaped(say(language, "unused_help" if found else "unused_none"))}</p>')
-    best = max([1.0, *(card.score for card in found)])
-    parts += [_card(card, language, unused, best) for card in found]
-    parts.append(f'<pre class="plain" hidden>{escaped(plain(turn, language))}</pre></section>')
+    parts += [_card(card, turn, language, unused, drawn) for card in found]
+    parts.append(f'<pre class="plain" hidden>{escaped(plain(turn, language))}</pre>')
+    parts.append(f'<span class="question" hidden>{title}</span></section>')
     return "".join(parts)
 
 
-def _card(card: Card, language: str, unused: bool, best: float) -> str:
+def _card(card: Card, turn: Shown, language: str, unused: bool, drawn: frozenset[str]) -> str:
     passage, citation = card.passage, card.evidence[0].citation
     numbers = " ".join(map(str, card.numbers))
-    badge = say(language, "unused") if unused else numbers
+    badge = say(language, "unused") if unused else _ranges(card.numbers)
     lang = {"zh": "zh-CN", "en": "en"}.get(passage.language, "")
-    meter = 100 * max(card.score, 0.0) / best
+    meter = 100 * min(max(card.score, 0.0), 1.0)
     relevance = escaped(say(language, "relevance"))
+    text, cut = _marked(card, unused)
+    words = shared(turn.query or turn.question, " ".join(item.citation.quote for item in card.evidence))
+    why = (
+        f'<p class="why">{escaped(say(language, "why", words="、".join(words) if language == "zh" else ", ".join(words)))}</p>'
+        if words
+        else ""
+    )
+    more = (
+        f'<button type="button" data-more="{escaped(say(language, "less"))}" aria-expanded="false">{escaped(say(language, "more"))}</button>'
+        if cut
+        else ""
+    )
+    see = ""
+    if citation.page is not None and citation.document in drawn:
+        see = f'<button type="button" data-see="{card.evidence[0].key}">{escaped(say(language, "see"))}</button>'
     return (
         f'<article class="card" data-numbers="{"" if unused else numbers}"><header><span class="number">{escaped(badge)}</span>'
         f'<div class="about"><h3 lang="{lang}">{escaped(passage.title or citation.title)}</h3>'
         f'<p class="from">{escaped(_published(passage))}</p><p class="place" lang="{lang}">{escaped(_place(citation, language))}</p></div>'
         f'<div class="score">{relevance} {card.score:.2f}<i><b style="width:{meter:.0f}%"></b></i></div></header>'
-        f'<blockquote lang="{lang}">{_marked(card, unused)}</blockquote></article>'
+        f'<blockquote lang="{lang}">{text}</blockquote>{why}<p class="tools">{more}{see}</p></article>'
     )
 
 
-def _marked(card: Card, unused: bool) -> str:
+def _ranges(numbers: Sequence[int]) -> str:
+    """Numbers as people write them down.
+
+    >>> _ranges([1, 2, 3, 5, 8, 9])
+    '1–3 5 8 9'
+    """
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return " ".join(f"{run[0]}–{run[-1]}" if len(run) > 2 else " ".join(map(str, run)) for run in runs)
+
+
+def _marked(card: Card, unused: bool) -> tuple[str, bool]:
+    """The passage with its spans marked, and whether text far from all of them is folded away."""
     several = len(card.numbers) > 1 and not unused
     number_at: dict[int, list[str]] = {}
     for item in card.evidence if several else ():
         number = str(item.citation.n)
         if number not in (numbers := number_at.setdefault(item.citation.end - card.passage.start, [])):
             numbers.append(number)
-    made, at = [], 0
-    for part, keys in pieces(card.passage.text, card.spans):
+    made, at, cut = [], 0, False
+    parts = list(pieces(card.passage.text, card.spans))
+    reach = NEAR[0] if unused else NEAR[1]
+    for place, (part, keys) in enumerate(parts):
         at += len(part)
         if not keys:
-            made.append(escaped(part))
+            head = reach if place else 0
+            tail = reach if place < len(parts) - 1 else 0
+            if len(parts) > 1 and len(part) > head + tail + 40:
+                cut = True
+                end = len(part) - tail
+                made.append(
+                    f'{escaped(part[:head])}<span class="gap"> … </span><span class="far">{escaped(part[head:end])}</span>{escaped(part[end:])}'
+                )
+            else:
+                made.append(escaped(part))
             continue
         number = f' data-number="{" ".join(number_at[at])}"' if at in number_at else ""
         made.append(f'<mark data-keys="{" ".join(keys)}"{number}>{escaped(part)}</mark>')
-    return "".join(made)
+    return "".join(made), cut
+
+
+def shared(question: str, quote: str, most: int = 6) -> list[str]:
+    """Words of the question that a quote holds too: why it was taken. Han characters count in runs of two and more.
+
+    >>> shared("零售业有多少直播？", "零售：99% 直播由数字人主持"), shared("What does CIPU stand for?", "A CIPU is a unit")
+    (['零售', '直播'], ['CIPU'])
+    """
+    found: list[str] = []
+    there = quote.casefold()
+    for run in re.findall(r"[\u3400-\u9fff]+|[A-Za-z0-9][\w.%-]*", question):
+        if not "\u3400" <= run[0] <= "\u9fff":
+            if run.casefold() not in _EMPTY_WORDS and re.search(rf"(?<![a-z0-9]){re.escape(run.casefold())}", there):
+                found.append(run)
+            continue
+        at = 0
+        while at < len(run) - 1:
+            end = at + 2
+            if run[at:end] not in there or run[at:end] in _EMPTY_WORDS:
+                at += 1
+                continue
+            while end < len(run) and run[at : end + 1] in there:
+                end += 1
+            found.append(run[at:end])
+            at = end
+    return list(dict.fromkeys(found))[:most]
 
 
 def _published(passage: Passage) -> str:
@@ -365,6 +475,45 @@ def markdown(turns: Sequence[Shown], language: str) -> str:
             lines.append(f"[^{name}]: {_inert(about)}: “{_inert(item.citation.quote)}”")
         lines.append("")
     return "\n".join(lines)
+
+
+def as_json(turns: Sequence[Shown], language: str) -> str:
+    """The whole conversation as JSON: for each turn the answer in the form of `rag ask --json`, with the passages around its citations."""
+    made = []
+    for turn in turns:
+        record = turn.answer.to_dict() if turn.answer else {"question": turn.question, "query": turn.query, "problem": turn.problem}
+        passages = {
+            item.passage.document + f":{item.passage.start}": item.passage for items in (*turn.evidence, turn.nearest) for item in items
+        }
+        made.append({**record, "passages": [asdict(passage) for passage in passages.values()], "rating": turn.rating})
+    return json.dumps({"veracite": 1, "language": language, "turns": made}, ensure_ascii=False, indent=1)
+
+
+def references(turns: Sequence[Shown], language: str) -> str:
+    """Every span cited as an entry for reference managers: one @misc each, with quote, section and page."""
+    entries = []
+    for turn in turns:
+        for name, item in _distinct(turn):
+            passage, citation = item.passage, item.citation
+            values = {
+                "title": passage.title or citation.title,
+                "author": f"{{{_braced(passage.publisher)}}}" if passage.publisher else "",
+                "year": str(passage.year or ""),
+                "chapter": citation.section.split(" / ")[-1],
+                "pages": str(citation.page or ""),
+                "note": f"{say(language, 'question')}: {turn.question}",
+                "annote": citation.quote,
+            }
+            lines = [f"  {key} = {{{value if key == 'author' else _braced(value)}}}" for key, value in values.items() if value]
+            key = re.sub(r"[^A-Za-z0-9.-]", "", citation.document) or "report"
+            entries.append(f"@misc{{{key}-{name},\n" + ",\n".join(lines) + "\n}")
+    return "\n\n".join(entries) + "\n" * bool(entries)
+
+
+def _braced(text: str) -> str:
+    """One line that TeX reads as itself."""
+    names = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return "".join(names.get(sign, "\\" + sign if sign in "{}%$&#_" else sign) for sign in " ".join(visible(text).split()))
 
 
 def _doubt(claim: Claim, language: str) -> str:
