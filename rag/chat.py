@@ -232,6 +232,11 @@ class Assistant:
         asked = read_question(self._checked(question), self._reports(store, only))
         return self._finder(store).hits(asked, "", only, top_k)
 
+    @property
+    def store(self) -> Snapshot:
+        """The newest good generation of the index."""
+        return self._current()
+
     def documents(self) -> tuple[Document, ...]:
         """All reports, without their texts."""
         return self._current().documents()
