@@ -72,6 +72,8 @@ class Composer:
         if refusal:
             nearest = self._cite([item.sentence for item in _distinct(quotable)[:3]], scored, start=1)
             return Answer(question.text, query, question.language, abstained=True, reason=refusal.reason, nearest=tuple(nearest))
+        if question.kind != "compare":
+            quotable = self._one_language(quotable)
         chosen, note = self._choose(question, quotable, reports)
         citations = self._cite(chosen, scored, start=1)
         claims = tuple(self._claim(question, citation, sentence) for citation, sentence in zip(citations, chosen, strict=True))
@@ -115,6 +117,11 @@ class Composer:
         return Surroundings(
             sentence.text, text(here - 2, here - 1), text(here - 1, here + 1), text(first, last), place, document.year, document.language
         )
+
+    def _one_language(self, quotable: list[Scored]) -> list[Scored]:
+        """Sentences in the language of the first: reports in two languages say the same thing twice."""
+        language = self._document(quotable[0].sentence.document).language
+        return [item for item in quotable if self._document(item.sentence.document).language == language]
 
     def _choose(self, question: Question, quotable: list[Scored], reports: Sequence[Document]) -> tuple[list[Sentence], str]:
         """The sentences of the answer in the order in which they are read, and a note for the reader."""

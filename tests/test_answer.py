@@ -1,5 +1,7 @@
 """Ranked sentences to an answer: how many, which, in which order, and when none."""
 
+from dataclasses import replace
+
 import pytest
 
 from rag.answer import BUDGET, FACT_BUDGET, Composer, topic_score
@@ -19,7 +21,9 @@ def report(*rows: tuple[str, str], name: str = "d", title: str = "潮汐报告",
     return Document(name, title, text, tuple(blocks), name, f"{name}.md", "海风研究社", 2022, "zh")
 
 
-def answer(question: str, scores: dict[str, float], *documents: Document, features: dict[str, float] = ON_TOPIC, strictness: str = "balanced"):
+def answer(
+    question: str, scores: dict[str, float], *documents: Document, features: dict[str, float] = ON_TOPIC, strictness: str = "balanced"
+):
     """Composes from sentences whose scores are given by their beginnings; the others get 0.1."""
     by_name = {document.id: document for document in documents}
     ranker = SentenceRanker(lambda text: None, None)
@@ -57,11 +61,17 @@ def test_every_citation_is_its_slice_with_section_and_page():
 
 def test_a_reason_starts_with_the_best_sentence_and_goes_on_in_report_order():
     tides = report(("prose", "背景很多。成本偏高是因为腐蚀。因此要常常维护。维护占四成。"))
-    assert said(answer("成本为什么偏高？", {"成本": 3.0, "因此": 2.0, "维护": 1.9}, tides)) == ["成本偏高是因为腐蚀。", "因此要常常维护。", "维护占四成。"]
+    assert said(answer("成本为什么偏高？", {"成本": 3.0, "因此": 2.0, "维护": 1.9}, tides)) == [
+        "成本偏高是因为腐蚀。",
+        "因此要常常维护。",
+        "维护占四成。",
+    ]
 
 
 def test_a_list_is_the_whole_run_of_bullets_whichever_was_found():
-    tides = report(("prose", "路线有三条："), ("item", "拦坝式，筑坝。"), ("item", "潮流式，水轮机。"), ("item", "泻湖式，人工湖。"), ("prose", "完。"))
+    tides = report(
+        ("prose", "路线有三条："), ("item", "拦坝式，筑坝。"), ("item", "潮流式，水轮机。"), ("item", "泻湖式，人工湖。"), ("prose", "完。")
+    )
     whole = ["路线有三条：", "拦坝式，筑坝。", "潮流式，水轮机。", "泻湖式，人工湖。"]
     assert said(answer("有哪三条路线？", {"潮流": 3.0}, tides)) == whole
     assert said(answer("有哪三条路线？", {"路线": 3.0}, tides)) == whole
@@ -114,7 +124,10 @@ def test_a_sentence_that_meets_the_demand_moves_up():
 def test_off_topic_by_strictness():
     features = {"maxsim_heading": 0.35, "window_cosine": 0.2}
     tides = report(("prose", "装机容量为 4.2 GW。"))
-    refused = {name: answer("装机容量有多大？", {"装机": 3.0}, tides, features=features, strictness=name).abstained for name in ("strict", "balanced", "open")}
+    refused = {
+        name: answer("装机容量有多大？", {"装机": 3.0}, tides, features=features, strictness=name).abstained
+        for name in ("strict", "balanced", "open")
+    }
     assert refused == {"strict": True, "balanced": False, "open": False}
 
 
@@ -135,3 +148,8 @@ def test_budgets_hold():
     for question, budget in (("为什么很长？", BUDGET["why"]), ("有多长？", FACT_BUDGET)):
         result = answer(question, {"第": 2.0}, tides, strictness="open")
         assert sum(len(text) + 4 for text in said(result)) <= budget
+
+
+def test_an_answer_keeps_to_one_language():
+    zh, en = report(("prose", "装机容量为 4.2 GW。")), report(("prose", "The capacity is 4.2 GW."), name="e")
+    assert said(answer("装机容量有多大？", {"装机": 3.0, "The": 2.9}, zh, replace(en, language="en"))) == ["装机容量为 4.2 GW。"]
