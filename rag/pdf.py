@@ -531,30 +531,30 @@ def _stretches(rows: Rows, body: float, depth: int = 0) -> list[Rows]:
         return [rows] if rows else []
     result: list[Rows] = []
     whole: Rows = []
-    left: Rows = []
-    right: Rows = []
+    band: Rows = []  # rows that the gutter parts, since the last one that runs across it
 
     def close() -> None:
-        nonlocal whole, left, right
-        for part in (left, right):
-            result.extend(_stretches(_baselines(run for row in part for run in row), body, depth + 1))
-        left, right = [], []
+        nonlocal whole, band
+        if len(band) < 2:  # a blank between two words of a whole line that happens to stand there
+            whole += band
+        else:
+            if whole:
+                result.append(whole)
+            whole = []
+            for on_right in (False, True):
+                part = [run for row in band for run in row if (run.right > edge) == on_right]
+                result.extend(_stretches(_baselines(part), body, depth + 1))
+        band = []
 
     for row in rows:
         if any(_crosses(run, edge, body) for run in row) or _is_centred(row, edge, rows, body):
-            if left or right:
-                close()
+            close()
             whole.append(row)
-            continue
-        if whole:
-            result.append(whole)
-            whole = []
-        for side, part in ((left, [run for run in row if run.right <= edge]), (right, [run for run in row if run.right > edge])):
-            if part:
-                side.append(part)
+        else:
+            band.append(row)
+    close()
     if whole:
         result.append(whole)
-    close()
     return result
 
 
@@ -595,29 +595,35 @@ def _gutter(rows: Rows, body: float) -> float | None:
 
 def _parted(pieces: Rows, edge: float, start: float, end: float, body: float) -> int:
     """Characters on the poorer side of an edge, where both sides read like columns of running text; else 0."""
-    sides: tuple[list[Run], list[Run]] = ([], [])
+    sides: tuple[Rows, Rows] = ([], [])
     crossing = 0
     for row in pieces:
         if any(_crosses(run, edge, body) for run in row):
             crossing += sum(len(run.text) for run in row)
             continue
-        for run in row:
-            sides[run.right > edge].append(run)
-    counts = [sum(len(run.text) for run in side) for side in sides]
-    if min(counts) < 90 or min(len(side) for side in sides) < 4 or crossing > 1.6 * sum(counts):
+        for right, side in enumerate(sides):
+            part = [run for run in row if (run.right > edge) == bool(right)]
+            if part:
+                side.append(part)
+    counts = [sum(len(run.text) for row in side for run in row) for side in sides]
+    if min(counts) < 90 or min(map(len, sides)) < 4 or crossing > 1.6 * sum(counts):
         return 0
     for side, width in ((sides[0], edge - start), (sides[1], end - edge)):
-        text = "".join(run.text for run in side)
-        if sum(character.isdigit() for character in text) > 0.3 * len(text):
+        text = "".join(run.text for row in side for run in row)
+        if width < 9 * body or sum(character.isdigit() for character in text) > 0.3 * len(text):
             return 0
-        wide = sum(len(run.text) for run in side if run.right - run.left > 0.55 * width)
-        if wide < 0.55 * len(text) or width < 9 * body:
+        wide = sum(
+            len(run.text)
+            for row in side
+            if row[-1].right - row[0].left > 0.55 * width
+            and all(after.left - before.right < 2.5 * body for before, after in zip(row, row[1:], strict=False))
+            for run in row
+        )
+        if wide < 0.55 * len(text):
             return 0
     # A gutter stays open all the way: beside each other, the two sides keep apart.
-    tallest = [max(run.right for run in side if run.right - run.left < 1.02 * (edge - start)) for side in sides[:1]]
-    if edge - tallest[0] < 0.4 * body:
-        return 0
-    return min(counts)
+    nearest = max((row[-1].right for row in sides[0]), default=start)
+    return min(counts) if edge - nearest > 0.4 * body else 0
 
 
 def _joined(row: Sequence[Run], wide: float) -> list[Run]:
@@ -754,10 +760,14 @@ def _is_prose(cells: Sequence[Run], rows: Sequence[Sequence[Run]], body: float) 
 
 
 def _is_head(cells: Sequence[Run], table: Sequence[Sequence[Run]], body: float) -> bool:
-    """A row above a table that stands over its columns, not over its labels."""
-    lefts = [row[1].left for row in table if len(row) > 1]
-    label_end = median([row[0].right for row in table]) if table else 0
-    return bool(lefts) and all(cell.left > min(min(lefts) - 8 * body, label_end + 40) and len(cell.text) <= 60 for cell in cells)
+    """A row above a table that stands over its columns: neither over its labels nor in the middle of the whole, as a title does."""
+    columns = _columns(table)
+    if not columns or any(len(cell.text) > 60 or cell.left < columns[0][0] - 7 * body for cell in cells):
+        return False
+    left, right = min(row[0].left for row in table), max(row[-1].right for row in table)
+    middle, own = (left + right) / 2, (columns[0][0] + columns[-1][1]) / 2
+    centre = (cells[0].left + cells[-1].right) / 2
+    return not (len(cells) == 1 and len(columns) > 1 and abs(centre - middle) < abs(centre - own) and abs(centre - middle) < 4 * body)
 
 
 def _is_contents(table: Sequence[Sequence[Run]]) -> bool:
@@ -774,7 +784,17 @@ def _table_rows(rows: Sequence[Sequence[Run]]) -> Iterator[tuple[str, Run]]:
     columns = _columns(rows)
     heads = [""] * len(columns)
     below = False  # rows of figures have begun
+    held: Run | None = None  # a label that may go on in the next row
     for row in rows:
+        if held is not None:
+            if row[0].text[:1].islower() and row[0].left < held.left + 3 * held.height:
+                row = [replace(row[0], text=f"{held.text} {row[0].text}", left=held.left), *row[1:]]
+            else:
+                yield held.text, held
+            held = None
+        if len(row) == 1 and below and not row[0].bold and not row[0].text.endswith((":", "：")) and not _is_number(row[0].text):
+            held = row[0]
+            continue
         label = [cell for cell in row if not columns or cell.right <= columns[0][0] + 1]
         values = [cell for cell in row if cell not in label]
         figures = [cell for cell in values if _is_number(cell.text) and not _YEAR_CELL.fullmatch(cell.text)]
@@ -783,6 +803,9 @@ def _table_rows(rows: Sequence[Sequence[Run]]) -> Iterator[tuple[str, Run]]:
             if below:
                 heads = [""] * len(columns)
                 below = False
+            if len(values) == 1 and len(columns) > 1 and not label and not any(heads) and _spans(values[0], columns):
+                yield values[0].text, values[0]  # once for all columns, not once in every cell
+                continue
             for cell in values:
                 for column, (left, right) in enumerate(columns):
                     if cell.left < right and cell.right > left and len(heads[column]) < 80:
@@ -796,8 +819,16 @@ def _table_rows(rows: Sequence[Sequence[Run]]) -> Iterator[tuple[str, Run]]:
             head = next((heads[column] for column, (left, right) in enumerate(columns) if cell.left < right and cell.right > left), "")
             parts.append(f"{head.rstrip(':：')}: {cell.text}" if head else cell.text)
         yield " | ".join(parts), row[0]
+    if held is not None:
+        yield held.text, held
     if not below and any(heads):
         yield " | ".join(heads), rows[0][0]
+
+
+def _spans(cell: Run, columns: Sequence[tuple[float, float]]) -> bool:
+    """Whether a head stands over the middle of all columns."""
+    middle = (columns[0][0] + columns[-1][1]) / 2
+    return abs((cell.left + cell.right) / 2 - middle) < 0.12 * (columns[-1][1] - columns[0][0])
 
 
 def _columns(rows: Sequence[Sequence[Run]]) -> list[tuple[float, float]]:
