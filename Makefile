@@ -1,6 +1,7 @@
 # make chat      the chat page on 127.0.0.1 (installs first, indexes when the index is missing or older than its files)
 # make install   the environment in .venv
 # make test      the tests
+# make gate      answers of the bundled questions against the stored baseline; make baseline stores what is measured now
 # make lint      style checks
 # make clean     removes what was built; the index and your reports stay
 
@@ -12,7 +13,7 @@ TORCH := $(shell sed -n '/^torch==/p' constraints.txt)
 # PyTorch's own CPU wheels are a tenth of the size of the ordinary ones; where they cannot be had, the ordinary ones do as well.
 TORCH_CPU := --index-url https://download.pytorch.org/whl/cpu --no-deps --retries 0 --timeout 5
 
-.PHONY: chat install test lint clean
+.PHONY: chat install test gate baseline lint clean
 .DEFAULT_GOAL := install
 
 chat: install
@@ -34,6 +35,12 @@ $(STAMP): pyproject.toml constraints.txt
 
 test: install
 	$(BIN)/python -m pytest
+
+gate: install
+	$(BIN)/rag eval gate
+
+baseline: install
+	$(BIN)/rag eval gate --refresh
 
 lint: install
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from rag.config import Config
 from rag.errors import UsageError
 
 from .metrics import paired_interval, sign_test
+from .page import page
 from .report import LESS_IS_BETTER, MEANS, Figure, Record, figures, outcome, written
 from .run import Setting, measure_all
 
@@ -263,12 +264,13 @@ def gate(
     comparison = compare(baseline, (saved, records))
     show(comparison)
     reasons = verdicts(comparison, max_drop, records)
+    reasons += comparison.signals if reasons else ()
     for reason in reasons:
         print(f"gate: {reason}")
     print(f"gate: {'shut' if reasons else 'open'}, {comparison.n} questions against {against.name}, drops above {max_drop} count")
     if run is None:
+        (folder / "report.html").write_text(page(saved, records, reasons), encoding="utf-8")
         print(f"report: {folder / 'report.html'}")
-        (folder / "gate.txt").write_text("\n".join([*reasons, *comparison.signals, *comparison.settings]) + "\n", encoding="utf-8")
     return 1 if reasons else 0
 
 

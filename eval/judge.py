@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from functools import cache
@@ -75,27 +74,27 @@ def _nli_judge(model: str) -> Judge:
 
 
 def _ask_llm(config: Config, model: str, claim: str, quotes: Sequence[str]) -> bool:
+    said = complete(config, model, PROMPT.format(passages="\n".join(quotes), claim=claim), 4)
+    word = re.search(r"\b(yes|no)\b", said.lower())
+    if not word:
+        raise LLMError(f"the judge {model!r} said {said[:40]!r} where yes or no was asked for: name another model")
+    return word[1] == "yes"
+
+
+def complete(config: Config, model: str, prompt: str, max_tokens: int) -> str:
+    """What the model at `llm_base_url` says to one prompt, at temperature 0. Raises LLMError when it says nothing usable."""
     request = urllib.request.Request(
         config.llm_base_url.rstrip("/") + "/chat/completions",
         json.dumps(
-            {
-                "model": model,
-                "temperature": 0,
-                "max_tokens": 4,
-                "messages": [{"role": "user", "content": PROMPT.format(passages="\n".join(quotes), claim=claim)}],
-            }
+            {"model": model, "temperature": 0, "max_tokens": max_tokens, "messages": [{"role": "user", "content": prompt}]}
         ).encode(),
         {"Content-Type": "application/json", "Authorization": f"Bearer {config.llm_api_key or 'none'}"},
     )
     try:
         with urllib.request.urlopen(request, timeout=LLM_TIMEOUT) as response:
-            said = json.loads(response.read(1_000_000))["choices"][0]["message"]["content"]
+            return str(json.loads(response.read(1_000_000))["choices"][0]["message"]["content"])
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-        raise LLMError(f"the judge {model!r} at {config.llm_base_url} gave no verdict: {error}") from error
-    word = re.search(r"\b(yes|no)\b", str(said).lower())
-    if not word:
-        raise LLMError(f"the judge {model!r} said {str(said)[:40]!r} where yes or no was asked for: name another model")
-    return word[1] == "yes"
+        raise LLMError(f"the model {model!r} at {config.llm_base_url} gave no answer: {error}") from error
 
 
 _TURNS = (

@@ -54,11 +54,12 @@ color:var(--dim)}mark{background:var(--pale);color:inherit;border-radius:2px}a{c
 """
 
 
-def page(run: Mapping[str, Any], records: Sequence[Record]) -> str:
-    """The whole file. `run` is what run.json holds."""
+def page(run: Mapping[str, Any], records: Sequence[Record], gate: Sequence[str] | None = None) -> str:
+    """The whole file. `run` is what run.json holds, `gate` why the gate stayed shut, if it was asked."""
     found = {figure.name: figure for figure in figures(records)}
     parts = [
         _head(run, records),
+        _gate(gate),
         _tiles(found),
         _reading(found, records),
         _section(
@@ -93,6 +94,15 @@ def _head(run: Mapping[str, Any], records: Sequence[Record]) -> str:
     warning = f'<p style="color:var(--bad)">A fault was planted for this run: {escape(planted)}.</p>' if planted else ""
     about = f"{len(records)} questions, {len(run['corpus'])} reports, {run['started']}"
     return f"<h1>Evaluation of {escape(run['questions']['file'])}</h1><p class=dim>{escape(about)}</p>{warning}"
+
+
+def _gate(reasons: Sequence[str] | None) -> str:
+    if reasons is None:
+        return ""
+    if not reasons:
+        return '<p style="color:var(--good)">The gate is open: no figure fell.</p>'
+    lines = "".join(f"<li>{escape(reason)}</li>" for reason in reasons)
+    return f'<div style="color:var(--bad)">The gate is shut:<ul>{lines}</ul></div>'
 
 
 def _tiles(found: Mapping[str, Figure]) -> str:

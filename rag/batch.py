@@ -1,6 +1,7 @@
-"""A file of questions in, a file of answers out: JSON lines, one for one and in order, resumable after a kill.
+"""A file of questions in, a file of answers out, one for one and in order, resumable after a kill: JSON lines, CSV or XLSX.
 
-Gave up on retrying lines that hold an error when resuming: they stay where they are, so OUT always mirrors IN.
+Tables are read whole and written whole at the end; until then the answers stand as JSON lines in a journal beside OUT, and a resumed run
+goes on from there. Gave up on retrying lines that hold an error when resuming: they stay where they are, so OUT always mirrors IN.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from rag.errors import RagError, UsageError
+from rag.tables import is_table, read_table, write_table
 from rag.types import Filter, Progress, Turn
 
 if TYPE_CHECKING:
@@ -29,13 +32,26 @@ LINE_BREAKERS = re.compile("[\x85\u2028\u2029]")
 """Characters that JSON leaves alone and that many a line reader takes for the end of a line."""
 
 
+TABLE_COLUMNS = ("answer", "refused", "reason", "verdicts", "sources", "quotes", "error")
+"""What a table says of an answer, behind the asker's own columns."""
+
+
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """Lines written by this run, how many of them hold an error, and how many an earlier run had left."""
+    """Lines written by this run, how they went, and how many an earlier run had left."""
 
     done: int
     errors: int
     skipped: int
+    refused: int = 0
+    seconds: float = 0.0
+    first_error: str = ""
+    """The first line that holds an error, with its id."""
+
+    @property
+    def answered(self) -> int:
+        """Lines with an answer that is no refusal."""
+        return self.done - self.errors - self.refused
 
 
 def run_batch(
@@ -51,20 +67,26 @@ def run_batch(
 
     A line that cannot be answered becomes `{"id", ..., "error"}`; a line without an id gets its number, from 1. With `resume` the
     whole lines that `output` has are kept and a torn last one is cut. `progress` gets (lines written, lines in all or 0 when unknown).
+    A name that ends in .csv, .tsv or .xlsx is a table: its rows are lines, `history` may hold JSON and `reports` ids with commas between.
     Raises UsageError when a file cannot be used or, on resuming, when the ids of the two files differ.
     """
     if workers < 1:
         raise UsageError(f"workers is {workers}: it must be at least 1")
+    started = time.monotonic()
     output = Path(output)
     if input != "-" and _same_file(Path(input), output):
         raise UsageError(f"{output} is both input and output: name another output")
+    journal = output.with_name(f"{output.name}.partial.jsonl") if is_table(output) else output
+    if resume and journal != output and output.exists() and not journal.exists():
+        return BatchReport(0, 0, _finished(Path(input), output))
     with ExitStack() as stack:
-        source = stack.enter_context(_open_input(input))
-        total = 0 if input == "-" else _count_lines(Path(input))
+        source = _table_lines(Path(input)) if is_table(input) else stack.enter_context(_open_input(input))
+        total = len(source) if isinstance(source, list) else 0 if input == "-" else _count_lines(Path(input))
         lines = enumerate(source, 1)
-        skipped = _keep_finished(output, lines) if resume else 0
-        sink = stack.enter_context(_open_output(output, append=resume))
-        done = errors = 0
+        skipped = _keep_finished(journal, lines) if resume else 0
+        sink = stack.enter_context(_open_output(journal, append=resume))
+        done = errors = refused = 0
+        first_error = ""
         if progress:
             progress(skipped, total)
         for record in _in_order(lambda numbered: answer_line(*numbered, assistant), lines, workers):
@@ -72,9 +94,85 @@ def run_batch(
             sink.flush()
             done += 1
             errors += "error" in record
+            refused += "error" not in record and bool(record.get("abstained"))
+            if "error" in record and not first_error:
+                first_error = f"{record.get('id')}: {record['error']}"
             if progress:
                 progress(skipped + done, total)
-    return BatchReport(done, errors, skipped)
+    if journal != output:
+        _tabulate(journal, output)
+    return BatchReport(done, errors, skipped, refused, time.monotonic() - started, first_error)
+
+
+def _finished(input: Path, output: Path) -> int:
+    """Rows of a table that an earlier run has finished. Raises UsageError when they are not those of the input."""
+    kept = len(read_table(output))
+    wanted = len(read_table(input)) if is_table(input) else _count_lines(input)
+    if kept != wanted:
+        raise UsageError(f"{output} has {kept} rows where the input has {wanted}: name another output or leave out --resume")
+    return kept
+
+
+def _table_lines(path: Path) -> list[bytes]:
+    """The rows of a table as the JSON lines that they stand for."""
+    return [json.dumps(_unpacked(row), ensure_ascii=False).encode("utf-8", "surrogatepass") for row in read_table(path)]
+
+
+def _unpacked(row: dict[str, str]) -> dict[str, Any]:
+    """A row whose `history` and `reports` are lists; what cannot be read stays text, which the line's own error then names."""
+    fields: dict[str, Any] = {name: value for name, value in row.items() if value or name == "question"}
+    if "reports" in fields:
+        fields["reports"] = [name.strip() for name in re.split(r"[,，;；]", row["reports"]) if name.strip()]
+    if "history" in fields:
+        try:
+            fields["history"] = json.loads(row["history"])
+        except (ValueError, RecursionError):
+            pass
+    return fields
+
+
+def _tabulate(journal: Path, output: Path) -> None:
+    """Writes the finished journal as a table and takes the journal away."""
+    with journal.open("rb") as file:
+        records = [json.loads(line) for line in file]
+    answered = {
+        "query",
+        "language",
+        "answer",
+        "abstained",
+        "reason",
+        "mode",
+        "model",
+        "claims",
+        "citations",
+        "nearest",
+        "timings_ms",
+        "error",
+    }
+    own = dict.fromkeys(name for record in records for name in record if name not in answered)
+    columns = [name for name in ("id", "question") if name in own] + [name for name in own if name not in ("id", "question")]
+    columns += [name for name in TABLE_COLUMNS if name not in columns]
+    write_table(output, columns, (_row(record) for record in records))
+    journal.unlink()
+
+
+def _row(record: dict[str, Any]) -> dict[str, Any]:
+    """What a table says of one record: the asker's columns, the answer, and where each sentence stands."""
+    citations = record.get("citations", ())
+    said = {
+        "refused": record.get("abstained") if "abstained" in record else "",
+        "verdicts": ", ".join(claim["verdict"] for claim in record.get("claims", ())),
+        "sources": "\n".join(_source(citation) for citation in citations),
+        "quotes": "\n".join(f"[{citation['n']}] {citation['quote']}" for citation in citations),
+    }
+    return {
+        name: json.dumps(value, ensure_ascii=False) if isinstance(value, list | dict) else value for name, value in record.items()
+    } | said
+
+
+def _source(citation: dict[str, Any]) -> str:
+    parts = (citation["title"], citation["section"], f"p. {citation['page']}" if citation["page"] is not None else "")
+    return f"[{citation['n']}] " + " · ".join(part for part in parts if part)
 
 
 def answer_line(number: int, line: bytes, assistant: Assistant) -> dict[str, Any]:

@@ -43,6 +43,7 @@ Reports = Annotated[list[str] | None, typer.Option("--report", metavar="ID", hel
 Publisher = Annotated[str | None, typer.Option("--publisher", metavar="NAME", help="Only reports of this publisher.")]
 Year = Annotated[int | None, typer.Option("--year", help="Only reports of this year.")]
 Language = Annotated[str | None, typer.Option("--language", metavar="zh|en", help="Only reports in this language.")]
+ByModel = Annotated[bool, typer.Option("--llm", help="Let the configured LLM write; every sentence is checked against its source.")]
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """What could move the cursor, colour the terminal or turn the text around: reports are not trusted with that."""
@@ -76,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
         return _fail(f"{type(error).__name__}: {error} (run with RAG_DEBUG=1 for the traceback)", 5)
 
 
-def _command(name: str) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
+def _command(name: str, group: typer.Typer = app) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:
     """Registers a command; a reader that hangs up early, such as `head`, is no error."""
 
     def register(function: Callable[..., int | None]) -> Callable[..., int | None]:
@@ -90,7 +91,7 @@ def _command(name: str) -> Callable[[Callable[..., int | None]], Callable[..., i
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return 0
 
-        app.command(name)(quiet)
+        group.command(name)(quiet)
         return function
 
     return register
@@ -136,11 +137,12 @@ def ask(
     publisher: Publisher = None,
     year: Year = None,
     language: Language = None,
+    llm: ByModel = False,
     as_json: AsJson = False,
 ) -> None:
     """Answer one question; every sentence with the numbers of its sources."""
     assistant = _assistant(load_config({"index_dir": index_dir}))
-    answer = assistant.ask(question, only=_only(report, publisher, year, language))
+    answer = assistant.ask(question, only=_only(report, publisher, year, language), **({"llm": True} if llm else {}))
     if as_json:
         _print_json(answer.to_dict())
     else:
@@ -173,14 +175,16 @@ def search(
 
 @_command("batch")
 def batch(
-    input: Annotated[str, typer.Argument(metavar="IN.jsonl", help="Lines with id and question; - is standard input.")],
-    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.jsonl", help="One line of answer for each line of IN.")],
+    input: Annotated[str, typer.Argument(metavar="IN", help="JSONL, CSV or XLSX with questions; - is JSONL from standard input.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="OUT", help="JSONL, CSV or XLSX; a line of answer for each line of IN.")
+    ],
     index_dir: IndexDir = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Questions answered at the same time.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the lines that OUT has and go on behind them.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Answer a file of questions, one line of JSON for each."""
+    """Answer a file of questions, one line for each."""
     from rag.batch import run_batch
 
     assistant = _assistant(load_config({"index_dir": index_dir}))
@@ -190,7 +194,12 @@ def batch(
         _print_json(asdict(report))
     else:
         kept = f", {report.skipped} kept from before" if report.skipped else ""
-        _note(f"{report.done} lines written to {output}, {report.errors} of them with an error{kept}")
+        rate = f" in {report.seconds:.1f} s ({report.done / report.seconds:.1f} a second)" if report.done and report.seconds else ""
+        _note(
+            f"{report.done} lines written to {output}{rate}: {report.answered} answered, {report.refused} refused, {report.errors} errors{kept}"
+        )
+        if report.first_error:
+            _note(f"first error: {report.first_error}")
 
 
 @_command("list")
@@ -259,6 +268,7 @@ def serve(
     index_dir: IndexDir = None,
     host: Annotated[str | None, typer.Option(help="Address of this machine to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port; the next free one is taken when it is in use.", show_default="7860")] = None,
+    api: Annotated[bool, typer.Option("--api", help="Also serve /v1/chat/completions and /v1/models to OpenAI clients.")] = False,
 ) -> None:
     """Serve the chat page; indexes first when the index is missing or older than its files."""
     settings = load_config({"index_dir": index_dir, "host": host, "port": port})
@@ -266,20 +276,92 @@ def serve(
     if not _is_loopback(config.host):
         raise UsageError(f"host is {config.host}: other machines could read all reports, since there is no login yet; use 127.0.0.1")
     _refresh(config, roots)
-    _import_bundled("app").serve(_assistant(settings), config.host, config.port)
+    _import_bundled("app").serve(_assistant(settings), config.host, config.port, **({"api": True} if api else {}))
 
 
-@_command("eval")
+class _RunByDefault(typer.core.TyperGroup):
+    """`rag eval [QUESTIONS]` runs; a first word that is a command of its own wins over a file of that name."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, "-h", "--help"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+evaluation = typer.Typer(cls=_RunByDefault, help="Measure answers, citations and refusals; see whether a change helped.")
+app.add_typer(evaluation, name="eval")
+
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="DIR", help="Records go to a new folder in it.", show_default="runs")
+]
+Split = Annotated[str, typer.Option(metavar="tune|report", help="One half of the questions.")]
+Judge = Annotated[str, typer.Option(metavar="NAME", help="Who judges support: builtin, nli:MODEL or llm:MODEL.")]
+Plant = Annotated[str, typer.Option(metavar="FAULT", help="Take a part out, to see whether the figures notice.")]
+
+
+@_command("run", evaluation)
 def evaluate(
-    questions: Annotated[Path | None, typer.Argument(metavar="[QUESTIONS]", help="A JSONL file; by default the bundled set.")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Records go to a new folder in it.")] = None,
+    questions: Annotated[Path | None, typer.Argument(metavar="[QUESTIONS]", help="JSONL, CSV or XLSX; by default the bundled set.")] = None,
+    output: Output = None,
     index_dir: IndexDir = None,
+    corpus: Annotated[Path | None, typer.Option(metavar="DIR", help="Make an index of this folder for the run.")] = None,
+    split: Split = "",
+    judge: Judge = "builtin",
+    plant: Plant = "",
     as_json: AsJson = False,
 ) -> int:
-    """Measure answers, citations and refusals on a set of questions."""
+    """Ask a set of questions; the default, so that `rag eval FILE` is enough."""
     settings = load_config({"index_dir": index_dir})
-    config = _with_index(settings)[0] if questions else settings[0]
-    return _import_bundled("eval.run").run(config, questions, output, as_json)
+    config = _with_index(settings)[0] if questions and not corpus else settings[0]
+    run = _import_bundled("eval.run")
+    return run.run(config, questions, output, as_json, run.Setting(split, judge, plant), corpus)
+
+
+@_command("compare", evaluation)
+def compare(
+    before: Annotated[Path, typer.Argument(metavar="A", help="Folder of a run, or a baseline.")],
+    after: Annotated[Path, typer.Argument(metavar="B", help="Folder of a run, or a baseline.")],
+    as_json: AsJson = False,
+) -> int:
+    """Two runs side by side: figures with paired intervals, and the questions that changed sides."""
+    return _import_bundled("eval.compare").compare_runs(before, after, as_json)
+
+
+@_command("gate", evaluation)
+def gate(
+    run: Annotated[Path | None, typer.Argument(metavar="[RUN]", help="Folder of a run; by default one is made now.")] = None,
+    against: Annotated[Path | None, typer.Option(metavar="BASELINE", help="A baseline or a run.", show_default="the stored one")] = None,
+    max_drop: Annotated[float, typer.Option(min=0, max=1, help="How far a figure may fall.")] = 0.02,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Store what is measured now as the new baseline.")] = False,
+    output: Output = None,
+    split: Split = "tune",
+    plant: Plant = "",
+) -> int:
+    """Exit 1 when a figure fell against the baseline by more than is allowed."""
+    module = _import_bundled("eval.compare")
+    return module.gate(_config(), against, max_drop, output, module.Setting(split, plant=plant), run, refresh)
+
+
+@_command("make", evaluation)
+def make_questions(
+    corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A report or a folder of reports.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="JSONL, CSV or XLSX.")] = Path("questions.jsonl"),
+    count: Annotated[int, typer.Option("-n", min=1, max=10_000, help="How many questions.")] = 100,
+    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+) -> int:
+    """Write candidate questions over reports of your own, by rule, for a person to edit."""
+    return _import_bundled("eval.make").make(_config(), corpus, output, count, force)
+
+
+@_command("public", evaluation)
+def public(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Where the public sets are.")],
+    sets: Annotated[list[str] | None, typer.Option("--set", metavar="NAME", help="Only this set; may be given again.")] = None,
+    count: Annotated[int, typer.Option("-n", min=1, help="Questions of each set, evenly spread.")] = 300,
+    as_json: AsJson = False,
+) -> int:
+    """Measure on public question sets: CMRC, SQuAD, XQuAD, CLAPnq."""
+    return _import_bundled("eval.public").run_public(_config(), data, sets, count, as_json)
 
 
 @_command("config")
@@ -410,7 +492,12 @@ def _answer_text(answer: Answer) -> str:
             lines += ["", nearest, *_source_lines(answer.nearest, answer.language)]
         return "\n".join(lines)
     lines += [answer.answer]
-    lines += [f"  ! {claim.verdict}: {claim.text} ({claim.why})" for claim in answer.claims if claim.verdict != "supported"]
+    lines += [
+        f"  ! {claim.verdict}: {claim.text}{f' ({claim.why})' if claim.why else ''}"
+        for claim in answer.claims
+        if claim.verdict != "supported"
+    ]
+    lines += ["", answer.reason] if answer.reason else []
     lines += ["", sources, *_source_lines(answer.citations, answer.language)]
     return "\n".join(lines)
 
@@ -516,13 +603,21 @@ def _bars() -> Iterator[Callable[[str, int, int], None]]:
             if time.monotonic() - start < 1:
                 return
             from rich.console import Console
-            from rich.progress import Progress
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-            bars = Progress(console=Console(stderr=True), transient=True)
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+            )
+            bars = Progress(*columns, console=Console(stderr=True), transient=True)
             bars.start()
         if stage not in tasks:
-            tasks[stage] = bars.add_task(stage, total=total or None)
-        bars.update(tasks[stage], completed=done, total=total or None)
+            tasks[stage] = bars.add_task(stage, total=total or None, rate="")
+        speed = bars.tasks[tasks[stage]].speed
+        bars.update(tasks[stage], completed=done, total=total or None, rate=f"{speed:.1f}/s" if speed else "")
 
     try:
         yield show

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from rag.batch import run_batch
 from rag.errors import UsageError
+from rag.tables import read_table
 from rag.types import Answer, Citation, Claim
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -223,3 +224,82 @@ def test_a_kill_loses_at_most_the_line_in_work(tmp_path):
     assert 1 <= written < 40
     assert report.skipped == written
     assert [record["id"] for record in read(tmp_path / "out")] == list(range(40))
+
+
+def test_a_table_becomes_a_table(tmp_path):
+    source = tmp_path / "in.csv"
+    history = json.dumps([{"question": "q1", "answer": "a1"}]).replace('"', '""')
+    text = f'nr,question,history,reports,team\n1,Who?,"{history}",atlas,A\n2,,,,B\n3,boom,,,C\n4,好,not json,,D\n'
+    source.write_text(text, encoding="utf-8-sig")
+    assistant = Scripted()
+    seen = []
+    report = run_batch(source, tmp_path / "out.xlsx", assistant, progress=lambda *counts: seen.append(counts))
+    rows = read_table(tmp_path / "out.xlsx")
+    assert [row["nr"] for row in rows] == ["1", "2", "3", "4"] and [row["team"] for row in rows] == list("ABCD")
+    assert rows[0]["answer"] == "Re: Who?.[1]" and rows[0]["sources"] == "[1] Atlas · One" and rows[0]["refused"] == "no"
+    assert rows[0]["verdicts"] == "supported" and rows[0]["quotes"] == "[1] abc" and rows[0]["error"] == ""
+    assert "must be text and not empty" in rows[1]["error"] and rows[2]["error"] == "RuntimeError: kaputt"
+    assert '"history" must be a list' in rows[3]["error"]
+    assert (assistant.calls[0][1][0].answer, assistant.calls[0][2].reports) == ("a1", ("atlas",))
+    assert (report.done, report.errors, report.answered, seen[-1]) == (4, 3, 1, (4, 4))
+    assert report.first_error.startswith("2: ") and report.seconds > 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.xlsx"]
+
+
+def test_lines_and_tables_mix(tmp_path):
+    lines = write(tmp_path / "in.jsonl", {"id": "a", "question": "x", "tags": ["one", "two"]})
+    run_batch(lines, tmp_path / "out.csv", Scripted())
+    (row,) = read_table(tmp_path / "out.csv")
+    assert (row["id"], row["question"], row["tags"], row["answer"]) == ("a", "x", '["one", "two"]', "Re: x.[1]")
+    run_batch(tmp_path / "out.csv", tmp_path / "again.jsonl", Scripted())
+    (record,) = read(tmp_path / "again.jsonl")
+    assert record["id"] == "a" and record["answer"] == "Re: x.[1]" and record["claims"]
+
+
+def test_a_resumed_table_goes_on_from_its_journal(tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text("id,question\n1,a\n2,b\n3,c\n", encoding="utf-8")
+    run_batch(source, tmp_path / "whole.csv", Scripted())
+    assistant = Scripted()
+    run_batch(write(tmp_path / "two.jsonl", {"id": "1", "question": "a"}, {"id": "2", "question": "b"}), tmp_path / "journal", Scripted())
+    (tmp_path / "journal").rename(tmp_path / "out.csv.partial.jsonl")
+    report = run_batch(source, tmp_path / "out.csv", assistant, resume=True)
+    assert [question for question, *_ in assistant.calls] == ["c"] and report.skipped == 2
+    assert (tmp_path / "out.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    assert run_batch(source, tmp_path / "out.csv", assistant, resume=True).skipped == 3  # finished: nothing is asked again
+    source.write_text("id,question\n1,a\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="3 rows where the input has 1"):
+        run_batch(source, tmp_path / "out.csv", assistant, resume=True)
+
+
+KILLS = """
+import os, random, signal, sys, time
+sys.path[:0] = ["tests"]
+from test_batch import Scripted
+from rag.batch import run_batch
+source, out, kills = sys.argv[1], sys.argv[2], int(sys.argv[3])
+dice = random.Random(7)
+class Hasty(Scripted):
+    def ask(self, question, **rest):
+        time.sleep(0.0005)
+        return super().ask("quick", **rest)
+for kill in range(kills):
+    child = os.fork()
+    if not child:
+        run_batch(source, out, Hasty(), resume=True, workers=1 + kill % 2)
+        os._exit(0)
+    time.sleep(dice.uniform(0.002, 0.02))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+run_batch(source, out, Hasty(), resume=True)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv"])
+def test_fifty_kills_lose_and_repeat_nothing(tmp_path, name):
+    source = write(tmp_path / "in", *({"id": n, "question": "quick"} for n in range(400)))
+    run_batch(source, tmp_path / f"whole-{name}", type("Plain", (Scripted,), {})())
+    done = subprocess.run([sys.executable, "-c", KILLS, source, tmp_path / name, "50"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / name).read_bytes() == (tmp_path / f"whole-{name}").read_bytes()

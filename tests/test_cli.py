@@ -123,7 +123,12 @@ def test_search_for_people_and_programs(rag, scripted):
 def test_batch_says_what_it_did_on_standard_error(rag, scripted, tmp_path):
     (tmp_path / "in.jsonl").write_text('{"id": "a", "question": "Is it new?"}\n{"id": "b"}\n', encoding="utf-8")
     code, out, err = rag("batch", "in.jsonl", "-o", "out.jsonl", "--workers", "2")
-    assert (code, out) == (0, "") and "2 lines written to out.jsonl, 1 of them with an error" in err
+    assert (
+        (code, out) == (0, "")
+        and "2 lines written to out.jsonl in " in err
+        and "1 answered, 0 refused, 1 errors" in err
+        and "first error: b: " in err
+    )
     assert [json.loads(line)["id"] for line in (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()] == ["a", "b"]
     code, out, _ = rag("batch", "in.jsonl", "-o", "out.jsonl", "--resume", "--json")
     assert (code, json.loads(out)) == (0, {"done": 0, "errors": 0, "skipped": 2})
@@ -200,7 +205,7 @@ def test_loopback(host):
 def test_help_names_every_command(rag):
     code, out, _ = rag()
     assert code == 0
-    commands = ["index", "ask", "search", "batch", "list", "remove", "doctor", "rollback", "serve", "eval", "config"]
+    commands = ["index", "ask", "search", "batch", "list", "remove", "doctor", "rollback", "serve", "config", "eval"]
     assert [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()] == commands
 
 

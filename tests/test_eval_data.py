@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eval.data import KINDS, Exchange, Place, load_questions
-from eval.metrics import answer_hit
+from eval.metrics import answer_hit, bare
 from rag.config import bundled
 from rag.errors import UsageError
 
@@ -157,3 +157,18 @@ def test_the_two_halves_share_no_passage(questions, reports):
             passages[question.split] |= {(place.document, line) for line in reports[place.document].splitlines() if place.quote in line}
     assert passages["tune"] and passages["report"]
     assert not passages["tune"] & passages["report"]
+
+
+ORIGINALS = Path(__file__).parent.parent.parent / "shared" / "reports"
+
+
+def test_the_set_over_the_originals_holds_no_more_than_places():
+    questions = load_questions(BUNDLED.with_name("originals.jsonl"))
+    assert len(questions) == 60 and sum(question.answerable is False for question in questions) == 10
+    places = [place for question in questions for place in question.gold]
+    assert all(len(bare(place.quote)) <= 20 and place.section for place in places)
+    if not ORIGINALS.exists():
+        pytest.skip(f"{ORIGINALS} is not there: the places are not looked up")
+    texts = {file.stem: bare(file.read_text(encoding="utf-8")) for file in ORIGINALS.glob("*.txt")}
+    for place in places:
+        assert texts[place.document].count(bare(place.quote)) == 1, place

@@ -72,7 +72,7 @@ def test_a_language_model_judges_and_is_asked_once(endpoint):
 
 
 def test_an_endpoint_that_is_not_there():
-    with pytest.raises(LLMError, match="gave no verdict"):
+    with pytest.raises(LLMError, match="gave no answer"):
         open_judge("llm:small", Config(llm_base_url="http://127.0.0.1:9/v1"))("a", ["b"])
 
 

@@ -282,7 +282,8 @@ def test_planted_faults_show(towers, tmp_path):
     assert measured("verifier")[2]["tampering_caught"] == 0
     assert measured("abstention")[2]["false_answer"] == 1
     records = measured("rank-fusion")[1]
-    assert records[0]["hits"][0]["fused"] == pytest.approx(2 / 61, abs=1e-4) < sound[0]["hits"][0]["fused"]
+    assert records[0]["hits"][0]["fused"] == pytest.approx(2 / 61, abs=1e-4)
+    assert sound[0]["hits"][0]["fused"] > 0.1
     assert measured("")[2]["tampering_caught"] == 1  # what was planted is gone
 
 
@@ -293,7 +294,7 @@ def test_the_page_needs_nothing_else_and_escapes_everything(scripted, tmp_path):
     folder, _, _ = measure_all(Config(), file, tmp_path / "runs", Setting())
     html = (folder / "report.html").read_text(encoding="utf-8")
     assert "<script" not in html and "<img" not in html and "&lt;script&gt;" in html and "&lt;img src=x&gt;" in html
-    assert not re.search(r"""(?:src|href)=(?!"data:)|url\(|@import|https?://""", html)
+    assert not re.search(r"""<[^>]*(?:src|href)=(?!"data:)|url\(|@import|https?://""", html)
     assert "default-src 'none'" in html
 
 
