@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ from rag.library import Library, State  # noqa: E402
 from rag.pages import Picture, picture  # noqa: E402
 from rag.readers import MAX_BYTES, SUFFIXES  # noqa: E402
 from rag.suggest import about_section, about_term, follow_ups, openers, topic  # noqa: E402
-from rag.types import Citation, Document, Filter, Turn  # noqa: E402
+from rag.types import Citation, Document, Filter  # noqa: E402
 from rag.web.guard import Guard  # noqa: E402
 from rag.web.panel import (  # noqa: E402
     RATINGS,
@@ -72,6 +73,7 @@ from rag.web.shelf import (  # noqa: E402
 )
 from rag.web.strings import LANGUAGES, complaint, preferred, say  # noqa: E402
 from rag.web.talks import Feedback, Talks  # noqa: E402
+from rag.web.tools import Tools, functions, told  # noqa: E402
 
 WEB = Path(rag.web.__file__).parent
 EXAMPLES = ("存算一体有哪三条技术路径？", "2030 年零售业有多少直播由数字人主持？", "Now-Casting 是什么？", "What does CIPU stand for?")
@@ -658,8 +660,13 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
             switch, [language_state, given, turns_state], worded, js=f"(language, _, ...rest) => [language, {telling}, ...rest]", **quiet
         )
         page.load(first, [remembered, given, turns_state], [*worded, turns_state, talk_mark], js=kept, **quiet)
-        for function in (ask_of(assistant), search_of(assistant), reports_of(assistant)):
-            gr.api(function, api_name=function.__name__, concurrency_limit=AT_ONCE, concurrency_id="program")
+        for function in functions(assistant):
+            gr.api(
+                told(function, partial(gr.Error, print_exception=False)),
+                api_name=function.__name__,
+                concurrency_limit=AT_ONCE,
+                concurrency_id="program",
+            )
 
     page.queue(default_concurrency_limit=AT_ONCE, max_size=64, api_open=False)
     return page
@@ -770,79 +777,6 @@ def _answered(assistant: Assistant, question: str) -> bool:
         return False
 
 
-# ---- for programs
-
-
-def ask_of(assistant: Assistant) -> Callable[..., dict[str, Any]]:
-    """The endpoint that answers a question."""
-
-    def ask(question: str, reports: list[str] | None = None, history: list[dict[str, str]] | None = None) -> dict[str, Any]:
-        """Answers a question from the reports, every sentence cited to its exact place, or says that the reports do not tell.
-
-        Args:
-            question: In Chinese or English.
-            reports: Ids of the reports that may answer, as `reports` lists them; none means all.
-            history: Earlier turns as {"question", "answer"}, the oldest first.
-        """
-        turns = [Turn(str(turn.get("question", "")), str(turn.get("answer", ""))) for turn in (history or [])[-REMEMBERED:]]
-        return told(
-            lambda: assistant.ask(str(question)[: QUESTION_LIMIT + 1], history=turns, only=Filter(tuple(map(str, reports or ())))).to_dict()
-        )
-
-    return ask
-
-
-def search_of(assistant: Assistant) -> Callable[..., list[dict[str, Any]]]:
-    """The endpoint that finds passages."""
-
-    def search(question: str, count: int = 10, reports: list[str] | None = None) -> list[dict[str, Any]]:
-        """Finds the passages of the reports that are closest to a question, best first, without composing an answer.
-
-        Args:
-            question: In Chinese or English.
-            count: How many passages, 1 to 50.
-            reports: Ids of the reports to search, as `reports` lists them; none means all.
-        """
-        hits = told(
-            lambda: assistant.search(
-                str(question)[: QUESTION_LIMIT + 1], top_k=min(max(int(count), 1), 50), only=Filter(tuple(map(str, reports or ())))
-            )
-        )
-        titles = {document.id: document.title for document in assistant.documents()}
-        return [
-            {
-                "document": hit.chunk.document,
-                "title": titles.get(hit.chunk.document, ""),
-                "section": " / ".join(hit.chunk.section),
-                "page": hit.chunk.page,
-                "text": hit.text,
-                "score": round(hit.fused, 4),
-            }
-            for hit in hits
-        ]
-
-    return search
-
-
-def reports_of(assistant: Assistant) -> Callable[..., list[dict[str, Any]]]:
-    """The endpoint that lists the reports."""
-
-    def reports() -> list[dict[str, Any]]:
-        """Lists the reports that can be asked: id, title, publisher, year, language and pages."""
-        names = ("id", "title", "publisher", "year", "language", "page_count")
-        return [{name: getattr(document, name) for name in names} for document in told(assistant.documents)]
-
-    return reports
-
-
-def told(work: Callable[[], Any]) -> Any:
-    """What `work` gives; its one-line error as an error of the endpoint."""
-    try:
-        return work()
-    except RagError as error:
-        raise gr.Error(str(error), print_exception=False) from error
-
-
 def head_html(language: str) -> str:
     """Name and promise."""
     return f'<div class="head">{LOGO}<div><h1>Veracite</h1><p>{escaped(say(language, "tagline"))}</p></div></div>'
@@ -882,9 +816,7 @@ def serve(
         raise UsageError(f"root path {root_path!r} is not a path such as /veracite")
     guard: dict[str, Any] = {"names": names, "root": root_path}
     if mcp:
-        from rag.web.tools import Tools
-
-        guard["tools"] = Tools(assistant, closed=login is not None)
+        guard["tools"] = Tools(assistant, login)
     routes = []
     if api:
         from rag.web.api import routes as api_routes
@@ -905,7 +837,8 @@ def serve(
         # style in the head: given as css= it is added a second time with every selector prefixed, which then wins over rules of state
         head=f"<style>{(WEB / 'app.css').read_text(encoding='utf-8')}</style>",
         js=f"() => {{ {(WEB / 'app.js').read_text(encoding='utf-8')} }}",
-        app_kwargs={"routes": routes, "middleware": [Middleware(Guard, **guard)], "docs_url": None, "redoc_url": None, "openapi_url": None},
+        app_kwargs={"routes": routes, "middleware": [Middleware(Guard, **guard)], "docs_url": None, "redoc_url": None, "openapi_url": None}
+        | ({"lifespan": guard["tools"].lifespan} if mcp else {}),
         # a second wall, since the guard closes the route for files; it must not shut out the folder for uploads
         blocked_paths=[str(wall) for wall in (Path(__file__).resolve().parent, Path.cwd()) if not Path(folder).is_relative_to(wall)],
         max_file_size=MAX_BYTES,

@@ -12,8 +12,11 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from ipaddress import ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from rag.web.tools import Tools
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -62,16 +65,25 @@ HEADERS = (
 class Guard:
     """Wraps an ASGI application. `names` are the host names it is served under besides localhost and plain IP addresses.
 
-    `root` is the path under which a proxy serves it, which may or may not stand in the paths that arrive. `also` are first parts of paths
-    that are open besides the page's.
+    `tools` answers programs at /mcp, `root` is the path under which a proxy serves it, which may or may not stand in the paths that
+    arrive. `also` are first parts of paths that are open besides the page's.
     """
 
-    def __init__(self, app: App, names: Iterable[str] = (), body_limit: int = BODY_LIMIT, root: str = "", also: Iterable[str] = ()):
+    def __init__(
+        self,
+        app: App,
+        names: Iterable[str] = (),
+        body_limit: int = BODY_LIMIT,
+        root: str = "",
+        tools: Tools | None = None,
+        also: Iterable[str] = (),
+    ):
         self.app = app
         self.also = frozenset(also)
         self.names = frozenset(name.lower() for name in names)
         self.body_limit = body_limit
         self.root = "/" + root.strip("/") if root.strip("/") else ""
+        self.tools = tools
         self.throttle = Throttle()
 
     async def __call__(self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Send) -> None:
@@ -95,12 +107,35 @@ class Guard:
             await send(message)
 
         status = 429 if signing_in and self.throttle.holds(client) else self.refusal(scope)
+        if status == 200 and first(scope["path"]) == "mcp":
+            status = self.admitted(scope, client)
+            if status == 200:
+                return await self.tools(scope, receive, guarded)
         if status == 200:
             return await self.app(scope, receive, guarded)
-        body = {403: b"forbidden", 404: b"not found", 413: b"too large", 429: b"too many attempts, wait a few minutes"}[status]
+        body = {
+            401: b"name and password needed",
+            403: b"forbidden",
+            404: b"not found",
+            413: b"too large",
+            429: b"too many attempts, wait a few minutes",
+        }[status]
         headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
         await guarded({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+    def admitted(self, scope: Message, client: str) -> int:
+        """The same for a program that calls the tools."""
+        if self.tools is None:
+            return 404
+        if self.throttle.holds(client):
+            return 429
+        headers = {name.lower(): [value.decode("latin-1")] for name, value in scope["headers"]}
+        if self.tools.allows(headers):
+            return 200
+        if b"authorization" in headers:
+            self.throttle.note(client, False)
+        return 401
 
     def refusal(self, scope: Message) -> int:
         """200 to let the request pass, or the status to refuse it with."""
