@@ -732,8 +732,9 @@ def _point(index_dir: Path, name: str) -> None:
 
 
 def _lexical_rows(content: _Content) -> Iterator[LexicalRow]:
+    titles = {row[0]: json.loads(row[1])["title"] for row in content.documents}
     for position, (_, document, _, _, _, section, _) in enumerate(content.chunks):
-        yield LexicalRow(position, document, content.text(position), " ".join(json.loads(section)))
+        yield LexicalRow(position, document, content.text(position), " ".join([titles[document], *json.loads(section)]))
 
 
 def _write_chunks(path: Path, content: _Content) -> None:
