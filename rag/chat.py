@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from rag.answer import Composer
 from rag.config import Config
-from rag.encoder import BuiltinEncoder, open_encoder
+from rag.encoder import BuiltinEncoder, open_encoder, open_reranker
 from rag.errors import EncoderError, RagError, UsageError
 from rag.evidence import Finder
 from rag.followup import Rewrite, rewrite
@@ -24,6 +24,7 @@ from rag.llm import CUT, Failure, Writer, standalone, told
 from rag.prose import Prose, open_judge, sources_of
 from rag.question import read_question, strip_asking
 from rag.rank import SentenceRanker
+from rag.search import Explained
 from rag.types import Answer, Citation, Claim, Document, Encoder, Filter, Hit, Turn
 
 PASSAGE_CHARACTERS = 700
@@ -103,6 +104,7 @@ class Assistant:
         self._ranker = SentenceRanker(words.token_vectors)
         self._writer: Writer | None = None
         self._judge: Callable[[str, str], float] | None = None
+        self._reranker = open_reranker(config.reranker) if config.reranker else None
 
     @classmethod
     def open(cls, config: Config) -> Assistant:
@@ -232,6 +234,12 @@ class Assistant:
         asked = read_question(self._checked(question), self._reports(store, only))
         return self._finder(store).hits(asked, "", only, top_k)
 
+    def explain(self, question: str, *, top_k: int = 10, only: Filter | None = None) -> list[Explained]:
+        """As `search`, with what each score is made of."""
+        store = self._current()
+        asked = read_question(self._checked(question), self._reports(store, only))
+        return self._finder(store).explained(asked, "", only, top_k)
+
     @property
     def store(self) -> Snapshot:
         """The newest good generation of the index."""
@@ -302,7 +310,7 @@ class Assistant:
         return allowed
 
     def _finder(self, store: Snapshot) -> Finder:
-        return Finder(store, self.encoder, self._ranker, self.config.candidates, self.config.top_k)
+        return Finder(store, self.encoder, self._ranker, self.config.candidates, self.config.top_k, self._reranker)
 
 
 def _rewritten(

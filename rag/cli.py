@@ -27,6 +27,7 @@ from rag.errors import IndexDamaged, IndexMismatch, NothingIndexed, RagError, Us
 if TYPE_CHECKING:
     from rag.chat import Assistant
     from rag.index import BuildReport
+    from rag.search import Explained
     from rag.types import Answer, Citation, Encoder, Filter, Hit
 
 app = typer.Typer(
@@ -42,6 +43,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Plain JSON on standard out
 Reports = Annotated[list[str] | None, typer.Option("--report", metavar="ID", help="Only this report; may be given again.")]
 Publisher = Annotated[str | None, typer.Option("--publisher", metavar="NAME", help="Only reports of this publisher.")]
 Year = Annotated[int | None, typer.Option("--year", help="Only reports of this year.")]
+RerankerName = Annotated[
+    str | None, typer.Option("--reranker", metavar="NAME", help="A cross-encoder (sentence-transformers name or folder) that reads the best passages.")
+]
 Language = Annotated[str | None, typer.Option("--language", metavar="zh|en", help="Only reports in this language.")]
 ByModel = Annotated[bool, typer.Option("--llm", help="Let the configured LLM write; every sentence is checked against its source.")]
 
@@ -124,6 +128,8 @@ def index(
         _print_json(asdict(report))
         return 0
     _table("Index", ("", ""), _report_rows(report, config))
+    if report.notes:
+        _table("Read in part", ("file", "note"), report.notes)
     if report.failed:
         _table("Not read", ("file", "reason"), report.failed)
     return 0
@@ -137,11 +143,12 @@ def ask(
     publisher: Publisher = None,
     year: Year = None,
     language: Language = None,
+    reranker: RerankerName = None,
     llm: ByModel = False,
     as_json: AsJson = False,
 ) -> None:
     """Answer one question; every sentence with the numbers of its sources."""
-    assistant = _assistant(load_config({"index_dir": index_dir}))
+    assistant = _assistant(load_config({"index_dir": index_dir, "reranker": reranker}))
     answer = assistant.ask(question, only=_only(report, publisher, year, language), **({"llm": True} if llm else {}))
     if as_json:
         _print_json(answer.to_dict())
@@ -158,19 +165,49 @@ def search(
     publisher: Publisher = None,
     year: Year = None,
     language: Language = None,
+    reranker: RerankerName = None,
     explain: Annotated[bool, typer.Option("--explain", help="Show what each score is made of.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show the best passages without composing an answer."""
-    assistant = _assistant(load_config({"index_dir": index_dir}))
-    hits = assistant.search(question, top_k=count, only=_only(report, publisher, year, language))
+    assistant = _assistant(load_config({"index_dir": index_dir, "reranker": reranker}))
+    only = _only(report, publisher, year, language)
+    reasons = assistant.explain(question, top_k=count, only=only) if explain else []
+    hits = [reason.hit for reason in reasons] if explain else assistant.search(question, top_k=count, only=only)
     titles = {document.id: document.title for document in assistant.documents()}
     if as_json:
-        _print_json({"question": question, "hits": [_hit_record(hit, titles) for hit in hits]})
+        records = [_hit_record(hit, titles) for hit in hits]
+        for record, reason in zip(records, reasons, strict=False):
+            record["why"] = {name: value for name, value in asdict(reason).items() if name != "hit"}
+        _print_json({"question": question, "hits": records})
     elif hits:
-        _say("\n\n".join(_hit_text(number, hit, titles, explain) for number, hit in enumerate(hits, 1)))
+        shown_reasons = [_why(reason) for reason in reasons] or [""] * len(hits)
+        _say("\n\n".join(_hit_text(number, hit, titles, why) for number, (hit, why) in enumerate(zip(hits, shown_reasons, strict=True), 1)))
     else:
         _note("no passage shares a word with the question")
+
+
+@_command("adapt")
+def adapt_encoder(
+    index_dir: IndexDir = None,
+    steps: Annotated[int, typer.Option(min=10, max=10_000, help="How long to tune; the default takes a minute or two.")] = 200,
+    as_json: AsJson = False,
+) -> None:
+    """Tune the built-in encoder to the indexed reports, and keep that only if it finds held-back sentences better."""
+    from rag.adapt import adapt_index
+
+    config = _with_index(load_config({"index_dir": index_dir}))[0]
+    with _bars() as show:
+        result = adapt_index(config, steps=steps, progress=show)
+    if as_json:
+        _print_json(asdict(result))
+        return
+    rows = [
+        ("passage found first", f"{result.recall_before:.3f}", f"{result.recall_after:.3f}"),
+        ("mean reciprocal rank", f"{result.rank_before:.3f}", f"{result.rank_after:.3f}"),
+    ]
+    _table(f"{result.sentences} held-back sentences", ("", "before", "after"), rows)
+    _note(f"{'kept: the index now uses ' + result.folder if result.kept else 'not kept'}; {result.reason}")
 
 
 @_command("batch")
@@ -216,6 +253,55 @@ def list_reports(index_dir: IndexDir = None, as_json: AsJson = False) -> None:
         columns = ("id", "title", "publisher", "year", "language", "pages", "file")
         rows = [(d.id, d.title, d.publisher, d.year or "", d.language, d.page_count or "", d.source) for d in documents]
         _table(f"{len(rows)} reports, {snapshot.count()} passages", columns, rows)
+
+
+@_command("show")
+def show(
+    document: Annotated[str, typer.Argument(metavar="DOCUMENT", help="Its id, as `rag list` shows it.")],
+    page: Annotated[int | None, typer.Option(min=1, help="Only this page of the file.")] = None,
+    span: Annotated[str | None, typer.Option(metavar="A:B", help="These characters, marked, with what stands around them.")] = None,
+    index_dir: IndexDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the text of an indexed report as it is searched and quoted: whole, one page, or a span with its surroundings."""
+    from rag.index import open_index
+    from rag.inspect import named, page_span, parse_span, shown_text
+
+    found = named(open_index(_config(index_dir=index_dir).index_dir), document)
+    start, end = page_span(found, page) if page is not None else (0, len(found.text))
+    marked = parse_span(span, found) if span else None
+    if marked and page is None:
+        start, end = max(0, marked[0] - 400), min(len(found.text), marked[1] + 400)
+    if as_json:
+        quoted = marked or (start, end)
+        place = {"document": found.id, "title": found.title, "page": found.page_at(quoted[0]), "start": quoted[0], "end": quoted[1]}
+        _print_json(place | {"text": found.text[quoted[0] : quoted[1]]})
+    else:
+        _say(shown_text(found, start, end, marked))
+
+
+@_command("inspect")
+def inspect_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A report; nothing is indexed.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what the reader makes of a file: what it says of itself, repairs and losses, and every block with page, kind and section."""
+    from rag.inspect import block_lines
+    from rag.readers import Sources, find_files
+    from rag.sandbox import Cut, Sandbox, pack
+
+    with Sandbox(children=1) as sandbox:
+        for path in find_files([file.absolute()]):
+            reading = sandbox.read_one(path, cut=Cut(), known=Sources([file.absolute()]).known(path))
+            found = reading.document
+            if as_json:
+                _print_json(pack(reading))
+                continue
+            rows = [(name, getattr(found, name)) for name in ("id", "title", "publisher", "year", "language", "page_count", "sha256")]
+            rows += [("text", f"{len(found.text)} characters, {len(found.blocks)} blocks, {len(reading.chunks)} passages")]
+            rows += [("note", note) for note in found.notes]
+            _table(str(path), ("", ""), [(name, value if value is not None else "") for name, value in rows])
+            _say("\n".join(block_lines(found)))
 
 
 @_command("remove")
@@ -268,15 +354,37 @@ def serve(
     index_dir: IndexDir = None,
     host: Annotated[str | None, typer.Option(help="Address of this machine to listen on.", show_default="127.0.0.1")] = None,
     port: Annotated[int | None, typer.Option(help="Port; the next free one is taken when it is in use.", show_default="7860")] = None,
+    auth_file: Annotated[
+        Path | None, typer.Option("--auth-file", metavar="FILE", help="Names and hashed passwords of who may come in; see the README.")
+    ] = None,
+    root_path: Annotated[str, typer.Option("--root-path", metavar="PATH", help="Path under which a proxy shows the page.")] = "",
+    name: Annotated[
+        list[str] | None, typer.Option("--name", metavar="HOST", help="Host name it is served under besides localhost and addresses.")
+    ] = None,
+    mcp: Annotated[bool, typer.Option("--mcp", help="Also offer ask, search and reports to agents at /mcp (extra: mcp).")] = False,
     api: Annotated[bool, typer.Option("--api", help="Also serve /v1/chat/completions and /v1/models to OpenAI clients.")] = False,
 ) -> None:
     """Serve the chat page; indexes first when the index is missing or older than its files."""
     settings = load_config({"index_dir": index_dir, "host": host, "port": port})
     config, roots = _with_index(settings)
-    if not _is_loopback(config.host):
-        raise UsageError(f"host is {config.host}: other machines could read all reports, since there is no login yet; use 127.0.0.1")
+    login = None
+    if auth_file is not None:
+        from rag.web.login import checker, read_users
+
+        login = checker(read_users(auth_file))
+    if login is None and not _is_loopback(config.host):
+        raise UsageError(f"host is {config.host}: other machines could read all reports; use 127.0.0.1, or name people with --auth-file")
     _refresh(config, roots)
-    _import_bundled("app").serve(_assistant(settings), config.host, config.port, **({"api": True} if api else {}))
+    _import_bundled("app").serve(
+        _assistant(settings),
+        config.host,
+        config.port,
+        names=name or (),
+        login=login,
+        root_path=root_path,
+        mcp=mcp,
+        **({"api": True} if api else {}),
+    )
 
 
 class _RunByDefault(typer.core.TyperGroup):
@@ -535,11 +643,24 @@ def _hit_record(hit: Hit, titles: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def _hit_text(number: int, hit: Hit, titles: dict[str, str], explain: bool) -> str:
+def _hit_text(number: int, hit: Hit, titles: dict[str, str], why: str) -> str:
     place = _place(titles.get(hit.chunk.document, ""), " / ".join(hit.chunk.section), hit.chunk.page, "en")
-    parts = f"\n   lexical {hit.lexical:.3f}, dense {hit.dense:.3f}, chunk {hit.chunk.id}, {hit.chunk.tokens} tokens" if explain else ""
     text = " ".join(hit.text.split())
-    return f"{number}. {hit.fused:.3f}  {place}{parts}\n   {text if explain or len(text) <= 240 else text[:239] + '…'}"
+    return f"{number}. {hit.fused:.3f}  {place}{why}\n   {text if why or len(text) <= 240 else text[:239] + '…'}"
+
+
+def _why(reason: Explained) -> str:
+    """What a score is made of, as the sum that it is."""
+    hit, mix = reason.hit, reason.mix
+    total = f"lexical {hit.lexical:.3f} + {mix.dense:.2f} x cosine {hit.dense:.3f}"
+    if (mix.scale, mix.offset) != (1.0, 0.0):
+        total = f"{mix.scale:.2f} x ({total}) {'+' if mix.offset >= 0 else '-'} {abs(mix.offset):.2f}"
+    total += f" + {reason.bonus:.2f} for the report named" if reason.bonus else ""
+    total += f" = {mix.fused(hit.lexical, hit.dense) + reason.bonus:.3f}"
+    total += f", reranked {reason.reranked:.3f}" if reason.reranked is not None else ""
+    found = ", ".join(f"{term} {share:.0%}" for term, share in sorted(reason.terms.items(), key=lambda pair: -pair[1])[:8])
+    words = f"\n   {'translated ' if reason.translated else ''}words: {found}" if found else ""
+    return f"\n   {total}{words}\n   chunk {hit.chunk.id}, {hit.chunk.tokens} tokens"
 
 
 def _report_rows(report: BuildReport, config: Config) -> list[tuple[str, str]]:

@@ -130,6 +130,15 @@ class BuiltinEncoder:
         length = float(np.linalg.norm(total))
         return total / length if length > 0 else total
 
+    @property
+    def size(self) -> int:
+        """Number of tokens."""
+        return len(self._rows)
+
+    def rows(self, tokens: np.ndarray) -> FloatMatrix:
+        """float32 (len(tokens), dimension): what each token adds to a text's sum."""
+        return self._rows[tokens].astype(np.float32) * self._scales[tokens][:, None]
+
     def token_vectors(self, text: str) -> tuple[FloatMatrix, np.ndarray]:
         """What each token of a text says on its own, for token-level similarity, in reading order.
 
@@ -137,7 +146,7 @@ class BuiltinEncoder:
         more. Tokens without a letter or digit are left out.
         """
         tokens = encode_form(search_form(text))
-        vectors = self._rows[tokens].astype(np.float32) * self._scales[tokens][:, None]
+        vectors = self.rows(tokens)
         weights = np.linalg.norm(vectors, axis=1)
         spoken = weights > 0
         return vectors[spoken] / weights[spoken][:, None], weights[spoken]

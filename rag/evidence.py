@@ -12,7 +12,7 @@ from rag.followup import Rewrite
 from rag.lexical import terms
 from rag.question import Question, read_question, without_names
 from rag.rank import Scored, SentenceRanker
-from rag.search import search, weigh_terms
+from rag.search import Explained, Reranker, explained_search, weigh_terms
 from rag.types import Document, Encoder, Filter, Hit, Store, Turn
 
 SECTION_PRIOR = 0.15
@@ -40,10 +40,15 @@ class Finder:
     ranker: SentenceRanker
     candidates: int
     top_k: int
+    reranker: Reranker | None = None
 
     def hits(self, question: Question, carried: str, only: Filter | None, top_k: int) -> list[Hit]:
         """The best chunks for a question that is read."""
-        return search(
+        return [found.hit for found in self.explained(question, carried, only, top_k, explain=False)]
+
+    def explained(self, question: Question, carried: str, only: Filter | None, top_k: int, *, explain: bool = True) -> list[Explained]:
+        """The best chunks with what their scores are made of."""
+        return explained_search(
             self.store,
             self.encoder,
             question.core,
@@ -52,6 +57,9 @@ class Finder:
             named=frozenset(question.reports),
             candidates=max(self.candidates, top_k),
             top_k=top_k,
+            reranker=self.reranker,
+            asked=question.text,
+            explain=explain,
         )
 
     def find(self, rewritten: Rewrite, asked: str, history: Sequence[Turn], only: Filter | None, reports: Sequence[Document]) -> Evidence:

@@ -93,14 +93,26 @@ def search(
     candidates: int = 60,
     top_k: int = 12,
     reranker: Reranker | None = None,
+    asked: str = "",
 ) -> list[Hit]:
     """The best chunks, best first; ties by chunk id. `core` is the question without its asking words, `carried` that of the turn before.
 
-    `only` restricts to documents, `named` (document ids) merely prefers them. A reranker reads the best `RERANKED` and decides their order.
+    `only` restricts to documents, `named` (document ids) merely prefers them. A reranker reads the best `RERANKED`
+    beside `asked`, the question as it stands, and decides their order.
     A store without a match gives an empty list.
     """
     found = explained_search(
-        store, encoder, core, carried=carried, only=only, named=named, candidates=candidates, top_k=top_k, reranker=reranker, explain=False
+        store,
+        encoder,
+        core,
+        carried=carried,
+        only=only,
+        named=named,
+        candidates=candidates,
+        top_k=top_k,
+        reranker=reranker,
+        asked=asked,
+        explain=False,
     )
     return [one.hit for one in found]
 
@@ -116,6 +128,7 @@ def explained_search(
     candidates: int = 60,
     top_k: int = 12,
     reranker: Reranker | None = None,
+    asked: str = "",
     explain: bool = True,
 ) -> list[Explained]:
     """As `search`, with the parts of each score."""
@@ -142,7 +155,7 @@ def explained_search(
     found.sort(key=lambda one: (-one.hit.fused, one.hit.chunk.id))
     found = [_with_text(store, one, explain) for one in found[: max(top_k, RERANKED) if reranker else top_k]]
     if reranker and found:
-        scores = reranker(f"{carried} {core}".strip(), [one.hit.text for one in found])
+        scores = reranker(asked or f"{carried} {core}".strip(), [one.hit.text for one in found])
         found = [
             replace(one, hit=replace(one.hit, fused=float(score)), reranked=float(score)) for one, score in zip(found, scores, strict=True)
         ]
