@@ -210,7 +210,8 @@ def _refusing(records: Sequence[Record], found: Mapping[str, Figure]) -> str:
         for part in (0, 0.5, 1)
     )
     ticks = "".join(
-        f'<text x="{x(part):.1f}" y="{height - 16}" text-anchor="{"end" if part == 1 else "middle"}">{100 * part:.0f} %</text>' for part in (0, 0.25, 0.5, 0.75, 1)
+        f'<text x="{x(part):.1f}" y="{height - 16}" text-anchor="{"end" if part == 1 else "middle"}">{100 * part:.0f} %</text>'
+        for part in (0, 0.25, 0.5, 0.75, 1)
     )
     last = points[-1]
     dot = f'<circle cx="{x(last[0]):.1f}" cy="{y(last[1] / scale):.1f}" r="4" fill="var(--bad)"/>'
