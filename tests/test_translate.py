@@ -77,8 +77,8 @@ def test_only_what_the_corpus_contains_is_looked_for_and_the_rest_still_counts()
 
 
 def test_phrases_are_translated_whole():
-    assert "artifici intellig" in source_words("What is artificial intelligence?")
-    assert "人工智能" in translations("artifici intellig")
+    assert "how mani" in source_words("How many bridges are there?")
+    assert "多少" in translations("how mani")
     assert lexical_terms("机器学习") == {"机器": pytest.approx(1 / 3), "器学": pytest.approx(1 / 3), "学习": pytest.approx(1 / 3)}
     assert lexical_terms("云") == {"云": 1.0}
 
