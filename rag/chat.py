@@ -17,7 +17,7 @@ from rag.answer import Composer
 from rag.config import Config
 from rag.encoder import BuiltinEncoder, open_encoder, open_reranker
 from rag.errors import EncoderError, RagError, UsageError
-from rag.evidence import Finder
+from rag.evidence import Finder, in_one_edition
 from rag.followup import Rewrite, rewrite
 from rag.index import Snapshot, open_index
 from rag.llm import CUT, Failure, Writer, standalone, told
@@ -231,14 +231,16 @@ class Assistant:
     def search(self, question: str, *, top_k: int = 10, only: Filter | None = None) -> list[Hit]:
         """The best chunks, best first. Raises as `ask` does."""
         store = self._current()
-        asked = read_question(self._checked(question), self._reports(store, only))
-        return self._finder(store).hits(asked, "", only, top_k)
+        reports = self._reports(store, only)
+        asked = read_question(self._checked(question), reports)
+        return self._finder(store).hits(asked, "", in_one_edition(only, reports, asked.language), top_k)
 
     def explain(self, question: str, *, top_k: int = 10, only: Filter | None = None) -> list[Explained]:
         """As `search`, with what each score is made of."""
         store = self._current()
-        asked = read_question(self._checked(question), self._reports(store, only))
-        return self._finder(store).explained(asked, "", only, top_k)
+        reports = self._reports(store, only)
+        asked = read_question(self._checked(question), reports)
+        return self._finder(store).explained(asked, "", in_one_edition(only, reports, asked.language), top_k)
 
     @property
     def store(self) -> Snapshot:

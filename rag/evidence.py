@@ -66,6 +66,7 @@ class Finder:
         """Evidence for a question as asked and as rewritten, from the reports that may answer."""
         question = read_question(asked if rewritten.carried else rewritten.query, reports)
         question = replace(question, core=rewritten.core)
+        only = in_one_edition(only, reports, question.language)
         if not rewritten.carried:
             return self._rank(question, "", only, reports)
         before = read_question(rewritten.leaned_on, reports)
@@ -112,6 +113,16 @@ class Finder:
             return frozenset(history[-1].sections)
         ranked = [item.sentence for item in self._rank(before, "", only, reports).sentences if item.sentence.kind != "heading"]
         return frozenset((sentence.document, sentence.section) for sentence in ranked[:1])
+
+
+def in_one_edition(only: Filter | None, reports: Sequence[Document], language: str) -> Filter | None:
+    """`only`, without the editions of a report that are in another language than the question, where one is in its own.
+
+    Editions have ids that differ after the last dot: "tides.zh" and "tides.en" say the same thing twice.
+    """
+    own = {document.id.rpartition(".")[0] for document in reports if document.language == language} - {""}
+    kept = [document.id for document in reports if document.language == language or document.id.rpartition(".")[0] not in own]
+    return only if len(kept) == len(reports) else replace(only or Filter(), reports=tuple(kept))
 
 
 def _lean(scored: Sequence[Scored], sections: frozenset[tuple[str, tuple[str, ...]]], own: frozenset[str]) -> tuple[Scored, ...]:

@@ -3,11 +3,11 @@
 import pytest
 
 from rag.encoder import BuiltinEncoder
-from rag.evidence import Finder
+from rag.evidence import Finder, in_one_edition
 from rag.followup import rewrite
 from rag.index import build_index, open_index
 from rag.rank import SentenceRanker
-from rag.types import Filter, Turn
+from rag.types import Document, Filter, Turn
 
 TIDES = """---
 id: tides
@@ -72,3 +72,13 @@ def test_a_follow_up_inherits_the_kind_and_the_report(finder):
 def test_turning_to_another_report_compares(finder):
     found = find(finder, "那陆风学会呢？", [Turn("海风研究社对西岸电站的说法是什么？", "…")])
     assert found.question.kind == "compare" and set(found.question.reports) == {"tides", "winds"}
+
+
+def test_of_two_editions_the_one_in_the_language_of_the_question_answers():
+    def report(name, language):
+        return Document(name, name, "", (), "", "", language=language)
+
+    reports = (report("bees", "en"), report("tides.en", "en"), report("tides.zh", "zh"))
+    assert in_one_edition(None, reports, "zh") == Filter(("bees", "tides.zh"))
+    assert in_one_edition(Filter(year=2022), reports, "en") == Filter(("bees", "tides.en"), year=2022)
+    assert in_one_edition(None, reports[:2], "zh") is None
