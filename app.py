@@ -196,7 +196,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
                     panel = gr.skip() if drawn_before == state else sources(turns, language, whole=False)
                     drawn_before = state
                     yield messages(turns, language, typed), turns, panel, gr.skip(), gr.skip(), gr.skip()
-            talk = talks.save(sent.owner, talk, turns)
+            talk = talks.save(sent.owner, talk_id(talk), turns)
             yield gr.skip(), turns, gr.skip(), gr.Textbox(submit_btn=True, stop_btn=False), banner(), marked(talk)
         finally:
             if turns and turns[-1].key == turn.key:  # whoever asked has gone away in the middle

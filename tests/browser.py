@@ -1,22 +1,29 @@
-"""A scripted assistant for the page's tests: fixed answers, no index, no model. `python tests/browser.py PORT` serves it.
+"""What the page's tests serve: `python tests/browser.py PORT FOLDER` indexes the bundled corpus and four reports of our own in FOLDER.
 
-With `--alone` the process refuses every socket address and every name that is not this machine's, and says so on standard error.
+The real engine answers, except for a few questions whose answers are fixed, so that stopping, failing and hostile text can be tested. With
+`--alone` the process refuses every socket address and every name that is not this machine's, and says so on standard error.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from rag.chat import Event, Finished, Passage, Rewritten, Said
+from rag.chat import Assistant, Event, Finished, Passage, Rewritten, Said
+from rag.config import Config
+from rag.encoder import open_encoder
 from rag.errors import LLMError, UsageError
+from rag.index import build_index
 from rag.types import Answer, Citation, Claim, Document, Filter, Turn
 
+ROOT = Path(__file__).resolve().parent.parent
 ORCHARD = (
     "果园在四月开花，花期约为十二天。蜜蜂每天飞行六公里，为三千棵梨树授粉。"
     "采摘从九月开始，全程由二十名工人完成，每人每天采摘一百五十公斤。雨天停工，余下的日子照常。"
@@ -126,6 +133,66 @@ class ScriptedAssistant:
         return []
 
 
+CRANE = ("The harbour crane was built in 1931.", "It lifts 75 tonnes of granite in one go.", "A crew of four works it from dawn to noon.")
+"""The second page of harbour.pdf, a line each."""
+HARBOUR = (("The Harbour and its Tools", "This handbook names every tool of the harbour."), CRANE)
+
+
+def pdf(pages: Sequence[Sequence[str]]) -> bytes:
+    """A small PDF with one line of Helvetica a string, from 700 points down, 40 points apart."""
+    objects = [b"<< /Type /Catalog /Pages 2 0 R >>", b"", b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>"]
+    kids = []
+    for lines in pages:
+        drawn = "".join(f"BT /F1 14 Tf 60 {700 - 40 * place} Td ({line}) Tj ET\n" for place, line in enumerate(lines)).encode()
+        objects.append(b"<< /Length %d >>\nstream\n%sendstream" % (len(drawn), drawn))
+        content = len(objects)
+        objects.append(
+            b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Resources << /Font << /F1 3 0 R >> >> /Contents %d 0 R >>" % content
+        )
+        kids.append(b"%d 0 R" % len(objects))
+    objects[1] = b"<< /Type /Pages /Kids [%s] /Count %d >>" % (b" ".join(kids), len(kids))
+    made, places = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        places.append(len(made))
+        made += b"%d 0 obj\n%s\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    start = len(made)
+    made += b"xref\n0 %d\n0000000000 65535 f \n%s" % (len(objects) + 1, table)
+    return made + b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, start)
+
+
+def write_reports(folder: Path) -> None:
+    """The reports of our own as files."""
+    folder.mkdir(parents=True)
+    for document in DOCUMENTS:
+        facts = f"---\nid: {document.id}\ntitle: {document.title}\npublisher: {document.publisher}\nyear: {document.year}\n---\n"
+        (folder / f"{document.id}.txt").write_text(facts + TEXTS[document.id], encoding="utf-8")
+    (folder / "harbour.pdf").write_bytes(pdf(HARBOUR))
+
+
+class Stage(Assistant):
+    """The real engine, with the fixed answers of `ScriptedAssistant` put where their words stand in the real reports."""
+
+    note = ""
+    warning = property(lambda self: self.note)
+
+    def stream(self, question: str, *, history: Sequence[Turn] = (), only: Filter | None = None, llm: bool = False) -> Iterator[Event]:
+        if question not in (TALL, PEARS, FOLLOW, UNKNOWN, NASTY, BROKEN, LONG, "impossible", "nothing"):
+            yield from super().stream(question, history=history, only=only)
+            return
+        for event in ScriptedAssistant().stream(question, history=history, only=only or Filter()):
+            if isinstance(event, Said):
+                event = Said(event.claim, tuple(map(self._placed, event.citations)))
+            elif isinstance(event, Finished):
+                citations, nearest = (tuple(map(self._placed, each)) for each in (event.answer.citations, event.answer.nearest))
+                event = Finished(replace(event.answer, citations=citations, nearest=nearest))
+            yield event
+
+    def _placed(self, citation: Citation) -> Citation:
+        start = self.store.document(citation.document).text.index(citation.quote)
+        return replace(citation, start=start, end=start + len(citation.quote))
+
+
 def stay_home() -> None:
     """From here on the process reaches no other machine: look-ups and connections elsewhere raise and leave a line on standard error."""
     connect, lookup = socket.socket.connect, socket.getaddrinfo
@@ -148,9 +215,27 @@ def stay_home() -> None:
     socket.socket.connect, socket.getaddrinfo = guarded_connect, guarded_lookup
 
 
+def build(folder: Path) -> Config:
+    """An index of the bundled corpus and the reports of our own under a folder."""
+    write_reports(folder / "reports")
+    config = Config(index_dir=str(folder / "index"))
+    build_index([ROOT / "corpus", folder / "reports"], config.index_dir, open_encoder("builtin"))
+    return config
+
+
 if __name__ == "__main__":
+    port, folder = int(sys.argv[1]), Path(sys.argv[2])
+    assistant = Stage.open(build(folder))
+    if "--warn" in sys.argv:
+        assistant.note = "An <older> generation is served."
     if "--alone" in sys.argv:
         stay_home()
     import app
 
-    app.serve(ScriptedAssistant("An <older> generation is served." if "--warn" in sys.argv else ""), port=int(sys.argv[1]))
+    options = {}
+    if "--login" in sys.argv:
+        from rag.web.login import checker, hashed
+
+        options = {"login": checker({"ada": hashed("correct horse")}), "root_path": "/reports"}
+    os.chdir(folder)
+    app.serve(assistant, port=port, mcp=True, **options)

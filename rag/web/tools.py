@@ -79,7 +79,11 @@ class Tools:
         except ImportError as error:
             raise UsageError("--mcp needs an extra: run `pip install 'veracite[mcp]'`") from error
         self.login = login
-        server = MCPServer("veracite", instructions="Answers from a collection of reports; every sentence is cited to its exact place.")
+        server = MCPServer(
+            "veracite",
+            log_level="WARNING",
+            instructions="Answers from a collection of reports; every sentence is cited to its exact place.",
+        )
         for function in functions(assistant):
             server.tool()(told(function, ToolError))
         # the guard has checked Host and Origin by the time a request comes here
