@@ -33,7 +33,7 @@ _OPENER = re.compile(
     r"(?:The|This|That|These|Those|It|In|On|At|We|They|He|She|But|And|However|For|An?|As|By|To|When|While|If|Our|Its|There)\b"
 )
 _WORD = re.compile(r"\w")
-_PIECE = re.compile(r"\s+|[A-Za-z]+|\d+|.", re.DOTALL)
+_PIECE = re.compile(r"\s+|[A-Za-z]+|\d+|[\u3400-\u9fff]{1,16}|.", re.DOTALL)
 
 
 def split_sentences(text: str) -> list[tuple[int, int]]:
@@ -279,6 +279,12 @@ def _cut(text: str, start: int, end: int, max_tokens: int, tokens_of: Callable[[
     for match in _PIECE.finditer(text, start, end):
         # The sum over pieces is never below the count of the joined text, so the bound holds without counting again.
         size = tokens_of(match.group())
+        if size > max_tokens and len(match.group()) > 1 and not match.group().isspace():
+            if piece_end > piece_start:
+                yield _trim(text, piece_start, piece_end)
+            yield from _halves(text, match.start(), match.end(), max_tokens, tokens_of)
+            piece_start, piece_end, tokens = match.end(), match.end(), 0
+            continue
         if tokens + size > max_tokens and piece_end > piece_start:
             yield _trim(text, piece_start, piece_end)
             piece_start, tokens = match.start(), 0
@@ -287,3 +293,13 @@ def _cut(text: str, start: int, end: int, max_tokens: int, tokens_of: Callable[[
         trimmed = _trim(text, piece_start, piece_end)
         if trimmed[0] < trimmed[1]:
             yield trimmed
+
+
+def _halves(text: str, start: int, end: int, max_tokens: int, tokens_of: Callable[[str], int]) -> Iterator[tuple[int, int]]:
+    """A run without a blank in pieces of at most `max_tokens`; longer is only a single character."""
+    if end - start < 2 or tokens_of(text[start:end]) <= max_tokens:
+        yield start, end
+        return
+    middle = (start + end) // 2
+    yield from _halves(text, start, middle, max_tokens, tokens_of)
+    yield from _halves(text, middle, end, max_tokens, tokens_of)

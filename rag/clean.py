@@ -160,11 +160,11 @@ def join_lines(before: str, after: str, compounds: frozenset[str] = frozenset(),
     if not before or not after:
         return before + after
     if before[-1] in "-\u2010" and len(before) > 1 and before[-2].isalpha() and after[0].isalpha():
-        head, tail = re.search(r"[A-Za-z]*.$", before).group(), re.match(r"[^\W\d_]*", after).group()
+        head, tail = re.search(r"[A-Za-z]*.$", before[-60:]).group(), re.match(r"[^\W\d_]*", after).group()
         if len(head) > 2 and head[-2].islower() and after[0].islower() and (head[:-1] + "-" + tail).lower() not in compounds:
             return before[:-1] + after
         return before + after
-    if re.search(r"(?:^|\s)[+&=|/~-]$", before) or re.match(r"[+&=|~-]\s", after):
+    if re.search(r"(?:^|\s)[+&=|/~-]$", before[-2:]) or re.match(r"[+&=|~-]\s", after):
         return before + " " + after
     if spaced and (re.match(rf"[{HAN}][A-Za-z0-9]|[A-Za-z0-9%][{HAN}]", before[-1] + after[0])):
         return before + " " + after
@@ -642,7 +642,7 @@ def _paragraph_ends(page: _Page, first: int, at: int, draft: _Draft) -> bool:
         draft.is_open = not ends and not text.endswith(("：", ":"))
         return True
     below, line_below, text_below, wide_below = page.kept[at + 1], page.line(at + 1), page.text(at + 1), page.widths[page.kept[at + 1]]
-    own = [page.widths[p] for p in page.kept[first + 1 : at + 1]]
+    own = [page.widths[p] for p in page.kept[max(first + 1, at - 40) : at + 1]]
     ends = bool(_SENTENCE_END.search(text))
     draft.is_open = not ends
     draft.measure = median(own) if len(own) >= 2 else wide

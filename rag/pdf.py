@@ -68,7 +68,8 @@ class _Set:
     bold: bool
     near: bool = False
     """Not further below the line before than lines of a heading are."""
-    garbled: bool = False
+    odd: int = 0
+    """Characters without a meaning: private, unknown, or the name of a glyph."""
 
 
 def read_pdf(
@@ -201,9 +202,8 @@ def _listed(numbers: Sequence[int]) -> str:
 
 
 def _is_garbled(lines: Sequence[_Set]) -> bool:
-    """Whether more than three tenths of a page's characters stand in lines without meaning."""
-    whole = sum(len(s.line.text) for s in lines) + sum(s.garbled for s in lines)
-    return sum(max(len(s.line.text), 1) for s in lines if s.garbled) > 0.3 * whole
+    """Whether more than three tenths of a page's characters have no meaning."""
+    return sum(s.odd for s in lines) > 0.3 * sum(len(s.line.text) + s.odd for s in lines)
 
 
 def _ranked(pages: Sequence[Sequence[_Set]]) -> list[Line]:
@@ -675,9 +675,9 @@ def _set_lines(rows: Rows, body: float, number: int) -> list[_Set]:
 def _make(text: str, run: Run, number: int, kind: Literal["", "row"], near: bool, paragraph: bool) -> _Set:
     whole = re.sub(r"\s+", " ", text).strip()
     clean = drop_control(whole).strip()
-    odd = len(whole) - len(clean) + whole.count("\ufffd") + 6 * len(re.findall(r"\(cid:\d+\)", whole))
-    garbled = odd > 0.3 * len(whole)
-    return _Set(Line(clean, False, number - 1, number, paragraph, 0, kind), run.height, run.bold, near, garbled)
+    odd = sum(unicodedata.category(character) in ("Co", "Cn") for character in whole) if not whole.isascii() else 0
+    odd += whole.count("\ufffd") + 6 * len(re.findall(r"\(cid:\d+\)", whole))
+    return _Set(Line(clean, False, number - 1, number, paragraph, 0, kind), run.height, run.bold, near, odd)
 
 
 def _notes_apart(made: list[_Set], body: float) -> list[_Set]:

@@ -44,7 +44,7 @@ _ATTEMPTS = 6
 class Limits:
     """What one child may use."""
 
-    memory: int = 1_500_000_000
+    memory: int = 1_100_000_000
     """Bytes of address space."""
     seconds: float = 60
     """Of computing for one file, and twice that on the clock."""
