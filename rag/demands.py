@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from rag.lexical import terms
+from rag.lexical import stem, terms
 from rag.quantities import quantities, years
 from rag.question import HAN, Question, quantity_answers
+from rag.translate import translations
 
 _NAMES_FILE = Path(__file__).parent / "model" / "proper_names.txt"
 _ALSO = {"中国": ("我国", "国内", "全国"), "美国": ("美方", "中美"), "全球": ("世界",)}
@@ -65,6 +66,12 @@ class Surroundings:
     """Of the report."""
 
 
+def _translated(name: str) -> tuple[str, ...]:
+    """Likely translations of a name, in lower case; English ones as stems, which begin the word as it is written."""
+    key = name if HAN.search(name) else stem(name)
+    return tuple(word.split(" ")[0] for word, probability in translations(key).items() if probability >= 0.2 and len(word) > 1)
+
+
 def _speaks_of(subject: str, text: str) -> bool:
     """Whether a text holds half of the terms of a subject."""
     wanted = set(terms(subject))
@@ -103,7 +110,7 @@ def unmet(question: Question, around: Surroundings) -> str | None:
         if str(year) not in around.window and not (not years(around.window) and str(year) in around.section):
             return f"报告没有给出 {year} 年的相关内容。" if zh else f"The reports give nothing on this for {year}."
     told_in = f"{around.place} {around.section}"
-    for title in _TITLE.findall(question.text):
+    for title in _TITLE.findall(question.text) if around.language != "en" else ():
         if not _speaks_of(title, told_in):
             return f"报告没有提到《{title}》。" if zh else f"The reports do not mention {title}."
     subjects = [piece for piece in question.core.split() if len(piece) > 1] or [question.core]
@@ -118,11 +125,17 @@ def unmet(question: Question, around: Surroundings) -> str | None:
     for name in question.names:
         told = name.lower().removesuffix("'s")
         # A capital at the front is a name too, which a report in the same language writes alike; the first word of a sentence has one anyway.
-        front = not zh and around.language == "en" and name[0].isupper() and not question.text.startswith(name)
-        if (front or _TELLING.search(name if zh else name[1:])) and told not in scope and told.rstrip("s") not in scope:
+        front = not zh and name[0].isupper() and not question.text.startswith(name)
+        forms = (told, told.rstrip("s"), *(_translated(told) if around.language == "zh" else ()))
+        if front and around.language == "zh" and len(forms) == 2:
+            continue  # no translation is known, so its absence says nothing
+        if (front or _TELLING.search(name if zh else name[1:])) and not any(form in scope for form in forms):
             return f"报告的相关内容没有提到 {name}。" if zh else f"The reports do not mention {name} in this context."
     for name in names_in(question.text) if HAN.search(question.text) else ():
-        if not any(form in f"{around.place} {around.window}" for form in (name, *_ALSO.get(name, ()))):
+        forms = (name, *_ALSO.get(name, ()), *(_translated(name) if around.language == "en" else ()))
+        if around.language == "en" and len(forms) == 1:
+            continue
+        if not any(form in f"{around.place} {around.window}".lower() for form in forms):
             return f"报告的相关内容没有提到{name}。" if zh else f"The reports do not mention {name} in this context."
     if exact and not quantity_answers(question, around.window):
         return "报告谈到了这个话题，但没有给出所问的数字。" if zh else "The reports speak of this but do not give the figure asked for."

@@ -12,7 +12,8 @@ from rag.followup import Rewrite
 from rag.lexical import terms
 from rag.question import Question, read_question, without_names
 from rag.rank import Scored, SentenceRanker
-from rag.search import Explained, Reranker, explained_search, weigh_terms
+from rag.search import Explained, Reranker, explained_search, weigh_terms, weigh_translated
+from rag.translate import Language
 from rag.types import Document, Encoder, Filter, Hit, Store, Turn
 
 SECTION_PRIOR = 0.15
@@ -80,8 +81,20 @@ class Finder:
         hits = self.hits(question, carried, only, self.top_k)
         if question.kind == "compare":
             return self._compare(question, hits)
-        shares = weigh_terms(self.store, question.core, carried)
-        return Evidence(question, tuple(hits), tuple(self.ranker.rank(question, shares, hits, self.store.document, carried)))
+        return Evidence(question, tuple(hits), tuple(self._sentences(question, carried, hits)))
+
+    def _sentences(self, question: Question, carried: str, hits: Sequence[Hit]) -> list[Scored]:
+        """The sentences of the hits, best first; those of reports in the other language are matched with the translated question."""
+        other: Language = "en" if question.language == "zh" else "zh"
+        foreign = [hit for hit in hits if self.store.document(hit.chunk.document).language == other]
+        own = [hit for hit in hits if hit not in foreign]
+        ranked: list[Scored] = []
+        if own:
+            ranked += self.ranker.rank(question, weigh_terms(self.store, question.core, carried), own, self.store.document, carried)
+        if foreign:
+            shares = weigh_translated(self.store, other, question.core, carried)
+            ranked += self.ranker.rank(question, shares, foreign, self.store.document, carried)
+        return sorted(ranked, key=lambda item: (-item.score, item.sentence.document, item.sentence.position))
 
     def _compare(self, question: Question, found: Sequence[Hit]) -> Evidence:
         """Each report on its own; what the best of them says, in its words, helps to find what the others say."""
@@ -90,7 +103,7 @@ class Finder:
 
         def ranked(document: str, carried: str) -> tuple[list[Hit], list[Scored]]:
             hits = self.hits(question, carried, Filter((document,)), each)
-            return hits, self.ranker.rank(question, weigh_terms(self.store, question.core, carried), hits, self.store.document, carried)
+            return hits, self._sentences(question, carried, hits)
 
         alone = {document: ranked(document, "") for document in named}
         best = max(

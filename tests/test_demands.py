@@ -55,6 +55,11 @@ def test_in_english():
     )
     # A report in Chinese need not spell an English place; an acronym it must.
     assert failure("How many plants are in Norway?", "挪威有 9 座电站。") is None
+    assert failure("How many plants are in Norway?", "共有 9 座电站。") == "The reports do not mention Norway in this context."
+    assert failure("挪威有多少座电站？", "There are 90 plants in Norway.", language="en") is None
+    assert failure("挪威有多少座电站？", "There are 90 plants.", language="en") == "报告的相关内容没有提到挪威。"
+    # Of a name without a known translation nothing can be said.
+    assert failure("How many plants are in Zubrowka?", "共有 9 座电站。") is None
     assert failure("How many TSG plants are there?", "共有 9 座电站。") == "The reports do not mention TSG in this context."
 
 
