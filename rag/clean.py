@@ -250,8 +250,10 @@ def number_pages(lines: Sequence[Line], opens: Sequence[int], printed: dict[int,
 def running_heads(lines: Sequence[Line]) -> set[int]:
     """Positions of running heads, feet and page numbers: short lines at the edge of a page that recur there once digits are taken out."""
     edges: dict[int, list[int]] = {}
+    exact = Counter(line.text for line in lines if line.kind)
     for position, line in enumerate(lines):
-        edges.setdefault(line.page, []).append(position)
+        if not line.kind or (line.kind == "note" and exact[line.text] >= 3):
+            edges.setdefault(line.page, []).append(position)
 
     def bare(text: str) -> str:
         return re.sub(r"[\d\s]+", "", text)

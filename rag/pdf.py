@@ -137,10 +137,9 @@ def _content(
     failed: Sequence[int],
 ) -> Content:
     """Pages put together; what is wrong with some of them becomes a note, what is wrong with all of them an UnreadableFile."""
-    empty = [
-        number for number, lines in enumerate(pages, 1) if number not in failed and not any(re.search(r"\w", s.line.text) for s in lines)
-    ]
-    garbled = [number for number, lines in enumerate(pages, 1) if lines and number not in empty and _is_garbled(lines)]
+    garbled = [number for number, lines in enumerate(pages, 1) if _is_garbled(lines)]
+    wordless = [number for number, lines in enumerate(pages, 1) if not any(re.search(r"\w", s.line.text) for s in lines)]
+    empty = [number for number in wordless if number not in failed and number not in garbled]
     text = "\n".join(s.line.text for number, lines in enumerate(pages, 1) if number not in garbled for s in lines)
     if len(garbled) + len(failed) + len(empty) == len(pages) or looks_garbled(text):
         if garbled or looks_garbled(text):
@@ -431,7 +430,7 @@ def _runs(textpage) -> list[Run]:
             new_left, new_right, new_bottom, new_top = _turned(new_left, new_right, new_bottom, new_top, turn)
         if text:
             gap = new_left - right
-            if character == last and abs(new_left - last_left) < 0.2 * size and abs(new_bottom - bottom) < 0.2 * size:
+            if character == last and abs(new_left - last_left) < 0.35 * (new_right - new_left) and abs(new_bottom - bottom) < 0.2 * size:
                 continue
             if not (-0.5 * size < gap < 0.6 * size and abs(new_bottom - bottom) < 0.5 * size):
                 close()
@@ -463,7 +462,7 @@ def _usual_turn(handle, count: int) -> int:
 
 
 def _turned(left: float, right: float, bottom: float, top: float, turn: int) -> tuple[float, float, float, float]:
-    if turn == 1:
+    if turn == 3:
         return bottom, top, -right, -left
     if turn == 2:
         return -right, -left, -top, -bottom
@@ -547,7 +546,7 @@ def _stretches(rows: Rows, body: float, depth: int = 0) -> list[Rows]:
         band = []
 
     for row in rows:
-        if any(_crosses(run, edge, body) for run in row) or _is_centred(row, edge, rows, body):
+        if any(_crosses(run, edge, body) for run in row) or _is_centred(row, edge, rows, body) or _is_wide_row(row, edge, body):
             close()
             whole.append(row)
         else:
@@ -560,6 +559,13 @@ def _stretches(rows: Rows, body: float, depth: int = 0) -> list[Rows]:
 
 def _crosses(run: Run, edge: float, body: float) -> bool:
     return run.left < edge - 0.6 * body and run.right > edge - 0.2 * body
+
+
+def _is_wide_row(row: Sequence[Run], edge: float, body: float) -> bool:
+    """A row of a table that lies across the gutter: nothing but figures on its right."""
+    cells = _cells(row, body)
+    right = [cell for cell in cells if cell.right > edge]
+    return 0 < len(right) < len(cells) and all(_is_number(cell.text) for cell in right) and _is_row(cells)
 
 
 def _is_centred(row: Sequence[Run], edge: float, rows: Rows, body: float) -> bool:
@@ -621,9 +627,9 @@ def _parted(pieces: Rows, edge: float, start: float, end: float, body: float) ->
         )
         if wide < 0.55 * len(text):
             return 0
-    # A gutter stays open all the way: beside each other, the two sides keep apart.
-    nearest = max((row[-1].right for row in sides[0]), default=start)
-    return min(counts) if edge - nearest > 0.4 * body else 0
+    # A gutter stays open all the way: beside each other, the two sides keep apart; but for a page number, say.
+    close = sum(row[-1].right > edge - 0.4 * body for row in sides[0])
+    return min(counts) if close <= 1 + 0.04 * len(sides[0]) else 0
 
 
 def _joined(row: Sequence[Run], wide: float) -> list[Run]:

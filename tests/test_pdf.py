@@ -1,0 +1,212 @@
+"""Pages of a PDF in reading order: columns however they are drawn, heads and feet away, tables with their header, footnotes apart."""
+
+import io
+import random
+import re
+
+import hostile
+import pytest
+
+from rag.errors import UnreadableFile
+from rag.pdf import Run, lines_of_runs, read_pdf
+from rag.readers import read_document
+
+reportlab = pytest.importorskip("reportlab")
+from reportlab.lib.pdfencrypt import StandardEncryption  # noqa: E402
+from reportlab.pdfbase import pdfmetrics  # noqa: E402
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont  # noqa: E402
+from reportlab.pdfgen.canvas import Canvas  # noqa: E402
+
+pdfmetrics.registerFont(UnicodeCIDFont("STSong-Light"))
+WORDS = {
+    "en": "harbour crane tide ship cargo pilot quay signal lantern rope anchor engine winter market timber copper".split(),
+    "zh": list("港口的吊机在潮水中船货和领航码头信号灯绳锚引擎冬天市场木材有铜雨雾晴风浪沙石桥路铁车站台钟楼"),
+}
+
+
+def lines_of(language: str, count: int, seed: int, width: int) -> list[str]:
+    """Lines of made-up text, each as wide as a column, no two alike; every fifth ends a sentence."""
+    chance, lines = random.Random(seed), []
+    for number in range(count):
+        kind = language if language != "mixed" else ("zh", "en")[number % 2]
+        line = ""
+        while len(line) < (width if kind == "en" else width // 2):
+            line += chance.choice(WORDS[kind]) + (" " if kind == "en" else "")
+        lines.append(line.strip()[: width if kind == "en" else width // 2] + ("." if kind == "en" else "。") * (number % 5 == 4))
+    return lines
+
+
+def two_columns(language: str, by_row: bool, pages: int = 3, gutter: float = 18.0) -> tuple[bytes, list[str]]:
+    """(a PDF, its body lines in reading order): header, two columns, a table, a footnote and a page number on every page."""
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, pagesize=(595, 842), pageCompression=0)
+    expected: list[str] = []
+    for page in range(pages):
+        canvas.setFont("STSong-Light", 9)
+        canvas.drawString(60, 800, "Harbour Yearbook 港口年鉴")
+        canvas.setFont("STSong-Light", 10)
+        left, right = (lines_of(language, 34, 100 * page + side, 42) for side in (1, 2))
+        place = {0: 60.0, 1: 60 + (475 - gutter) / 2 + gutter}
+        drawn = [(row, side) for row in range(34) for side in (0, 1)] if by_row else [(row, side) for side in (0, 1) for row in range(34)]
+        for row, side in drawn:
+            line = (left, right)[side][row]
+            room = (475 - gutter) / 2
+            scale = room / pdfmetrics.stringWidth(line, "STSong-Light", 10)
+            text = canvas.beginText(place[side], 770 - 15 * row)
+            text.setHorizScale(100 * min(scale, 1.3))
+            text.textOut(line)
+            canvas.drawText(text)
+        expected += left + right
+        canvas.setFont("STSong-Light", 10)
+        for row, cells in enumerate((("Crane", "2030", "2031"), ("North", "41.5", "43.2"), ("South", "39.1", "40.7"), ("West", "12.0", "13.9"))):
+            for cell, x in zip(cells, (60, 250, 400), strict=True):
+                canvas.drawString(x, 220 - 15 * row, cell)
+        canvas.setFont("STSong-Light", 7)
+        canvas.drawString(60, 90, f"1 Counted at the gate in year {2030 + page}.")
+        canvas.setFont("STSong-Light", 9)
+        canvas.drawCentredString(297, 40, str(page + 1))
+        canvas.showPage()
+    canvas.save()
+    return buffer.getvalue(), expected
+
+
+def bare(text: str) -> str:
+    return re.sub(r"\W", "", text)
+
+
+@pytest.mark.parametrize("language", ["zh", "en", "mixed"])
+@pytest.mark.parametrize("by_row", [True, False])
+@pytest.mark.parametrize("gutter", [30.0, 15.0])
+def test_two_columns_are_read_one_after_the_other(tmp_path, language, by_row, gutter):
+    data, expected = two_columns(language, by_row, gutter=gutter)
+    (tmp_path / "year.pdf").write_bytes(data)
+    document = read_document(tmp_path / "year.pdf")
+    body = bare("".join(document.text[b.start : b.end] for b in document.blocks if b.kind != "row"))
+    places = [body.find(bare(line)) for line in expected]
+    assert -1 not in places and places == sorted(places)
+    rows = [document.text[b.start : b.end] for b in document.blocks if b.kind == "row"]
+    assert rows.count("North | 2030: 41.5 | 2031: 43.2") == 3
+    assert "Yearbook" not in document.text and [document.text.count(f"in year {year}") for year in (2030, 2031, 2032)] == [1, 1, 1]
+    notes = [b for b in document.blocks if document.text[b.start : b.end].startswith("1 Counted")]
+    assert len(notes) == 3 and [note.page for note in notes] == [1, 2, 3]
+    assert not any(re.fullmatch(r"\d", document.text[b.start : b.end]) for b in document.blocks)
+
+
+def test_a_paragraph_over_a_page_knows_where_the_page_turns(tmp_path):
+    first = ["The pilot waits for the tide and reads the harbour", "signals one by one while the crew of the small boat", "prepares the ropes, checks the lamps and sometimes"]
+    second = ["talks about the weather, which has been calm for so", "long that nobody believes it any more."]
+    (tmp_path / "turn.pdf").write_bytes(hostile.pages_pdf([hostile.shown(*first), hostile.shown(*second)]))
+    document = read_document(tmp_path / "turn.pdf")
+    (block,) = document.blocks
+    at = document.text.index("talks about")
+    assert (document.page_at(0), document.page_at(at - 1), document.page_at(at), block.page) == (1, 1, 2, 1)
+    assert document.pages == ((0, 1), (at, 2))
+
+
+def row(y: float, *cells: tuple[str, float, float]) -> list[Run]:
+    return [Run(text, left, right, y, y + 10) for text, left, right in cells]
+
+
+def test_rows_of_a_table_keep_spanned_heads_wrapped_labels_and_signs():
+    runs = [
+        *row(700, ("Harbour Company", 200, 300)),
+        *row(680, ("Year ended March 31,", 330, 430)),
+        *row(660, ("2031", 320, 345), ("2030", 420, 445)),
+        *row(640, ("Fees", 50, 75), ("$", 300, 305), ("1,204", 320, 345), ("$", 400, 405), ("998", 428, 445)),
+        *row(620, ("Costs of cranes, of pilots", 50, 180)),
+        *row(600, ("and of the gate", 50, 130), ("(310", 322, 344), (")", 356, 359), ("(295", 422, 444), (")", 456, 459)),
+        *row(580, ("Profit", 50, 80), ("894", 325, 345), ("703", 425, 445)),
+    ]
+    lines = [s.line for s in lines_of_runs(runs, 1)]
+    assert [line.text for line in lines] == [
+        "Harbour Company",
+        "Year ended March 31,",
+        "Fees | 2031: $1,204 | 2030: $998",
+        "Costs of cranes, of pilots and of the gate | 2031: (310) | 2030: (295)",
+        "Profit | 2031: 894 | 2030: 703",
+    ]
+    assert [line.kind for line in lines] == ["", "row", "row", "row", "row"]
+
+
+def drawn(draw) -> bytes:
+    buffer = io.BytesIO()
+    canvas = Canvas(buffer, pagesize=(595, 842))
+    draw(canvas)
+    canvas.save()
+    return buffer.getvalue()
+
+
+def test_headings_by_size_weight_outline_and_printed_pages(tmp_path):
+    def draw(canvas):
+        for page in range(4):
+            canvas.setFont("Helvetica-Bold", 18)
+            canvas.drawString(60, 780, f"Part {'ABCD'[page]} of the harbour")
+            canvas.bookmarkPage(str(page))
+            canvas.addOutlineEntry(f"Part {'ABCD'[page]} of the harbour", str(page), level=0)
+            canvas.setFont("Helvetica-Bold", 10)
+            canvas.drawString(60, 750, f"Cranes of pier {page}")
+            canvas.setFont("Helvetica", 10)
+            for number, line in enumerate(("The cranes of this pier lift boxes from the early morning", "until the last ship has left the basin at night, and the", "crews who work there change every eight hours, so that", "nobody has to lift anything when the fog comes in.")):
+                canvas.drawString(60, 730 - 13 * number, line)
+            canvas.drawCentredString(297, 40, str(page + 11))
+            canvas.showPage()
+
+    (tmp_path / "parts.pdf").write_bytes(drawn(draw))
+    document = read_document(tmp_path / "parts.pdf")
+    assert [b.section for b in document.blocks if b.kind == "prose"] == [
+        (f"Part {'ABCD'[page]} of the harbour", f"Cranes of pier {page}") for page in range(4)
+    ]
+    assert document.labels == ((1, "11"), (2, "12"), (3, "13"), (4, "14"))
+    assert "11" not in document.text
+
+
+def test_text_printed_twice_counts_once_and_sideways_pages_stand_up(tmp_path):
+    def draw(canvas):
+        canvas.setFont("STSong-Light", 12)
+        for shift in (0, 0.4):
+            canvas.drawString(60 + shift, 780, "智能港口在雨中醒来")
+        canvas.showPage()
+        canvas.rotate(90)
+        canvas.setFont("Helvetica", 12)
+        canvas.drawString(60, -100, "Tables often lie on")
+        canvas.drawString(60, -114, "their side.")
+
+    (tmp_path / "twice.pdf").write_bytes(drawn(draw))
+    assert read_document(tmp_path / "twice.pdf").text.replace("\n", "") == "智能港口在雨中醒来Tables often lie on their side."
+
+
+def test_locked_and_unlocked_files(tmp_path):
+    def protected(user: str) -> bytes:
+        buffer = io.BytesIO()
+        canvas = Canvas(buffer, encrypt=StandardEncryption(user, ownerPassword="owner", strength=128))
+        canvas.drawString(60, 700, "The harbour is open to all who know the word.")
+        canvas.save()
+        return buffer.getvalue()
+
+    (tmp_path / "owner.pdf").write_bytes(protected(""))
+    assert read_document(tmp_path / "owner.pdf").text == "The harbour is open to all who know the word."
+    (tmp_path / "user.pdf").write_bytes(protected("secret"))
+    with pytest.raises(UnreadableFile, match="locked with a password"):
+        read_document(tmp_path / "user.pdf")
+
+
+def test_pages_without_text_and_broken_fonts_are_said(tmp_path):
+    text = hostile.shown(*hostile.BODY)
+    half = read_pdf(tmp_path / "half.pdf", hostile.pages_pdf([text, b"", b"", text]))
+    assert half.notes == ("pages 2-3: no text: empty or images only",) and half.page_count == 4
+    with pytest.raises(UnreadableFile, match="page images only, 2 pages"):
+        read_pdf(tmp_path / "scan.pdf", hostile.pages_pdf([b"", b""]))
+    with pytest.raises(UnreadableFile, match="broken font map"):
+        read_pdf(tmp_path / "font.pdf", hostile.unmapped_pdf())
+
+
+def test_pages_that_killed_a_reader_are_read_by_hand_or_left_out(tmp_path):
+    text = hostile.shown("The harbour wakes before the town and sleeps after it.")
+    data = hostile.pages_pdf([text, text.replace(b"harbour", b"station"), text.replace(b"harbour", b"market")])
+    seen: list[int] = []
+    content = read_pdf(tmp_path / "a.pdf", data, seen.append, by_hand=[2, 3], lost=[3])
+    text = " ".join(piece.text for piece in content.pieces)
+    assert [text.count(word) for word in ("harbour", "station", "market")] == [1, 1, 0]
+    assert seen == [0, 1, 2, 3, 0] and content.notes == ("page 3: cannot be read",)
+    text = " ".join(piece.text for piece in read_pdf(tmp_path / "a.pdf", data, by_hand=[0]).pieces)
+    assert [text.count(word) for word in ("harbour", "station", "market")] == [1, 1, 1]
