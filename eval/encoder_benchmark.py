@@ -190,7 +190,7 @@ def main() -> None:
             print(
                 f"both languages in one corpus, asked in {question}: " + ", ".join(f"{what} {share:.3f}" for what, share in found.items())
             )
-    pace = speed(encoder, sets["CMRC dev"].passages)
+    pace = speed(encoder, sets["CMRC dev"][0].passages)
     print(f"speed: {pace['chunks_per_second']} chunks of {pace['tokens_per_chunk']} tokens a second; {pace['query_ms']} ms a question")
     if options.json:
         options.json.write_text(

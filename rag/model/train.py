@@ -57,6 +57,8 @@ class Settings:
     """How much the random part of a Chinese word has of its translations', beside its own."""
     frequent: float = 5e-4
     """Share of the text at which a token's first weight is halved."""
+    trained: float = 0.5
+    """Share of the trained vectors in the result, the rest being the first ones: what the teacher knew of words that training met rarely."""
     sharing: float = 1.0
     """How strongly the vectors of characters, stems and pieces are shared by the words that hold them; 0 for not at all."""
 
@@ -839,7 +841,8 @@ def train(data: Path, work: Path, settings: Settings) -> np.ndarray:
 
     torch.manual_seed(settings.seed)
     sources, checks, dictionary = make_sources(data), make_checks(data), token_translations(data)
-    own = torch.nn.Parameter(torch.from_numpy(first_table(data, sources, settings)))
+    first = first_table(data, sources, settings)
+    own = torch.nn.Parameter(torch.from_numpy(first.copy()))
     tokens, parts, count = shared_parts()
     sharing = torch.sparse_coo_tensor(
         torch.from_numpy(np.stack([tokens, parts])), torch.ones(len(tokens)) * settings.sharing, (len(own), count)
@@ -897,7 +900,7 @@ def train(data: Path, work: Path, settings: Settings) -> np.ndarray:
                 moments = optimiser.state[parameter]
                 state |= {f"value{i}": parameter.data, f"mean{i}": moments["exp_avg"], f"square{i}": moments["exp_avg_sq"]}
             save_file(state, kept)
-    return folded().detach().numpy()
+    return settings.trained * folded().detach().numpy() + (1 - settings.trained) * first
 
 
 def write_weights(table: np.ndarray, folder: Path) -> None:
