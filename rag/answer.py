@@ -36,7 +36,7 @@ TOPIC_CONTENDERS = 4
 CONTENDERS = 8
 CONTENDER_SHARE = {"strict": 0.85, "balanced": 0.7, "open": 0.5}
 """A sentence may stand in for the best one if it scores at least this share and meets what the question demands."""
-TOPIC_THRESHOLD = {"strict": 0.65, "balanced": 0.52, "open": 0.35}
+TOPIC_THRESHOLD = {"strict": 0.72, "balanced": 0.62, "open": 0.45}
 """Least topic score of an answer, see `topic_score`."""
 
 

@@ -127,7 +127,7 @@ def unmet(question: Question, around: Surroundings) -> str | None:
         # A capital at the front is a name too, which a report in the same language writes alike; the first word of a sentence has one anyway.
         front = not zh and name[0].isupper() and not question.text.startswith(name)
         forms = (told, told.rstrip("s"), *(_translated(told) if around.language == "zh" else ()))
-        if front and around.language == "zh" and len(forms) == 2:
+        if front and around.language == "zh" and len(forms) == 2 and not _TELLING.search(name[1:]):
             continue  # no translation is known, so its absence says nothing
         if (front or _TELLING.search(name if zh else name[1:])) and not any(form in scope for form in forms):
             return f"报告的相关内容没有提到 {name}。" if zh else f"The reports do not mention {name} in this context."

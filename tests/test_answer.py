@@ -122,7 +122,7 @@ def test_a_sentence_that_meets_the_demand_moves_up():
 
 
 def test_off_topic_by_strictness():
-    features = {"maxsim_heading": 0.35, "window_cosine": 0.2}
+    features = {"maxsim_heading": 0.45, "window_cosine": 0.22}
     tides = report(("prose", "装机容量为 4.2 GW。"))
     refused = {
         name: answer("装机容量有多大？", {"装机": 3.0}, tides, features=features, strictness=name).abstained
