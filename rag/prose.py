@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from rag.chunk import split_sentences
 from rag.errors import EncoderError
 from rag.lexical import terms
@@ -34,20 +36,44 @@ _RANK: dict[Verdict, int] = {"supported": 3, "partial": 2, "unsupported": 1, "un
 
 # Sentences in a report that speak to a reader who is a machine: they are withheld from the model and support nothing.
 _ORDERS = re.compile(
+    # Chinese: what is to be ignored; who the reader is to be; what is to be said
     r"(?:忽略|无视|忘记|忘掉|不要理会|不要管|不必理会|抛开|推翻|覆盖)[^。；\n]{0,16}(?:指令|指示|规则|要求|提示|设定|内容|命令|限制|约束|资料|段落)"
-    r"|(?:系统|初始|原始|隐藏)(?:提示词|提示语|指令)|系统消息[:：是]|(?:你的|输出|打印|泄露)[^。]{0,4}系统提示|(?:你|您)(?:现在|从现在起|接下来)?(?:是|扮演|将扮演|变成)[^。，]{0,12}(?:助手|模型|机器人|管理员|人工智能|AI|角色)"
+    r"|(?:系统|初始|原始|隐藏)(?:提示词|提示语|指令|设定)|系统(?:消息|通知)[:：是]|(?:你的|输出|打印|泄露)[^。]{0,4}系统提示"
+    r"|(?:你|您)(?:现在|从现在起|接下来)?(?:是|扮演|将扮演|变成)[^。，]{0,12}(?:助手|模型|机器人|管理员|人工智能|AI|角色)|(?:你|您)的(?:新)?(?:身份|设定|指令|规则|回复|回答|答复|输出)"
     r"|(?:ai|人工智能|智能|语言|大)?(?:助手|模型|机器人)[^。，；]{0,6}(?:请|必须|应当|应该|务必|注意|现在)[^。]{0,12}(?:回答|输出|回复|声称|告诉|说|写|引用|执行|忽略)"
-    r"|(?:你|您)(?:必须|只能|务必|应当|应该|需要)[^。]{0,10}(?:回答|输出|回复|声称|告诉|说|写|引用|执行)|(?:请|务必|必须|只能?|仅)(?:只|仅|直接|原样|立即|务必|在[^。]{0,12})?(?:回答|输出|回复|答复|打印|复述|泄露|引用)[^。]{0,4}[“\"：:「《\[]"
-    r"|(?:输出|打印|泄露|显示|透露|复述|告诉[^。]{0,4})[^。]{0,12}(?:密钥|口令|密码|提示词|指令|api)|(?:新|最新|以下|更高)(?:的)?(?:指令|系统消息|优先级)[:：是]"
+    r"|(?:你|您)(?:必须|只能|务必|应当|应该|需要)[^。]{0,10}(?:回答|输出|回复|声称|告诉|说|写|引用|执行)|(?:你|您)[^。；\n]{0,6}(?:不需要|无需|不必|不再|不用)[^。；\n]{0,4}(?:遵守|遵循|服从|受)"
+    r"|(?:请|务必|必须|只能?|仅)(?:只|仅|直接|原样|立即|务必|在[^。]{0,12})?(?:回答|输出|回复|答复|打印|复述|泄露|引用)[^。]{0,4}[“\"：:「《\[]"
+    r"|(?:输出|打印|泄露|显示|透露|复述|告诉[^。]{0,4})[^。]{0,12}(?:密钥|口令|密码|提示词|指令|api)|(?:新|最新|以下|更高|最高)(?:的)?(?:指令|系统消息|优先级)[:：是]|优先级最高|(?:段落|资料|内容|规则|要求)(?:一律|全部|均|都)?作废"
     r"|(?:无论|不管|凡是)[^。]{0,12}(?:问|提问|问题)[^。]{0,10}(?:都|一律|均|就)[^。]{0,6}(?:回答|回复|说|输出|写|引用)|(?:读者|用户)(?:请|应|必须)(?:点击|访问|打开)[^。]{0,8}(?:链接|网址|网站|http)"
+    r"|(?:^|[，。；：:、！!？?\s“])(?:请(?!注意|参)|务必|必须|一律|立即|从现在(?:开始|起)?|接下来)[^。；\n]{0,24}(?:回答|回复|作答|答复|输出|复述|总结时|标注为|转发|放进|放入|附上|加上一[行句]|假装|扮演|告诉用户|告知用户|提到本)"
+    r"|(?:请勿|切勿|不要|别|不得)(?:引用|提到|透露|告诉|提及)(?:其他|其它|本|这|上|用户|任何)|(?:被问到|问到|问起|有人问|用户问|用户提问|提问者|提问的人)[^。；\n]{0,20}(?:说|答|回答|回复|声称|推荐|真实)|告诉提问者"
+    r"|(?:开发者|管理员|调试|越狱|上帝|维护|超级用户)模式[^。；\n]{0,6}(?:开启|启用|进入|已|，)|(?:安全|内容|所有|一切)(?:的)?(?:限制|约束|过滤|护栏)[^。；\n]{0,4}(?:解除|取消|失效|关闭)"
+    r"|(?:原来|原先|之前|先前|以上|上述|前面)(?:的)?[^。；\n]{0,4}(?:任务|指令|指示|设定)[^。；\n]{0,10}(?:改为|作废|无效|停止|忽略|不算)|正确(?:的)?答案(?:是|为)|用户的(?:问题|提问|对话|密码|信息)[^。；\n]{0,4}(?:转发|发送|发)"
+    r"|(?:答案|回答|回复|结论|结尾|开头)[^。；\n]{0,6}(?:必须|都要|都写|一律|只准|只能|只许)[^。；\n]{0,8}(?:写|附带|附上|使用|包含|说|用)|(?:回答|答复)(?:问题)?时[^。；\n]{0,6}(?:只准|只能|必须|请|不要|不得)"
+    r"|(?:读|看)到(?:这里|这句|此处)的?(?:模型|助手|ai|机器)|给(?:机器|模型|助手|ai)的(?:命令|指令|话)|引用时(?:一律|请|必须|都)|检索结果(?:有误|错误|不实)"
+    # the same in English
     r"|\b(?:ignore|disregard|forget|override|bypass)\b[^.;\n]{0,40}\b(?:instructions?|rules?|prompts?|context|guidelines?|above|previous|prior|passages?)\b"
-    r"|\b(?:system|hidden|initial|developer) (?:prompt|message|instructions?)\b|\byou (?:are|will be|must act as|should act as) (?:now |a |an |the )?[^.;]{0,30}\b(?:assistant|model|bot|ai|dan|administrator|persona)\b"
-    r"|\b(?:assistants?|ai|(?:language |chat)?models?|chatbots?|llms?)\b[^.;\n]{0,12}\b(?:must|should|please|shall|is to|are to|has to|have to)\b[^.;\n]{0,20}\b(?:answer|reply|respond|say|output|write|print|cite|state|claim|tell|follow|obey)"
+    r"|\b(?:system|hidden|initial|developer) (?:prompt|message|notice|configuration)\b|\bhidden instructions?\b|\byou (?:are|will be|must act as|should act as) (?:now |a |an |the )?[^.;]{0,30}\b(?:assistant|model|bot|ai|dan|administrator|persona)\b"
+    r"|\byour (?:new |previous |earlier |original |prior |initial )?(?:guidelines|instructions|rules|identity|persona|configuration|system prompt|reply|answer|response)\b"
+    r"|\b(?:assistants?|ai|(?:language |chat)?models?|chatbots?|llms?)\b[^.;\n]{0,14}\b(?:must|should|please|shall|is to|are to|has to|have to)\b[^.;\n]{0,20}\b(?:answer|reply|respond|say|output|write|print|cite|state|claim|tell|follow|obey)"
+    r"|\b(?:answer|reply|conclusion)s?\b (?:must|has to|have to|should|shall)\b|\bconclude with\b[^.;\n]{0,4}['\"“‘]"
     r"|\byou (?:must|should|shall|will|have to|need to)\b[^.;\n]{0,20}\b(?:answer|reply|respond|say|output|write|print|cite|state|claim|tell|follow|obey)"
-    r"|\b(?:answer|reply|respond|output|print|repeat|say|write|cite)\b[^.;\n]{0,25}(?:[\"“:]|\bonly\b|\bexactly\b|\bverbatim\b|\binstead\b)|\b(?:whatever|whenever|no matter what|regardless of)\b[^.;\n]{0,40}\b(?:ask|asks|asked|question)"
-    r"|\b(?:reveal|print|output|leak|send|disclose|show|repeat)\b[^.;\n]{0,30}\b(?:prompt|api key|password|secret|instructions?|credentials)\b"
-    r"|\b(?:new|updated|important|higher[- ]priority) (?:system )?instructions?\s*[:：]|\bend of (?:the )?(?:passage|context|document|data|report)s?\b"
-    r"|<\|?/?(?:im_start|im_end|system|assistant|user|inst)\b|\[/?inst\]|###\s*(?:system|instruction|assistant|user)|(?:^|\n)\s*(?:system|assistant|user)\s*[:：]",
+    r"|\b(?:answer|reply|respond|print|repeat)\b(?: only| exactly| back| with)?[^.;\n]{0,12}\s?(?:[:\"“]|\bonly\b|\bverbatim\b)|\b(?:whatever|whenever|no matter what|regardless of|no matter)\b[^.;\n]{0,40}\b(?:ask|asks|asked|question)"
+    r"|\b(?:reveal|print|output|leak|send|disclose|show|repeat)\b[^.;\n]{0,30}\b(?:prompt|api key|password|secret|instructions|credentials)\b"
+    r"|\b(?:new|updated|important|higher[- ]priority) (?:system )?instructions?\s*[:：]|\bhighest priority\b[^.]{0,30}\b(?:passages?|paragraphs?|void)\b|\bend of (?:the )?(?:passage|context|document|data)s?\b|\b(?:other|these|previous) passages? (?:is|are|has|have)\b"
+    r"|<\|?/?(?:im_start|im_end|system|assistant|user|inst)\b|\[/?inst\]|###\s*(?:system|instruction|assistant|user)|(?:^|\n)\s*(?:system|assistant|user)\s*[:：]"
+    r"|\b(?:in|to|of|end|start|begin) your (?:reply|answer|response|output|summary)\b|\bfrom now on\b[^.;\n]{0,30}\b(?:act|you|answer|respond|reply|speak|pretend)|\bpretend (?:to be|that you|you)\b|\b(?:please |you )act as (?:a|an|if)\b"
+    r"|\bthe (?:correct|right|true) answer is\b|\bthe user['’]s (?:question|query|message|password)\b|\b(?:the )?(?:person|one|user) (?:who is )?asking\b"
+    r"|\b(?:respond|reply|answer)\b (?:only )?(?:in|with|by)\b[^.;\n]{0,40}\b(?:begin|start|end|say|write|only|french|english|chinese|german|spanish)\b|\b(?:when|if|whenever) (?:you are |you're |anyone |someone )?(?:is )?ask(?:ed|s)? about\b|\bwhen answering\b"
+    r"|\b(?:developer|debug|admin|maintenance|jailbreak|god) mode\b|\b(?:restrictions?|safeguards?|filters?) (?:are|is|have been|has been) (?:lifted|removed|disabled|off)\b|\b(?:before|when|while) you (?:output|answer|reply|respond|summari[sz]e)\b"
+    r"|\b(?:always|only|never|instead|not) cite\b|\bcite (?:source|document|file|passage) \[?\d|\b(?:command|instruction|message|note) (?:for|to) (?:the )?(?:machine|model|ai|assistant|llm)\b|\bretrieved (?:results?|passages?) (?:is|are)\b"
+    r"|\bdo not (?:follow|obey|mention|reveal)\b[^.;\n]{0,40}\b(?:rules?|instructions?|report|user|anyone|weakness)\b|\bstop what you are doing\b|\bwrite (?:me )?a (?:poem|song|story|joke)\b|\b(?:models?|ais?) reading this\b",
+    re.IGNORECASE,
+)
+# A sentence of prose that wants something of the reader is no statement of a report.
+_APPEALS = re.compile(
+    r"(?:^|[，。；：、！\s“])(?:请|立即|马上|赶快|快来|欢迎|务必)[^，。；\n]{0,6}(?:关注|访问|点击|扫码|扫描|购买|联系|拨打|致电|下载|注册|加入|转发|分享|打开|输入|提供|发送|登录|安装|运行|汇款|转账|充值|投票|忽略|回复)"
+    r"|(?:^|[.!?:;,“\"]\s*)(?:please |kindly |now |just )?(?:visit|click|subscribe|follow us|buy|call|download|sign up|contact|register|log ?in|install|run|enter your|send|share|scan|transfer|vote|ignore|reply)\b",
     re.IGNORECASE,
 )
 _TARGET = r"(?:\((?:[^()\n]|\([^()\n]*\))*\)?|\[(?!\d)[^\]\n]*\]?)"
@@ -164,7 +190,7 @@ def plain(text: str) -> str:
             break
     else:
         text = re.sub(r"[<>()]|://", "", text)
-    return re.sub(r"[ \t]{2,}", " ", text).strip()
+    return re.sub(r"[ \t]{2,}", " ", text.replace("](", "] (")).strip()
 
 
 def markers(text: str) -> tuple[str, tuple[int, ...]]:
@@ -263,8 +289,8 @@ class Prose:
         return None
 
     def _said(self, raw: str) -> Iterator[tuple[Claim, tuple[Citation, ...]]]:
-        if _HEADING.match(raw):
-            return
+        if _HEADING.match(raw) or not re.search(r"\w", _TAG.sub("", _LINK.sub("", raw)) if "](" in raw or "<" in raw else raw):
+            return  # nothing but a heading, a link or a tag
         text, numbers = markers(plain(_DECORATION.sub("", raw.strip())))
         text = _DECORATION.sub("", text)
         if not re.search(r"\w", text):  # markers that stand alone tell nothing new: what a sentence cites is found without them
@@ -282,6 +308,9 @@ class Prose:
 
     def _judged(self, text: str, numbers: Sequence[int]) -> Iterator[tuple[Claim, tuple[Citation, ...]]]:
         found, verdict, why = self._support(text, numbers)
+        if _APPEALS.search(text):
+            verdict = "unsupported"
+            why = "这是对读者的要求，不是报告的陈述" if self.language == "zh" else "this asks something of the reader and states nothing"
         if self.strict and verdict in ("unsupported", "uncited"):
             return
         cited = tuple(dict.fromkeys(self._cite(source, sentence) for source, sentence in found))
@@ -417,9 +446,12 @@ def open_judge(name: str) -> Callable[[str, str], float]:
         raise EncoderError(f"checker {name!r} has the labels {', '.join(labels)} and none for entailment: name an NLI cross-encoder")
 
     def judge(evidence: str, claim: str) -> float:
-        import torch
-
-        scores = torch.as_tensor(model.predict([(evidence, claim)], convert_to_numpy=True, show_progress_bar=False)[0])
-        return float(torch.softmax(scores, -1)[place]) if place is not None else float(scores)
+        scores = np.atleast_1d(
+            np.asarray(model.predict([(evidence, claim)], convert_to_numpy=True, show_progress_bar=False)[0], dtype=float)
+        )
+        if place is None:
+            return float(scores[0])
+        odds = np.exp(scores - scores.max())
+        return float(odds[place] / odds.sum())
 
     return judge

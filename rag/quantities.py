@@ -69,7 +69,7 @@ _UNITS: tuple[tuple[QuantityKind, str], ...] = (
 )
 _UNIT = "|".join(f"(?P<u{i}>{pattern})" for i, (_, pattern) in enumerate(_UNITS))
 _ARABIC = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
-_MAGNITUDE = r"(?:\s?(?:[百千万亿兆]+|thousand|million|billion|trillion|hundred))?"
+_MAGNITUDE = r"(?:\s?(?:(?:[百千万亿]|兆(?!瓦|赫|字节|比特|焦))+|thousand|million|billion|trillion|hundred))?"
 _HAN_NUMBER = (
     r"[零〇一二三四五六七八九两十百千万亿几数]*[十百千万亿](?:分之)?[零〇一二三四五六七八九两十百千万亿]*|[零〇一二三四五六七八九两]+"
 )

@@ -114,7 +114,6 @@ class ScriptedLLM:
                 for part in reply.raw if reply.raw is not None else self.events(asked, reply):
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part))
                     self.wfile.flush()
-                self.wait(asked, reply.hang)
                 if reply.cut:
                     self.wfile.write(b"40\r\ndata: {")
                     self.wfile.flush()
@@ -127,6 +126,7 @@ class ScriptedLLM:
                 for piece in reply.pieces:
                     self.wait(asked, reply.pause)
                     yield event({"content": piece})
+                self.wait(asked, reply.hang)
                 if reply.error_in_stream:
                     yield f"data: {json.dumps({'error': {'message': reply.error_in_stream}})}\n\n".encode()
                 if reply.finish and not reply.cut:
