@@ -140,12 +140,12 @@ def undo_spacing(text: str) -> str:
     >>> undo_spacing("开 放 平 台， 支 持 API 与 5 G"), undo_spacing("支持 API 网关")
     ('开放平台，支持 API 与5G', '支持 API 网关')
     """
+    text = re.sub(r"\s+", " ", text).strip()
     if is_letter_spaced(text):
         text = re.sub(r"(?<!\S)(\S[，。、；：]?) +(?=\S[，。、；：]?(?:\s|$))", r"\1", text)
     text = re.sub(rf"(?<=[{HAN}]) +(?=[{HAN}])", "", text)
     text = re.sub(rf"(?<=[{_CJK_MARKS}]) +(?=[{HAN}{_CJK_MARKS}])|(?<=[{HAN}]) +(?=[{_CJK_MARKS}])", "", text)
-    text = re.sub(r"(?<=[，。、；：！？]) +(?=\S)|(?<=\S) +(?=[，。、；：！？）」』】》])", "", text)
-    return re.sub(r"\s+", " ", text).strip()
+    return re.sub(r"(?<=[，。、；：！？]) +(?=\S)|(?<=\S) +(?=[，。、；：！？）」』】》])", "", text)
 
 
 def join_lines(before: str, after: str, compounds: frozenset[str] = frozenset(), spaced: bool = False) -> str:
@@ -191,7 +191,7 @@ def looks_garbled(text: str) -> bool:
         return sum(character in _COMMON_HAN for character in han) < 0.03 * len(han) and len(set(han)) > 5
     words = re.findall(r"[A-Za-z]+", sample)
     latin = sum(map(len, words))
-    if latin >= 1500 and latin > 0.5 * len(re.sub(r"\s", "", sample)):
+    if len(set(words)) >= 200 and latin > 0.5 * len(re.sub(r"\s", "", sample)):
         vowels = sum(character in "aeiouyAEIOUY" for word in words for character in word)
         common = sum(word.lower() in _COMMON_ENGLISH for word in words)
         return common < 0.005 * len(words) and not 0.25 * latin < vowels < 0.6 * latin

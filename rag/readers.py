@@ -214,7 +214,7 @@ class Sources:
     """
 
     def __init__(self, roots: Iterable[Path]):
-        self._roots = [root if root.is_dir() else root.parent for root in map(Path, roots)]
+        self._roots = [root.parent if root.is_file() else root for root in map(Path, roots)]
         self._tables: dict[Path, dict[str, dict[str, str]]] = {}
 
     def known(self, path: Path) -> dict[str, str]:
@@ -269,25 +269,27 @@ def _document(path: Path, data: bytes, content: Content, known: Mapping[str, str
         at += len(text) + 1
     text = "\n".join(texts)
     matter = {**content.matter, **known}
-    stem = unicodedata.normalize("NFC", path.stem)
-    filing = re.search(r"(?m)^(.{3,80})\n\W*(?:\(?Exact name of registrant)", content.opening, re.I)
-    form = re.search(r"\bform\s+(10-?[KQ]|8-?K|20-?F)\b", content.opening, re.I) if filing else None
+    opening, ending = (re.sub(r"[^\S\n]+", " ", part) for part in (content.opening[:8000], content.ending[-4000:]))
+    name = os.fsencode(path.name).decode("utf-8", "replace")  # a name need not be text
+    stem = unicodedata.normalize("NFC", Path(name).stem)
+    filing = re.search(r"(?m)^(.{3,80})\n\W*(?:\(?Exact name of registrant)", opening, re.I)
+    form = re.search(r"\bform\s+(10-?[KQ]|8-?K|20-?F)\b", opening, re.I) if filing else None
     title = matter.get("title") or content.title or _first_heading(content.pieces) or stem
     if form and not matter.get("title"):
         title = f"{filing[1].strip()} Form {form[1].upper()}"
     year = matter.get("year") or matter.get("date", "")
     found = _YEAR.search(year) if year else None
-    number = int(found[1]) if found else _year(stem, title, content.opening)
+    number = int(found[1]) if found else _year(stem, title, opening)
     if form and number and not matter.get("title"):
         title = f"{title} {number}"
-    publisher = matter.get("publisher") or (filing[1].strip() if filing else "") or publisher_in(f"{content.opening}\n{content.ending}")
+    publisher = matter.get("publisher") or (filing[1].strip() if filing else "") or publisher_in(f"{opening}\n{ending}")
     return Document(
         id=slug(matter.get("id") or stem),
         title=" ".join(drop_control(title).split())[:200] or stem,
         text=text,
         blocks=tuple(blocks),
         sha256=hashlib.sha256(data).hexdigest(),
-        source=path.name,
+        source=name,
         publisher=" ".join(drop_control(publisher).split())[:120],
         year=number,
         language=_language_code(matter.get("language", "")) or language_of(text),

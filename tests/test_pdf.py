@@ -210,3 +210,9 @@ def test_pages_that_killed_a_reader_are_read_by_hand_or_left_out(tmp_path):
     assert seen == [0, 1, 2, 3, 0] and content.notes == ("page 3: cannot be read",)
     text = " ".join(piece.text for piece in read_pdf(tmp_path / "a.pdf", data, by_hand=[0]).pieces)
     assert [text.count(word) for word in ("harbour", "station", "market")] == [1, 1, 1]
+
+
+def test_a_long_file_is_cut_off_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("rag.pdf.MAX_PAGES", 30)
+    content = read_pdf(tmp_path / "long.pdf", hostile.many_pages(33))
+    assert content.notes == ("cut off after 30 of 33 pages",) and content.page_count == 33
