@@ -93,7 +93,7 @@ def test_spelling_variants_are_the_same_text(encoder: Encoder) -> None:
         ("这家公司的利润有多少？", "全年净利润为十二亿元。", "夏天的天气很热，常常下雨。"),
         ("What is cloud computing?", "Clouds rent out computing power over the internet.", "The cat sat on the warm mat."),
         ("Can machines think? AI and its tasks", "人工智能让机器完成需要智力的任务。", "这座桥全长两公里。"),
-        ("什么是人工智能？", "Minds that are artificial, intelligence in machines.", "The bridge is two kilometres long."),
+        ("什么是人工智能？", "Intelligence of machines, made by people and artificial.", "The bridge is two kilometres long."),
     ],
 )
 def test_meaning_beats_noise_within_and_across_languages(encoder: Encoder, question: str, right: str, wrong: str) -> None:
