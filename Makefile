@@ -3,6 +3,7 @@
 # make test      the tests
 # make gate      answers of the bundled questions against the stored baseline; make baseline stores what is measured now
 # make lint      style checks
+# make screenshots  pictures of every state of the page, in screenshots/ (needs chromium)
 # make clean     removes what was built; the index and your reports stay
 
 PYTHON ?= python3
@@ -13,7 +14,7 @@ TORCH := $(shell sed -n '/^torch==/p' constraints.txt)
 # PyTorch's own CPU wheels are a tenth of the size of the ordinary ones; where they cannot be had, the ordinary ones do as well.
 TORCH_CPU := --index-url https://download.pytorch.org/whl/cpu --no-deps --retries 0 --timeout 5
 
-.PHONY: chat install test gate baseline lint clean
+.PHONY: chat install test gate baseline lint screenshots clean
 .DEFAULT_GOAL := install
 
 chat: install
@@ -45,6 +46,9 @@ baseline: install
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+screenshots: install
+	$(BIN)/python tests/screenshots.py screenshots
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis runs

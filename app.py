@@ -76,7 +76,16 @@ from rag.web.talks import Feedback, Talks  # noqa: E402
 from rag.web.tools import Tools, functions, told  # noqa: E402
 
 WEB = Path(rag.web.__file__).parent
-EXAMPLES = ("存算一体有哪三条技术路径？", "2030 年零售业有多少直播由数字人主持？", "Now-Casting 是什么？", "What does CIPU stand for?")
+EXAMPLES = (
+    "存算一体有哪三条技术路径？",
+    "2030 年零售业有多少直播由数字人主持？",
+    "Now-Casting 是什么？",
+    "云原生安全面临哪些挑战？",
+    "What does CIPU stand for?",
+    "What is Now-Casting?",
+    "What are the challenges of cloud-native security?",
+    "How many live streams in retail will digital humans host in 2030?",
+)
 QUESTION_LIMIT = 2000
 """Characters."""
 REMEMBERED = 10
@@ -85,6 +94,8 @@ BEAT = 0.065
 """Seconds between two updates of a message; more often costs the server more than people can see."""
 TYPING = 0.9
 """Seconds that typing may add to one answer."""
+REMEMBERED_VIEWS = 60
+"""Lists, maps and page pictures that are kept for the next who looks."""
 MAPPED = 40
 """Reports drawn on the map."""
 AT_ONCE = 16
@@ -116,9 +127,13 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
         with seeing:
             for old in [each for each in seen if each[0] != generation]:
                 del seen[old]
-            if (generation, key, *about) not in seen:
-                seen[generation, key, *about] = make()
-            return seen[generation, key, *about]
+            while len(seen) > REMEMBERED_VIEWS:
+                del seen[next(iter(seen))]
+            if (generation, key, *about) in seen:
+                return seen[generation, key, *about]
+        made = make()
+        with seeing:
+            return seen.setdefault((generation, key, *about), made)
 
     def documents() -> Sequence[Document]:
         try:
@@ -133,7 +148,8 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
 
     def welcome(language: str) -> list[dict[str, str]]:
         def find() -> list[str]:
-            known = [question for question in examples if _answered(assistant, question)]
+            own = sorted(examples, key=lambda question: any("\u4e00" <= sign <= "\u9fff" for sign in question) != (language == "zh"))
+            known = [question for question in own[:4] if _answered(assistant, question)]
             return [*known, *(openers(assistant, language, 4 - len(known)) if len(known) < 4 else ())][:4]
 
         return [{"text": text} for text in once("welcome", language, make=find)]
@@ -472,8 +488,8 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
     def marked(talk: str) -> str:
         return f'<i data-talk="{talk}"></i>'
 
-    def labels(language: str, chosen: Sequence[str], turns: list[Shown]) -> tuple:
-        """Every component that carries words, in the order of `worded`."""
+    def labels(language: str, chosen: Sequence[str], turns: list[Shown], soft: bool = False) -> tuple:
+        """Every component that carries words, in the order of `worded`. `soft` leaves alone what may have been asked meanwhile."""
         found = documents()
         tab, box = scoped_words([name for name in chosen if any(name == document.id for document in found)], language)
         return (
@@ -486,11 +502,11 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
             box,
             gr.Markdown(say(language, "hint")),
             gr.Chatbot(
-                value=messages(turns, language),
+                **({} if soft else {"value": messages(turns, language)}),
                 placeholder=say(language, "welcome", total=len(found)) if found else say(language, "no_reports"),
                 examples=welcome(language) if found else None,
             ),
-            sources(turns, language),
+            sources(turns, language).replace("<div ", '<div data-soft="1" ', 1) if soft else sources(turns, language),
             banner(),
             reports(language),
             gr.File(label=add_label(language)),
@@ -501,10 +517,9 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
     def first(remembered: str, given: Any, turns: list[Shown], request: gr.Request) -> tuple:
         language = remembered if remembered in LANGUAGES else preferred(request.headers.get("accept-language", ""))
         sent = Given.read(given, request)
-        talk = ""
         if not turns and (kept := talks.load(sent.owner, sent.talk)):
-            turns, talk = kept, sent.talk
-        return *labels(language, sent.chosen, turns), turns, marked(talk)
+            return *labels(language, sent.chosen, kept), kept, marked(sent.talk)
+        return *labels(language, sent.chosen, turns, soft=True), gr.skip(), gr.skip()
 
     def switch(language: str, given: Any, turns: list[Shown], request: gr.Request) -> tuple:
         return labels("en" if known(language) == "zh" else "zh", Given.read(given, request).chosen, turns)
@@ -535,7 +550,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
                     buttons=[],
                     feedback_options=None,
                     placeholder=say("zh", "welcome", total=len(documents())),
-                    examples=[{"text": text} for text in examples],
+                    examples=[{"text": text} for text in examples[:4]],
                     group_consecutive_messages=False,
                     allow_tags=False,
                     latex_delimiters=[],
@@ -567,16 +582,16 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
                     gr.HTML('<div id="sources" class="panel"></div>', js_on_load=None, apply_default_css=False)
                     panel = watched(panel_html([], "zh"), "incoming", "rendered")
                 with gr.Tab(say("zh", "reports"), id="reports", elem_id="tab-reports") as reports_tab:
-                    shelves = watched("", "reports", "shelved")
-                    changing = gr.HTML("", elem_id="changing", apply_default_css=False)
                     upload = gr.File(
                         label=add_label("zh"),
                         elem_id="add",
                         file_count="multiple",
                         file_types=list(SUFFIXES),
                         type="filepath",
-                        height=120,
+                        height=96,
                     )
+                    changing = gr.HTML("", elem_id="changing", apply_default_css=False)
+                    shelves = watched("", "reports", "shelved")
                     renew = gr.Button(say("zh", "refresh"), elem_id="refresh")
                 with gr.Tab(say("zh", "explore"), id="explore", elem_id="tab-explore") as explore_tab:
                     overview = gr.HTML("", elem_id="explore", apply_default_css=False)
@@ -668,6 +683,15 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
                 concurrency_id="program",
             )
 
+    def prepare() -> None:
+        """What the first visitor would wait for."""
+        for language in LANGUAGES:
+            try:
+                welcome(language), reports(language)
+            except Exception as error:
+                log.warning("preparing: %s", error)
+
+    page.prepare = prepare
     page.queue(default_concurrency_limit=AT_ONCE, max_size=64, api_open=False)
     return page
 
@@ -856,6 +880,7 @@ def serve(
         prevent_thread_lock=True,
         quiet=True,
     )
+    threading.Thread(target=page.prepare, name="prepare", daemon=True).start()
     sys.stdout.write(f"Veracite: http://{f'[{host}]' if ':' in host else host}:{port}{root_path.rstrip('/')}\n")
     sys.stdout.flush()
     try:

@@ -325,12 +325,16 @@ def _is_prose(sentence: str) -> bool:
 def measure(
     made: Sequence[Case], judge: Callable[[Case], str] = lambda case: check(case.claim, case.evidence)[0]
 ) -> dict[str, tuple[int, int]]:
-    """(flagged, all) by kind and for "false" and "true" together. Flagged is every verdict but "supported"."""
+    """(flagged, all) by kind and for "false" and "true" together. Flagged is every verdict but "supported".
+
+    "harder" is apart: one word of content replaced by any other, which no rule of the check aims at by name.
+    """
     counts: Counter[str] = Counter()
     flagged: Counter[str] = Counter()
     for case in made:
         hit = judge(case) != "supported"
-        for name in (("true: " if case.true else "false: ") + case.kind, "true" if case.true else "false"):
+        whole = "true" if case.true else "harder" if case.kind == "word" else "false"
+        for name in (f"{whole}: {case.kind}", whole):
             counts[name] += 1
             flagged[name] += hit
     return {name: (flagged[name], counts[name]) for name in sorted(counts)}

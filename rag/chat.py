@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from rag.answer import Composer
 from rag.config import Config
@@ -20,12 +20,13 @@ from rag.errors import EncoderError, RagError, UsageError
 from rag.evidence import Finder, in_one_edition
 from rag.followup import Rewrite, rewrite
 from rag.index import Snapshot, open_index
-from rag.llm import CUT, Failure, Writer, standalone, told
-from rag.prose import Prose, open_judge, sources_of
 from rag.question import read_question, strip_asking
 from rag.rank import SentenceRanker
 from rag.search import Explained
 from rag.types import Answer, Citation, Claim, Document, Encoder, Filter, Hit, Turn
+
+if TYPE_CHECKING:
+    from rag.llm import Failure, Writer
 
 PASSAGE_CHARACTERS = 700
 """A passage for reading grows beyond its chunk's sentence to at most about this size."""
@@ -179,6 +180,9 @@ class Assistant:
         self, writer: Writer, store: Snapshot, hits: Sequence[Hit], extract: Answer, history: Sequence[Turn], failure: Failure | None
     ) -> Generator[Event, None, tuple[Answer, float]]:
         """The model's answer to what `extract` answers, or `extract` with the reason why not; and the seconds spent on checking."""
+        from rag.llm import CUT, Failure, told
+        from rag.prose import Prose, sources_of
+
         zh = extract.language == "zh"
         sources = sources_of(hits, self._ranker.sentences, store.document, extract.citations)
         prose = Prose(sources, extract.language, strict=self.config.strictness == "strict", judge=self._judge)
@@ -224,6 +228,9 @@ class Assistant:
 
     def _open_writer(self) -> Writer:
         if self._writer is None:
+            from rag.llm import Writer  # with rag.prose a tenth of a second that extracts need not spend
+            from rag.prose import open_judge
+
             self._writer = Writer.from_config(self.config)
             self._judge = open_judge(self.config.checker) if self.config.checker else None
         return self._writer
@@ -319,6 +326,8 @@ def _rewritten(
     writer: Writer, question: str, history: Sequence[Turn], by_rules: Rewrite
 ) -> Generator[Event, None, tuple[Rewrite, Failure | None]]:
     """The model's standalone question where it passes the check, else that of the rules; and the fault, if the endpoint failed."""
+    from rag.llm import Failure, standalone
+
     pieces: list[str] = []
     try:
         with closing(writer.rewrite(question, history)) as written:

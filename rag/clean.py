@@ -784,7 +784,8 @@ def _heading(page: _Page, index: int, drafts: list[_Draft]) -> tuple[_Draft, int
         return _Draft("heading", " ".join(words), line, depth=1, foot=at_foot(1)), 1
     if text in page.plain and line.rank == 0 and len(text) <= 40 and line.number is not None and re.search(rf"[{HAN}A-Za-z]{{2}}", text):
         return _Draft("heading", text, line, depth=_plain_depth(text)), 1
-    if line.rank > 0 and re.search(rf"[{HAN}A-Za-z]{{2}}", text) and page.kept[index] not in page.figures:
+    lettered = bool(re.search(rf"[{HAN}A-Za-z]{{2}}", text)) and not _CAPTION.match(text)
+    if line.rank > 0 and lettered and page.kept[index] not in page.figures:
         used, whole = 1, text
         while used < 4 and not at_foot(used) and page.line(index + used).rank == line.rank and page.line(index + used).tight:
             whole = page.join(whole, page.text(index + used))

@@ -44,7 +44,8 @@ Reports = Annotated[list[str] | None, typer.Option("--report", metavar="ID", hel
 Publisher = Annotated[str | None, typer.Option("--publisher", metavar="NAME", help="Only reports of this publisher.")]
 Year = Annotated[int | None, typer.Option("--year", help="Only reports of this year.")]
 RerankerName = Annotated[
-    str | None, typer.Option("--reranker", metavar="NAME", help="A cross-encoder (sentence-transformers name or folder) that reads the best passages.")
+    str | None,
+    typer.Option("--reranker", metavar="NAME", help="A cross-encoder (sentence-transformers name or folder) that reads the best passages."),
 ]
 Language = Annotated[str | None, typer.Option("--language", metavar="zh|en", help="Only reports in this language.")]
 ByModel = Annotated[bool, typer.Option("--llm", help="Let the configured LLM write; every sentence is checked against its source.")]

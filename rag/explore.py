@@ -68,7 +68,8 @@ def key_terms(documents: Sequence[Document], count: int = 10) -> dict[str, list[
         for other in documents:
             if other.id != document.id and other.language == document.language:
                 rest.update(counted[other.id])
-        here, there = max(sum(own.values()), 1), max(sum(rest.values()), 1)
+        here = max(sum(own.values()), 1)
+        there = max(sum(rest.values()), here)  # a lone report is compared with as much that holds none of its words
         scores = {
             term: times * math.log((times / here) / ((rest[term] + 0.5) / there)) * math.sqrt(min(len(term), 6))
             for term, times in own.items()

@@ -425,7 +425,13 @@ def standalone(rewritten: str, question: str, history: Sequence[Turn]) -> str:
 
     line = rewritten.strip().strip("\"“”'`").strip()
     line = re.sub(r"^(?:改写后的?问题|问题|question|rewritten question)\s*[:：]\s*", "", line, flags=re.IGNORECASE)
-    if not line or "\n" in line or len(line) > 300 or len(line) > 4 * sum(len(turn.question) for turn in history[-1:]) + 4 * len(question):
+    if (
+        not line
+        or CUT in line
+        or "\n" in line
+        or len(line) > 300
+        or len(line) > 4 * sum(len(turn.question) for turn in history[-1:]) + 4 * len(question)
+    ):
         return ""
     said = set(terms(" ".join([question, *(f"{turn.question} {turn.query} {turn.answer}" for turn in history[-TURNS:])])))
     new, core = set(terms(strip_asking(line))), set(terms(strip_asking(question)))

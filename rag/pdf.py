@@ -881,11 +881,13 @@ def _open_by_hand(data: bytes):
 
 def _lines_by_hand(reader, number: int) -> list[_Set]:
     try:
-        text = reader.pages[number - 1].extract_text()[:MAX_CHARACTERS]
+        text = reader.pages[number - 1].extract_text()
     except MemoryError:
         raise
     except Exception as error:
         raise _HandFailed(type(error).__name__) from error
+    if len(text) > MAX_CHARACTERS:  # PDFium died on the same page: it unfolds without end
+        raise _HandFailed(f"{len(text)} characters")
     made = []
     for line in text.split("\n"):
         clean = drop_control(line).strip()

@@ -12,7 +12,7 @@ from rag.chat import Assistant
 from rag.errors import RagError
 from rag.types import Answer, Document, Filter
 
-TRIES = 10
+TRIES = 8
 """Drafts that are asked at most for one set of suggestions."""
 _GENERIC = re.compile(
     r"摘要|目录|前言|后记|附录|结语|专家点评|趋势解读|方法论.*|参考文献|序言?.*|卷首语.*|致谢|缩略语.*|summary|contents|foreword.*|preface.*|"

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import Match, SequenceMatcher
-from functools import cached_property
+from functools import cache, cached_property
+from typing import Any
 
 from rag.lexical import stem, terms
 from rag.quantities import Quantity, quantities
@@ -41,7 +42,20 @@ ROUNDING = 0.03
 
 # ---- words ----
 
-_OPENING = re.compile(
+
+class _Late:
+    """A regular expression that is compiled when it is first used: a start that only quotes needs none of these."""
+
+    def __init__(self, pattern: str, flags: int = 0):
+        self._given = pattern, flags
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(re.compile(*self._given), name)
+        setattr(self, name, value)
+        return value
+
+
+_OPENING = _Late(
     r"^\s*(?:(?:根据|依据|按照?)(?:所给|提供的|上述|以上|给出的|相关)?(?:的)?(?:段落|资料|报告|材料|原文|内容|信息)(?:内容)?[，,]?|(?:报告|资料|段落|原文|文中)(?:中)?(?:还)?(?:指出|提到|显示|认为|表示|称|说)[，,:：]?"
     r"|(?:此外|另外|同时|其中|因此|所以|总之|总的来说|综上所述|具体来说|值得注意的是|需要注意的是|也就是说|换言之|首先|其次|最后|然而|不过|但是)[，,:：]"
     r"|(?:according to|based on) the (?:given |provided )?(?:passages?|reports?|text|documents?|information),?"
@@ -50,7 +64,7 @@ _OPENING = re.compile(
     re.IGNORECASE,
 )
 _OPPOSITES = tuple(
-    (re.compile(up, re.IGNORECASE), re.compile(down, re.IGNORECASE))
+    (_Late(up, re.IGNORECASE), _Late(down, re.IGNORECASE))
     for up, down in (
         (
             r"提升|提高|增加|增长|增大|增多|增强|上升|上涨|上调|扩大|扩张|攀升|升至|升高|加快|加速|翻番|延长|走高|回升|\b(?:increas|rais|grow|grew|ris|rose|improv|climb|expand|gain|accelerat|boost|lengthen|doubl|surg|upward)\w*",
@@ -80,29 +94,29 @@ _OPPOSITES = tuple(
         (r"闭源|私有|\b(?:closed|private)\b", r"开源|公有|公开|\b(?:open|public)\b"),
     )
 )
-_NOT_NEGATED = re.compile(
+_NOT_NEGATED = _Late(
     r"不断|不仅|不但|不只|不同|不少|不管|不论|不等|不止|不妨|不禁|不愧|不得不|不可或缺|必不可少|不足|不到|不超过|不少于|不低于|不高于|差不多|无论|无人|无线|无疑|无数|无限|无缝|无损|无感|无源|无机|无尘|无服务器|未来|非常|非凡|除非|无非|莫过|莫大|并不仅|不一|不胜|不可思议|没落|特别|区别|类别|级别|识别|分别|个别|别的|别人|不过|何不"
     r"|\bnot (?:only|just|least|merely|to mention)\b|\bno (?:doubt|matter|longer than|more than|less than|fewer than|later than|one)\b|\bno\. ?\d|\bnotwithstanding\b|\bnothing but\b",
     re.IGNORECASE,
 )
-_NEGATION = re.compile(
+_NEGATION = _Late(
     r"[不没未勿莫]|并非|非(?!洲)|无(?!锡)|难以|\b(?:not|no|never|cannot|without|none|neither|nor|nothing|nobody|hardly|unable|impossible)\b|n[’']t\b|\b(?:un(?:like|necess|need|avail)\w*)",
     re.IGNORECASE,
 )
-_SPEECH_ZH = re.compile(
+_SPEECH_ZH = _Late(
     r"(?:据|根据|按照?)?(?P<who>[^，。；：、“”\s]{2,24}?)(?:在[^，。；]{2,20}中)?(?:就?(?:认为|指出|表示|强调|预测|预计|预言|解释|提出|坦言|透露|宣布|称|说(?!明)|谈到|提到|写道))"
 )
-_SPEECH_EN = re.compile(
+_SPEECH_EN = _Late(
     r"\b(?:according to (?P<by>(?:[A-Z][\w.&'-]*)(?: (?:of |the |and )?[A-Z][\w.&'-]*){0,4})|(?P<who>(?:[A-Z][\w.&'-]*)(?: (?:of |the |and )?[A-Z][\w.&'-]*){0,4}) "
     r"(?:says?|said|argues?|argued|predicts?|predicted|expects?|expected|notes?|noted|believes?|believed|claims?|claimed|states?|stated|reports?|reported|announced|warns?|warned|estimates?|estimated|forecasts?))\b"
 )
-_NO_SPEAKER = re.compile(
+_NO_SPEAKER = _Late(
     r"^(?:报告|资料|原文|文中|段落|本文|作者|专家|业界|人们|有人|研究|数据|结果|可以|一般|通常|普遍|有望|外界|我们|他们?|她|其|并|也|还|又|则|将|已|曾|均|都|年|到|the|this|it|we|they|he|she|reports?|experts?|researchers?)",
     re.IGNORECASE,
 )
-_LATIN = re.compile(r"[A-Za-z0-9]+(?:[-+./&'][A-Za-z0-9]+)*[+#]*")
+_LATIN = _Late(r"[A-Za-z0-9]+(?:[-+./&'][A-Za-z0-9]+)*[+#]*")
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
-_ORDINAL = re.compile(r"第[一二三四五六七八九十百\d]+(?:[、和与至到][一二三四五六七八九十\d]+)?")
+_ORDINAL = _Late(r"第[一二三四五六七八九十百\d]+(?:[、和与至到][一二三四五六七八九十\d]+)?")
 _NUMBER_WORDS = {
     name: str(value)
     for value, name in enumerate(
@@ -110,10 +124,10 @@ _NUMBER_WORDS = {
         2,
     )
 } | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90"}
-_NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b|\bone(?= (?:hundred|thousand|million|billion|trillion)\b)", re.IGNORECASE)
-_APPROXIMATE = re.compile(r"(?:大?约|近|接近|左右|上下|大概|将近|about|around|approximately|nearly|roughly|almost|some)\s*$", re.IGNORECASE)
-_CLAUSE = re.compile(r"[，。；：！？、\n]|[,:](?!\d)|[;!?]|\.(?=\s|$)|\s(?:but|whereas|while|although|though)\s", re.IGNORECASE)
-_SPLIT = re.compile(r"[，。；：！？\n]|[,:](?!\d)|[;!?]|\.(?=\s|$)|\s(?:but|whereas|while|although|though)\s", re.IGNORECASE)
+_NUMBER_WORD = _Late(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b|\bone(?= (?:hundred|thousand|million|billion|trillion)\b)", re.IGNORECASE)
+_APPROXIMATE = _Late(r"(?:大?约|近|接近|左右|上下|大概|将近|about|around|approximately|nearly|roughly|almost|some)\s*$", re.IGNORECASE)
+_CLAUSE = _Late(r"[，。；：！？、\n]|[,:](?!\d)|[;!?]|\.(?=\s|$)|\s(?:but|whereas|while|although|though)\s", re.IGNORECASE)
+_SPLIT = _Late(r"[，。；：！？\n]|[,:](?!\d)|[;!?]|\.(?=\s|$)|\s(?:but|whereas|while|although|though)\s", re.IGNORECASE)
 _STOP_EN = frozenset(
     "a an the is are was were be been being do does did will would can could should may might must has have had of in on at to from by for with about as into onto than then that this these those it its they them their there "
     "here he she his her we our you your i me my and or but if so not no nor yes also very which who whom whose when where how what while such other some any each both more most s".split()
@@ -121,7 +135,7 @@ _STOP_EN = frozenset(
 _GLUE_ZH = frozenset(
     "的了着过地得是在有和与及或而且并也都就还又将会要能可被把由从到向对为以其这那该此之所个种些等上中下内里间年月日时后前们他她它我你于则即让使令给但因如若只更最较很已经曾正再各每某本"
 )
-_DEGREES = re.compile(r"大约|左右|上下|大概|高达|多达|可达|约有|将近|最高|最多|至多|[约近超达逾](?=\s?0)")
+_DEGREES = _Late(r"大约|左右|上下|大概|高达|多达|可达|约有|将近|最高|最多|至多|[约近超达逾](?=\s?0)")
 _DEGREE = frozenset("最高 最多 至多 高达 多达 可达 达到 大约 左右 共 共计 总共 一共 其中 例如 比如 同时 另外 此外 并且 以及".split())
 """Words of degree and joints, which opposites and figures have been seen to."""
 _ALIKE = tuple(
@@ -219,7 +233,11 @@ _ALIKE = tuple(
         "where which that who in",
     )
 )
-_ALIKE_STEMMED = tuple(frozenset(map(stem, group)) for group in _ALIKE)
+
+
+@cache
+def _alike_stemmed() -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(map(stem, group)) for group in _ALIKE)
 
 
 def check(claim: str, evidence: Sequence[str], about: str = "") -> tuple[Verdict, str]:
@@ -232,6 +250,8 @@ def check(claim: str, evidence: Sequence[str], about: str = "") -> tuple[Verdict
     """
     if not evidence:
         return "uncited", ""
+    if claim in evidence:
+        return "supported", ""
     said, source = _Reading(_OPENING.sub("", claim) or claim), _Reading("\n".join(evidence), about)
     words = _ZH if language_of(claim) == "zh" else _EN
     if _verbatim(said, source):
@@ -645,7 +665,7 @@ def _opposites(said: _Reading, source: _Reading) -> Iterator[Problem]:
                     yield "opposite", {"said": word[0]}
 
 
-def _more(pattern: re.Pattern[str], here: _Clause, there: _Clause) -> bool:
+def _more(pattern: _Late, here: _Clause, there: _Clause) -> bool:
     return len(pattern.findall(here.text)) > len(pattern.findall(there.text))
 
 
@@ -712,7 +732,7 @@ _SAME_NAMES = (
     frozenset({"欧洲", "欧盟"}),
     frozenset({"阿里", "阿里云", "阿里巴巴", "达摩院"}),
 )
-_NAMES_ZH = re.compile(
+_NAMES_ZH = _Late(
     "中国|美国|日本|韩国|德国|法国|英国|印度|俄罗斯|加拿大|澳大利亚|巴西|新加坡|以色列|荷兰|瑞士|瑞典|芬兰|挪威|丹麦|意大利|西班牙|葡萄牙|墨西哥|阿根廷|南非|埃及|沙特|阿联酋|土耳其|越南|泰国|马来西亚|印度尼西亚|印尼|菲律宾|蒙古|朝鲜|"
     "乌克兰|波兰|捷克|匈牙利|奥地利|比利时|希腊|爱尔兰|新西兰|智利|秘鲁|哥伦比亚|伊朗|伊拉克|巴基斯坦|欧盟|欧洲|亚洲|非洲|北美|南美|拉美|东南亚|中东|台湾|香港|澳门|北京|上海|天津|重庆|广东|广州|深圳|浙江|杭州|江苏|南京|苏州|山东|济南|青岛|四川|成都|"
     "湖北|武汉|湖南|长沙|福建|厦门|福州|安徽|合肥|河南|郑州|河北|雄安|陕西|西安|山西|太原|辽宁|沈阳|大连|吉林|长春|黑龙江|哈尔滨|江西|南昌|广西|南宁|海南|海口|云南|昆明|贵州|贵阳|甘肃|兰州|青海|西宁|宁夏|银川|新疆|西藏|拉萨|内蒙古|东京|首尔|纽约|伦敦|巴黎|柏林|"
@@ -729,7 +749,7 @@ def _across(said: _Reading, source: _Reading, words: dict[str, str]) -> tuple[Ve
     return ("partial", words["across"]) if covered >= TRANSLATED_COVERAGE / 2 else ("unsupported", words["other"])
 
 
-_WORD = re.compile(rf"{HAN.pattern}+|[a-z0-9]+(?:[-.'/][a-z0-9]+)*")
+_WORD = _Late(rf"{HAN.pattern}+|[a-z0-9]+(?:[-.'/][a-z0-9]+)*")
 
 
 def _replaced(said: _Reading, source: _Reading) -> Iterator[Problem]:
@@ -794,7 +814,7 @@ def alike(one: str, other: str) -> bool:
     from rag.translate import translations
 
     one, other = stem(one), stem(other)
-    if any(one in group and other in group for group in _ALIKE_STEMMED) or one in other or other in one:
+    if any(one in group and other in group for group in _alike_stemmed()) or one in other or other in one:
         return True
     mine, theirs = translations(one), translations(other)
     shared = sum(min(mine[word], theirs[word]) for word in mine.keys() & theirs.keys() if not word.isdigit())

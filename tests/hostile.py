@@ -39,8 +39,10 @@ CATALOG = b"<< /Type /Catalog /Pages 2 0 R >>"
 
 
 def page(content: int, font: bytes = b"5 0 R", more: bytes = b"") -> bytes:
-    return (
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents %d 0 R /Resources << /Font << /F1 %s >> %s >> >>" % (content, font, more)
+    return b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents %d 0 R /Resources << /Font << /F1 %s >> %s >> >>" % (
+        content,
+        font,
+        more,
     )
 
 
@@ -91,20 +93,47 @@ def looping_pdfs() -> dict[str, bytes]:
         "count.pdf": pdf_of([CATALOG, b"<< /Type /Pages /Kids [3 0 R] /Count 2000000000 >>", page(4), stream(shown(*BODY)), FONT]),
         "prev.pdf": good.replace(b"/Root 1 0 R", b"/Root 1 0 R /Prev %d" % good.rindex(b"xref\n0")),
         "self.pdf": pdf_of(
-            [CATALOG, b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>", page(4, more=b"/XObject << /X 6 0 R >>"), stream(b"/X Do"), FONT, stream(b"/X Do", form)]
+            [
+                CATALOG,
+                b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+                page(4, more=b"/XObject << /X 6 0 R >>"),
+                stream(b"/X Do"),
+                FONT,
+                stream(b"/X Do", form),
+            ]
         ),
-        "nested.pdf": pdf_of([CATALOG, b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>", page(4), stream(b"[" * 200_000 + b"]" * 200_000), FONT]),
-        "arrays.pdf": pdf_of([CATALOG, b"<< /Type /Pages /Kids [3 0 R] /Count 1 /Odd %s >>" % (b"[" * 100_000 + b"]" * 100_000), page(4), stream(shown(*BODY)), FONT]),
+        "nested.pdf": pdf_of(
+            [CATALOG, b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>", page(4), stream(b"[" * 200_000 + b"]" * 200_000), FONT]
+        ),
+        "arrays.pdf": pdf_of(
+            [
+                CATALOG,
+                b"<< /Type /Pages /Kids [3 0 R] /Count 1 /Odd %s >>" % (b"[" * 100_000 + b"]" * 100_000),
+                page(4),
+                stream(shown(*BODY)),
+                FONT,
+            ]
+        ),
     }
 
 
 def unmapped_pdf() -> bytes:
     """A page whose font says that every character is a private one."""
     chars = b"".join(b"<%02x> <%04x>\n" % (code, 0xE000 + code) for code in range(32, 127))
-    cmap = b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <00> <ff> endcodespacerange\n95 beginbfchar\n" + chars
+    cmap = (
+        b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <00> <ff> endcodespacerange\n95 beginbfchar\n"
+        + chars
+    )
     font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode 6 0 R >>"
     return pdf_of(
-        [CATALOG, b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>", page(4), stream(shown(*BODY * 4)), font, stream(cmap + b"endbfchar endcmap end end")]
+        [
+            CATALOG,
+            b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+            page(4),
+            stream(shown(*BODY * 4)),
+            font,
+            stream(cmap + b"endbfchar endcmap end end"),
+        ]
     )
 
 
@@ -130,7 +159,9 @@ def zipped(entries: dict[str, bytes | str]) -> bytes:
 def docx(body: str, **parts: str) -> bytes:
     """A Word file of this body."""
     whole = f'<?xml version="1.0"?><w:document xmlns:w="{WORD}"><w:body>{body}</w:body></w:document>'
-    return zipped({"[Content_Types].xml": "<Types/>", "word/document.xml": whole} | {name.replace("__", "/"): data for name, data in parts.items()})
+    return zipped(
+        {"[Content_Types].xml": "<Types/>", "word/document.xml": whole} | {name.replace("__", "/"): data for name, data in parts.items()}
+    )
 
 
 def overlapping_zip() -> bytes:

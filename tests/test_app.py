@@ -41,6 +41,7 @@ from rag.web.guard import Guard
 HERE = Path(__file__).resolve().parent
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PANEL_TAGS = ("div", "section", "span", "button", "p", "article", "header", "h3", "i", "b", "blockquote", "mark", "pre")
+FLAGS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
 LEAVING = re.compile("AbortError: signal is aborted|Connection errored out")
 """What the framework says when a page is left while it still listens."""
 CHIP = '#chat a[href^="#cite-"]'
@@ -374,9 +375,8 @@ def browser(server):
     if not CHROMIUM:
         pytest.skip("no chromium: apt-get install chromium, or set CHROMIUM to its path")
     playwright = pytest.importorskip("playwright.sync_api")
-    flags = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync"
     with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, headless=True, args=flags.split())
+        running = driver.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
         yield running
         running.close()
 
@@ -442,6 +442,7 @@ def test_each_chip_lights_exactly_its_span_and_old_turns_stay_alive(open_page):
         page.wait_for_selector(f'#chat a.lit[href="#cite-t1s{number}c0"]')
         assert lit(page) == quote
     assert page.url.endswith("/") and page.evaluate("scrollY") == 0
+    page.wait_for_selector(f"{CHIP}[aria-label]")  # named a moment after each redraw
     assert page.locator(CHIP).first.get_attribute("aria-label") == "来源 1: 梨园年报, 第二章 四季 / 从花到果 · 第 7 页"
     ask(page, FOLLOW)
     assert page.locator("#chat .query").inner_text() == f"梨园的采摘怎么过？（接着：{PEARS}）"  # history came from the server's own state

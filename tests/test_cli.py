@@ -209,7 +209,22 @@ def test_loopback(host):
 def test_help_names_every_command(rag):
     code, out, _ = rag()
     assert code == 0
-    commands = ["index", "ask", "search", "adapt", "batch", "list", "show", "inspect", "remove", "doctor", "rollback", "serve", "config", "eval"]
+    commands = [
+        "index",
+        "ask",
+        "search",
+        "adapt",
+        "batch",
+        "list",
+        "show",
+        "inspect",
+        "remove",
+        "doctor",
+        "rollback",
+        "serve",
+        "config",
+        "eval",
+    ]
     assert [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()] == commands
 
 

@@ -68,7 +68,9 @@ def test_deleted_text_and_footnotes_of_word_files(tmp_path):
     notes += "<w:footnote><w:p><w:r><w:t>A note at the foot.</w:t></w:r></w:p></w:footnote></w:footnotes>"
     (tmp_path / "a.docx").write_bytes(hostile.docx(body, word__footnotes=notes).replace(b"word/footnotes", b"word/footnotes"))
     (tmp_path / "a.docx").write_bytes(
-        hostile.zipped({"word/document.xml": f'<w:document xmlns:w="{hostile.WORD}"><w:body>{body}</w:body></w:document>', "word/footnotes.xml": notes})
+        hostile.zipped(
+            {"word/document.xml": f'<w:document xmlns:w="{hostile.WORD}"><w:body>{body}</w:body></w:document>', "word/footnotes.xml": notes}
+        )
     )
     assert [text for _, text, _ in shown(read_document(tmp_path / "a.docx"))] == ["Kept and added.", "A note at the foot."]
 
@@ -156,7 +158,14 @@ def test_books_are_read_along_their_spine(tmp_path):
 
 
 def test_members_of_an_archive_are_files(tmp_path):
-    entries = {"a/one.md": "# One\n\nThe tide comes in.", "b.txt": "The tide goes out.", ".hidden.md": "no", "../up.md": "no", "/root.md": "no", "in.zip": "PK"}
+    entries = {
+        "a/one.md": "# One\n\nThe tide comes in.",
+        "b.txt": "The tide goes out.",
+        ".hidden.md": "no",
+        "../up.md": "no",
+        "/root.md": "no",
+        "in.zip": "PK",
+    }
     (tmp_path / "pack.zip").write_bytes(hostile.zipped(entries))
     (tmp_path / "broken.zip").write_bytes(b"PK\3\4 nothing")
     names = [str(path.relative_to(tmp_path)) for path in find_files([tmp_path])]

