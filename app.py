@@ -291,9 +291,12 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
         if turns and turns[-1].running:
             turns[-1] = replace(turns[-1], phase="stopped", draft="")
 
-    def stop(turns: list[Shown], language: str) -> tuple:
+    def stop(turns: list[Shown]) -> tuple:
         halt(turns)
-        return messages(turns, known(language)), turns, sources(turns, known(language)), gr.Textbox(submit_btn=True, stop_btn=False)
+        return turns, gr.Textbox(submit_btn=True, stop_btn=False)
+
+    def stopped(turns: list[Shown], language: str) -> tuple:
+        return messages(turns, known(language)), sources(turns, known(language))
 
     def fresh(turns: list[Shown], language: str) -> tuple:
         halt(turns)
@@ -622,7 +625,9 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
         ]
         for event in asked:
             event.then(lead_on, known_here, [chat, turns_state], js=with_given, **quiet)
-        box.stop(stop, [turns_state, language_state], [chat, turns_state, panel, box], cancels=asked, queue=False, **quiet)
+        # Words that the answer has sent may still be on their way when it is stopped; what is drawn through the same queue comes after them.
+        halted = box.stop(stop, turns_state, [turns_state, box], cancels=asked, queue=False, **quiet)
+        halted.then(stopped, [turns_state, language_state], [chat, panel], **quiet)
         new.click(fresh, [turns_state, language_state], [chat, turns_state, panel, box, talk_mark], cancels=asked, queue=False, **quiet)
         press["rate"].click(rate, [given, turns_state, language_state], [chat, turns_state], js=with_given, **quiet)
         press["see"].click(see, [given, turns_state, language_state], viewer, js=with_given, concurrency_limit=2, **quiet)
