@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from rag.lexical import stem, terms
 from rag.quantities import quantities, years
 from rag.question import HAN, Question, quantity_answers
-from rag.translate import translations
+from rag.translate import segment, translations
 
 _NAMES_FILE = Path(__file__).parent / "model" / "proper_names.txt"
 _ALSO = {"中国": ("我国", "国内", "全国"), "美国": ("美方", "中美"), "全球": ("世界",)}
@@ -85,20 +85,31 @@ def proper_names() -> frozenset[str]:
 
 
 def names_in(text: str) -> tuple[str, ...]:
-    """The proper names of a Chinese text, longest first, without those inside a longer one.
+    """The proper names of a Chinese text, longest first, without those inside a longer one or across the border of two words.
 
-    >>> names_in("清华大学在中国")
-    ('清华大学', '中国')
+    >>> names_in("清华大学在中国"), names_in("从理论上证明")
+    (('清华大学', '中国'), ())
     """
     known = proper_names()
     found: list[str] = []
     taken: set[int] = set()
     for length in range(min(8, len(text)), 1, -1):
         for start in range(len(text) - length + 1):
-            if text[start : start + length] in known and not taken & set(range(start, start + length)):
-                found.append(text[start : start + length])
-                taken |= set(range(start, start + length))
+            end = start + length
+            if text[start:end] in known and not taken & set(range(start, end)) and {start, end} <= _borders(text):
+                found.append(text[start:end])
+                taken |= set(range(start, end))
     return tuple(found)
+
+
+@lru_cache(maxsize=16)
+def _borders(text: str) -> frozenset[int]:
+    """Places between two words of a text."""
+    places = {0}
+    for run in re.finditer(rf"{HAN.pattern}+|.", text, re.DOTALL):
+        for word in segment(run[0]):
+            places.add(max(places) + len(word))
+    return frozenset(places)
 
 
 def unmet(question: Question, around: Surroundings) -> str | None:
@@ -132,7 +143,8 @@ def unmet(question: Question, around: Surroundings) -> str | None:
         if (front or _TELLING.search(name if zh else name[1:])) and not any(form in scope for form in forms):
             return f"报告的相关内容没有提到 {name}。" if zh else f"The reports do not mention {name} in this context."
     for name in names_in(question.text) if HAN.search(question.text) else ():
-        forms = (name, *_ALSO.get(name, ()), *(_translated(name) if around.language == "en" else ()))
+        people = (name.removesuffix("人"),) if name.removesuffix("人") in proper_names() else ()
+        forms = (name, *people, *_ALSO.get(name, ()), *(_translated(name) if around.language == "en" else ()))
         if around.language == "en" and len(forms) == 1:
             continue
         if not any(form in f"{around.place} {around.window}".lower() for form in forms):
@@ -149,7 +161,9 @@ def unmet(question: Question, around: Surroundings) -> str | None:
     for quantity in quantities(question.text):
         written = question.text[quantity.start : quantity.end].strip()
         if quantity.kind in ("percent", "money", "people", "multiple") and not any(
-            other.low == quantity.low and other.high == quantity.high for other in quantities(f"{around.place} {around.section}")
+            (other.low, other.high) == (quantity.low, quantity.high)
+            or (other.kind == quantity.kind and other.low <= quantity.low and quantity.high <= other.high)
+            for other in quantities(f"{around.place} {around.section}")
         ):
             return f"报告的相关内容没有 {written} 这个数字。" if zh else f"The reports do not give the figure {written} in this context."
     return None

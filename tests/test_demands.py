@@ -80,3 +80,15 @@ def test_whose_report_is_meant_is_no_demand():
 def test_names_are_the_longest_known_ones():
     assert names_in("清华大学与中国工程院") == ("中国工程院", "清华大学")
     assert names_in("装机容量") == ()
+    assert names_in("从理论上证明") == ()  # 上证 is a name, but not across the border of two words
+
+
+def test_people_of_a_country_are_there_where_the_country_is():
+    assert failure("有多少中国人持有执照？", "中国的持照人数为 100 万人。") is None
+    assert failure("有多少中国人持有执照？", "持照人数为 100 万人。") == "报告的相关内容没有提到中国人。"
+
+
+def test_a_figure_may_lie_in_a_range_of_its_kind():
+    assert failure("为什么市场会到 15 万亿美元以上？", "市场将达到 15 万亿至 25 万亿美元。") is None
+    assert failure("为什么 60% 的电站停运？", "50%-70% 的电站停运检修。") is None
+    assert failure("为什么 60% 的电站停运？", "50 到 70 座电站停运检修。") == "报告的相关内容没有 60% 这个数字。"
