@@ -6,12 +6,17 @@ demands (a year, a name, a number of a kind), since scores say little: askers re
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
 
 from rag.demands import Surroundings, unmet
-from rag.question import Question, quantity_answers
+from rag.question import LONG_KINDS, Question, quantity_answers
 from rag.rank import Scored, Sentence, SentenceRanker
 from rag.types import Answer, Citation, Claim, Document
 from rag.verify import check
@@ -36,13 +41,15 @@ TOPIC_CONTENDERS = 4
 CONTENDERS = 8
 CONTENDER_SHARE = {"strict": 0.85, "balanced": 0.7, "open": 0.5}
 """A sentence may stand in for the best one if it scores at least this share and meets what the question demands."""
-TOPIC_THRESHOLD = {"strict": 0.72, "balanced": 0.62, "open": 0.45}
-"""Least topic score of an answer, see `topic_score`."""
+TOPIC_FEATURES = ("score", "window_cosine", "chunk_cosine", "bm25_chunk")
+"""What tells whether the reports speak of the topic: the score of the best sentence, and features of `rag.rank` at their best."""
+TOPIC_FILE = Path(__file__).parent / "model" / "topic.json"
 
 
 _LEAD = re.compile(
     r"以下|如下|[两二三四五六七八九十\d]+(?:个|种|条|类|项|点|大|方面|阶段|步)[^。]{0,12}[：:；]|包括[^。]{0,4}[：:]|\b(?:following|as follows)\b"
 )
+_NUMBERED = re.compile(r"[（(]?\d{1,2}[)）.、]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +59,23 @@ class Refusal:
     reason: str
 
 
-def topic_score(best: Scored) -> float:
-    """How much a sentence is about the question at all: likeness of tokens and of the neighbourhood, and shared terms; 0 to about 3."""
-    return best.feature("maxsim_heading") + best.feature("window_cosine") + 0.5 * best.feature("bm25_heading")
+def topic_features(found: Sequence[Scored]) -> np.ndarray:
+    """float64 (len(TOPIC_FEATURES),) of ranked sentences, best first; at least one."""
+    best = found[:TOPIC_CONTENDERS]
+    return np.array([best[0].score, *(max(item.feature(name) for item in best) for name in TOPIC_FEATURES[1:])])
+
+
+@cache
+def _topic_model() -> tuple[np.ndarray, float, dict[str, dict[str, float]]]:
+    """Weights, offset and the thresholds by language and strictness."""
+    stored = json.loads(TOPIC_FILE.read_text(encoding="utf-8"))
+    return np.array([stored["weights"][name] for name in TOPIC_FEATURES]), stored["offset"], stored["thresholds"]
+
+
+def speaks_of_topic(question: Question, found: Sequence[Scored], strictness: str) -> bool:
+    """Whether the reports speak of what a question is about at all; whether they answer it is another matter."""
+    weights, offset, thresholds = _topic_model()
+    return float(topic_features(found) @ weights) + offset >= thresholds[question.language][strictness]
 
 
 class Composer:
@@ -67,37 +88,38 @@ class Composer:
 
     def compose(self, question: Question, query: str, scored: Sequence[Scored], reports: Sequence[Document]) -> Answer:
         """The answer to a question from its ranked sentences, best first. `reports` are those that may answer."""
-        quotable = _quotable(question, scored)
-        refusal, quotable = self._decide(question, quotable)
+        refusal, found = self._decide(question, quotable(question, scored))
         if refusal:
-            nearest = self._cite([item.sentence for item in _distinct(quotable)[:3]], scored, start=1)
+            nearest = self._cite([item.sentence for item in _distinct(found)[:3]], scored, start=1)
             return Answer(question.text, query, question.language, abstained=True, reason=refusal.reason, nearest=tuple(nearest))
         if question.kind != "compare":
-            quotable = self._one_language(quotable)
-        chosen, note = self._choose(question, quotable, reports)
+            found = self._one_language(found)
+        chosen, note = self._choose(question, found, reports)
+        if question.kind != "compare":
+            chosen = self._whole(question, chosen, BUDGET.get(question.kind, FACT_BUDGET))
         citations = self._cite(chosen, scored, start=1)
         claims = tuple(self._claim(question, citation, sentence) for citation, sentence in zip(citations, chosen, strict=True))
         return Answer(question.text, query, question.language, claims=claims, citations=tuple(citations), reason=note)
 
-    def _decide(self, question: Question, quotable: list[Scored]) -> tuple[Refusal | None, list[Scored]]:
+    def _decide(self, question: Question, found: list[Scored]) -> tuple[Refusal | None, list[Scored]]:
         """Either a reason to refuse, or the sentences with the first one that meets all demands in front."""
         zh = question.language == "zh"
-        if not quotable:
+        if not found:
             return Refusal("报告中没有与问题相关的内容。" if zh else "The reports hold nothing on this question."), []
-        if max(map(topic_score, quotable[:TOPIC_CONTENDERS])) < TOPIC_THRESHOLD[self._strictness]:
-            return Refusal("报告没有谈到这个话题。" if zh else "The reports do not speak of this topic."), quotable
+        if not speaks_of_topic(question, found, self._strictness):
+            return Refusal("报告没有谈到这个话题。" if zh else "The reports do not speak of this topic."), found
         if question.kind == "compare":
-            return None, quotable
+            return None, found
         failures: list[str] = []
-        least = CONTENDER_SHARE[self._strictness] * quotable[0].score
-        for place, item in enumerate(quotable[:CONTENDERS]):
+        least = CONTENDER_SHARE[self._strictness] * found[0].score
+        for place, item in enumerate(found[:CONTENDERS]):
             if place and item.score < least:
                 break
             failure = unmet(question, self._surroundings(item.sentence))
             if failure is None:
-                return None, [item, *quotable[:place], *quotable[place + 1 :]]
+                return None, [item, *found[:place], *found[place + 1 :]]
             failures.append(failure)
-        return (None, quotable) if self._strictness == "open" else (Refusal(failures[0]), quotable)
+        return (None, found) if self._strictness == "open" else (Refusal(failures[0]), found)
 
     def _surroundings(self, sentence: Sentence) -> Surroundings:
         document = self._document(sentence.document)
@@ -118,42 +140,44 @@ class Composer:
             sentence.text, text(here - 2, here - 1), text(here - 1, here + 1), text(first, last), place, document.year, document.language
         )
 
-    def _one_language(self, quotable: list[Scored]) -> list[Scored]:
+    def _one_language(self, found: list[Scored]) -> list[Scored]:
         """Sentences in the language of the first: reports in two languages say the same thing twice."""
-        language = self._document(quotable[0].sentence.document).language
-        return [item for item in quotable if self._document(item.sentence.document).language == language]
+        language = self._document(found[0].sentence.document).language
+        return [item for item in found if self._document(item.sentence.document).language == language]
 
-    def _choose(self, question: Question, quotable: list[Scored], reports: Sequence[Document]) -> tuple[list[Sentence], str]:
+    def _choose(self, question: Question, found: list[Scored], reports: Sequence[Document]) -> tuple[list[Sentence], str]:
         """The sentences of the answer in the order in which they are read, and a note for the reader."""
         budget = BUDGET.get(question.kind, FACT_BUDGET)
         most = MOST_SENTENCES.get(question.kind, FACT_SENTENCES)
         if question.kind == "compare":
-            return self._compare(question, quotable, reports, budget, most)
-        if question.kind == "abbreviation" and (row := self._abbreviation(question, quotable)):
+            return self._compare(question, found, reports, budget, most)
+        if question.kind == "abbreviation" and (row := self._abbreviation(question, found)):
             return [row], ""
-        if question.kind == "list" and (group := self._enumeration(quotable[0].sentence, budget)):
+        if question.kind == "abbreviation" and (spelled := _spelling(question, found)):
+            return [spelled], ""
+        if question.kind == "list" and (group := self._enumeration(found[0].sentence, budget)):
             return group, ""
         if question.kind == "definition":
-            return self._definition(question, quotable, budget, most), ""
+            return self._definition(question, found, budget, most), ""
         if question.kind in ("why", "list"):
-            return self._neighbourhood(question, quotable, budget, most), ""
-        best = quotable[0]
+            return self._neighbourhood(question, found, budget, most), ""
+        best = found[0]
         chosen = [best.sentence]
-        for item in _distinct(quotable)[1:CONTENDERS]:
+        for item in _distinct(found)[1:CONTENDERS]:
             if len(chosen) < most and item.score >= FACT_MARGIN * best.score and _length(chosen) + len(item.sentence.text) <= budget:
                 chosen.append(item.sentence)
         return chosen, ""
 
-    def _neighbourhood(self, question: Question, quotable: Sequence[Scored], budget: int, most: int) -> list[Sentence]:
+    def _neighbourhood(self, question: Question, found: Sequence[Scored], budget: int, most: int) -> list[Sentence]:
         """The best sentences, neighbours of the best one raised; stretches that belong together in report order, the best stretch first."""
-        best = quotable[0].sentence
-        company = SAME_BLOCK * quotable[0].score if question.kind != "definition" else 0.0
+        best = found[0].sentence
+        company = SAME_BLOCK * found[0].score if question.kind != "definition" else 0.0
         scores = {
             (item.sentence.document, item.sentence.position): (
                 item.score + (company if (item.sentence.document, item.sentence.block) == (best.document, best.block) else 0.0),
                 item.sentence,
             )
-            for item in quotable
+            for item in found
         }
         sentences = self._ranker.sentences(self._document(best.document))
         shares = NEIGHBOURS_OF_LEAD if question.kind != "definition" and _LEAD.search(best.text) else NEIGHBOURS[question.kind]
@@ -166,12 +190,12 @@ class Composer:
             ):
                 key = (best.document, position)
                 scores[key] = (
-                    max(scores.get(key, (0.0, best))[0], share * quotable[0].score + 0.4 * scores.get(key, (0.0, best))[0]),
+                    max(scores.get(key, (0.0, best))[0], share * found[0].score + 0.4 * scores.get(key, (0.0, best))[0]),
                     sentences[position],
                 )
-        scores[(best.document, best.position)] = (quotable[0].score + 1.0, best)
+        scores[(best.document, best.position)] = (found[0].score + 1.0, best)
         chosen: list[Sentence] = []
-        least = COMPANY_SHARE * quotable[0].score
+        least = COMPANY_SHARE * found[0].score
         for score, sentence in sorted(scores.values(), key=lambda pair: (-pair[0], pair[1].document, pair[1].position)):
             if len(chosen) == most or (chosen and score < least):
                 break
@@ -182,55 +206,97 @@ class Composer:
                 chosen.append(sentence)
         return _reading_order(chosen)
 
-    def _definition(self, question: Question, quotable: Sequence[Scored], budget: int, most: int) -> list[Sentence]:
+    def _definition(self, question: Question, found: Sequence[Scored], budget: int, most: int) -> list[Sentence]:
         """The defining sentence with what follows it; before it, for an acronym that it leaves unexplained, the sentence that spells it out."""
-        chosen = self._neighbourhood(question, quotable, budget, most)
+        chosen = self._neighbourhood(question, found, budget, most)
         for name in question.names:
             spelled = re.compile(
                 rf"[\u4e00-\u9fffA-Za-z -]{{4,}}[（(]\s*{re.escape(name)}\s*[)）,，]|(?<![A-Za-z]){re.escape(name)}\s*[（(][^）)]{{4,}}[)）]"
             )
             if any(spelled.search(sentence.text) for sentence in chosen):
                 return chosen
-            if found := next((item.sentence for item in quotable if spelled.search(item.sentence.text)), None):
-                rest = [sentence for sentence in chosen if sentence != found]
-                while rest[1:] and _length([found, *rest]) > budget:
+            if first := next((item.sentence for item in found if spelled.search(item.sentence.text)), None):
+                rest = [sentence for sentence in chosen if sentence != first]
+                while rest[1:] and _length([first, *rest]) > budget:
                     rest.pop()
-                return [*rest[:1], found, *rest[1:]] if _length([found, *rest]) <= budget else [found, *rest][:2]
+                return [*rest[:1], first, *rest[1:]] if _length([first, *rest]) <= budget else [first, *rest][:2]
         return chosen
 
     def _enumeration(self, best: Sentence, budget: int) -> list[Sentence]:
-        """The whole run of bullets that a sentence belongs to or leads in to, with its lead-in; empty when there is none."""
+        """The whole run of bullets that a sentence belongs to or leads in to, with its lead-in; empty when there is none.
+
+        A bullet that announces a list of its own ("three stages: ...") belongs to that and not to its neighbours.
+        """
         sentences = self._ranker.sentences(self._document(best.document))
-        start = best.position
-        if best.kind != "item":
-            start += 1
-            if start >= len(sentences) or sentences[start].kind != "item" or sentences[start].section != best.section:
-                return []
-        first = last = start
-        while first > 0 and sentences[first - 1].kind == "item" and sentences[first - 1].section == best.section:
-            first -= 1
-        while last + 1 < len(sentences) and sentences[last + 1].kind == "item" and sentences[last + 1].section == best.section:
-            last += 1
-        items = list(sentences[first : last + 1])
+        if best.kind == "item" and _LEAD.search(best.text):
+            return []
+        start = best.position if best.kind == "item" else best.position + 1
+        items = self._items(sentences, start, best.section)
         if len({item.block for item in items}) < 2:
             return []
-        lead = (
-            [sentences[first - 1]]
-            if first > 0 and sentences[first - 1].section == best.section and sentences[first - 1].kind == "prose"
-            else []
-        )
+        first = items[0].position
+        lead = []
+        if first > 0 and sentences[first - 1].section == best.section and sentences[first - 1].kind == "prose":
+            lead = [sentences[first - 1]]
         if _length(lead + items) > budget:  # the first sentence of each bullet names it
             items = [item for place, item in enumerate(items) if place == 0 or items[place - 1].block != item.block]
+        if lead and len(lead[0].text) > 60 and _length(lead + items) > budget:
+            lead = []
         while items and _length(lead + items) > budget:
-            if lead and len(lead[0].text) > 60:
-                lead = []
-            else:
-                items.pop()
+            items.pop()
         return lead + items
 
-    def _abbreviation(self, question: Question, quotable: Sequence[Scored]) -> Sentence | None:
+    def _items(self, sentences: Sequence[Sentence], start: int, section: tuple[str, ...]) -> list[Sentence]:
+        """The sentences of the run of bullets of one style around a place, in order; empty when no bullet stands there."""
+
+        def inside(place: int) -> bool:
+            return 0 <= place < len(sentences) and sentences[place].kind == "item" and sentences[place].section == section
+
+        def opens(place: int) -> bool:
+            return not inside(place - 1) or sentences[place - 1].block != sentences[place].block
+
+        def opening(place: int) -> int:
+            while not opens(place):
+                place -= 1
+            return place
+
+        if not inside(start):
+            return []
+        numbered = bool(_NUMBERED.match(sentences[opening(start)].text))
+        first = last = start
+        while inside(first - 1) and bool(_NUMBERED.match(sentences[opening(first - 1)].text)) == numbered:
+            first -= 1
+        while inside(last + 1) and bool(_NUMBERED.match(sentences[opening(last + 1)].text)) == numbered:
+            last += 1
+        return list(sentences[first : last + 1])
+
+    def _whole(self, question: Question, chosen: Sequence[Sentence], budget: int) -> list[Sentence]:
+        """An answer in which every sentence that only announces ("for three reasons:") is followed by what it announces.
+
+        Where that does not fit, the announcement goes; the first sentence's list is kept whole, even beyond the budget.
+        """
+        made: list[Sentence] = []
+        for sentence in chosen:
+            if sentence in made:
+                continue
+            if not sentence.text.rstrip().endswith(("：", ":")):
+                made.append(sentence)
+                continue
+            sentences = self._ranker.sentences(self._document(sentence.document))
+            items = self._items(sentences, sentence.position + 1, sentence.section)
+            named = [item for place, item in enumerate(items) if place == 0 or items[place - 1].block != item.block]
+            held = [item for item in made if item in named]
+            rest = [item for item in made if item not in held]
+            whole = [sentence, *named]
+            if named and (not rest or _length([*rest, *whole]) <= budget):
+                made = [*rest, *whole]
+        while len(made) > 1 and _length(made) > 1.5 * budget and question.kind not in LONG_KINDS:
+            made.pop()
+        return made or list(chosen[:1])
+
+    def _abbreviation(self, question: Question, found: Sequence[Scored]) -> Sentence | None:
         """The row whose key is a name of the question, letter for letter."""
-        rows = [item.sentence for item in quotable if item.sentence.kind == "abbreviation"]
+        rows = [item.sentence for item in found if item.sentence.kind == "abbreviation"]
         for name in question.names:
             for row in rows:
                 if re.match(rf"{re.escape(name)}(?![A-Za-z0-9])", row.text.lstrip("| ")):
@@ -242,16 +308,16 @@ class Composer:
         return None
 
     def _compare(
-        self, question: Question, quotable: Sequence[Scored], reports: Sequence[Document], budget: int, most: int
+        self, question: Question, found: Sequence[Scored], reports: Sequence[Document], budget: int, most: int
     ) -> tuple[list[Sentence], str]:
         """A stretch for each report that speaks of it; a note names the silent ones."""
         wanted = [document for document in reports if document.id in question.reports] if len(question.reports) > 1 else list(reports)
-        best = quotable[0].score
+        best = found[0].score
         chosen: list[Sentence] = []
         silent: list[str] = []
-        speaking = [document for document in wanted if any(item.sentence.document == document.id for item in quotable)][:4]
+        speaking = [document for document in wanted if any(item.sentence.document == document.id for item in found)][:4]
         for document in speaking:
-            own = [item for item in quotable if item.sentence.document == document.id]
+            own = [item for item in found if item.sentence.document == document.id]
             if own[0].score < 0.4 * best:
                 silent.append(document.title)
                 continue
@@ -269,7 +335,7 @@ class Composer:
             if silent and len(wanted) < 6
             else ""
         )
-        return chosen or [quotable[0].sentence], note
+        return chosen or [found[0].sentence], note
 
     def _cite(self, sentences: Sequence[Sentence], scored: Sequence[Scored], start: int) -> list[Citation]:
         by_place = {(item.sentence.document, item.sentence.position): item for item in scored}
@@ -307,7 +373,19 @@ class Composer:
         return Claim(text, (citation.n,), verdict, why, emphasis)
 
 
-def _quotable(question: Question, scored: Sequence[Scored]) -> list[Scored]:
+def _spelling(question: Question, found: Sequence[Scored]) -> Sentence | None:
+    """The first sentence that says what a name of the question is or spells it out."""
+    for name in map(re.escape, question.names):
+        said = re.compile(
+            rf"(?<![A-Za-z0-9]){name}(?:\s*[（(][^）)]{{4,}}[)）]|\s?(?:，?即|，?是指|是(?![否不在由以])|指的?是?)|\s(?:is|are) (?:the|a|an|short)\b|\s(?:stands|refers|means)\b)"
+            rf"|[\u4e00-\u9fffA-Za-z -]{{4,}}[（(]\s*{name}\s*[)）]"
+        )
+        if sentence := next((item.sentence for item in found if said.search(item.sentence.text)), None):
+            return sentence
+    return None
+
+
+def quotable(question: Question, scored: Sequence[Scored]) -> list[Scored]:
     """Sentences that may be quoted, best first: no headings; signatures only where a person is asked for.
 
     Rows of abbreviations and sentences that only lead in to a list stand behind the rest, where nothing of the kind is asked for.

@@ -123,6 +123,14 @@ _EN_STOP = frozenset(
 )
 _LATIN = re.compile(r"[0-9]*[A-Za-z][A-Za-z0-9]*(?:[-+./&'][A-Za-z0-9]+)*\+*")
 
+_COMPARING = re.compile(
+    r"(?:19|20)\d\d\s?年?|专家|报告|押注|看法|看待|观点|态度|期待|判断|说法|讲法|提法|一致|差多远|差别|差异|区别|异同|不同|相同|相比|比较|对比|两边|双方|"
+    r"(?<![\u4e00-\u9fff])[和与跟说讲看提事搞](?![\u4e00-\u9fff])|(?<=[\u4e00-\u9fff])(?:的事|这事|方面)(?![\u4e00-\u9fff])|"
+    r"\b(?:compare[ds]?|comparison|contrast|differ(?:s|ent|ence|ences)?|similar|view|views|position|both|reports?)\b",
+    re.IGNORECASE,
+)
+"""Words of comparing, in what is left of a question without its asking words."""
+
 _SAYS_WHO = re.compile(r"(?:[A-Z][\w-]*(?:'s)?\s+)+(?:(?:19|20)\d\d\s+)?reports?\b|\baccording to (?:the )?(?:[A-Z][\w-]*\s*)+")
 """Names that only say whose report is meant, which the report itself need not spell out."""
 
@@ -209,13 +217,17 @@ def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
 
 
 def without_names(core: str, documents: Sequence[Document]) -> str:
-    """`core` without the names of publishers, which say where to look and not what for.
+    """`core` without the names of publishers and the words of comparing, which say where to look and not what for.
 
     Falls back to `core` when nothing else is left.
     """
+    stripped = core
     for document in documents:
         for name in sorted(_aliases(document), key=len, reverse=True):
-            core = re.sub(rf"{re.escape(name)}(?:的|报告)*(?:和|与|跟)?", " ", core, flags=re.IGNORECASE)
+            stripped = re.sub(rf"{re.escape(name)}云?(?:的|专家|报告)*(?:和|与|跟)?", " ", stripped, flags=re.IGNORECASE)
+    stripped = _COMPARING.sub(" ", stripped)
+    if re.search(rf"{HAN.pattern}{{2}}|[A-Za-z0-9]{{2}}", stripped):
+        core = stripped
     return re.sub(r"\s+", " ", core).strip() or core
 
 

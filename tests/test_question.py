@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.question import kind_of, language_of, quantity_answers, read_question, strip_asking
+from rag.question import kind_of, language_of, quantity_answers, read_question, strip_asking, without_names
 from rag.types import Document
 
 
@@ -59,3 +59,10 @@ def test_a_number_of_the_question_does_not_answer_it():
     question = read_question("到 2030 年占比多少？")
     text = "到 2030 年，占比为 70%，共 12 家。"
     assert [text[a:b] for a, b in quantity_answers(question, text)] == ["70%"]
+
+
+def test_what_is_compared_is_left_without_names_and_words_of_comparing():
+    tides = Document("a", "潮汐年报", "", (), "a", "a.md", "海风研究社", 2022, "zh")
+    assert without_names("海风研究社 和 港务局 成本 看法 不同", (tides,)) == "港务局 成本"
+    assert without_names("both reports differ cost", (tides,)) == "cost"
+    assert without_names("海风研究社", (tides,)) == "海风研究社"
