@@ -477,11 +477,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
         return ""
 
     def scores(language: str) -> str:
-        try:
-            from eval.report import MEANINGS
-        except ImportError:
-            MEANINGS = {}
-        return scores_html(read_runs(runs), MEANINGS, known(language))
+        return scores_html(read_runs(runs), known(language))
 
     # ---- the whole page
 

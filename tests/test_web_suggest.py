@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,7 @@ def test_runs_become_plots_and_failures_questions(tmp_path):
         records = [{"id": "q1", "question": "fine"}, {"id": "q2", "question": "<b>wrong</b>"}]
         (folder / "records.jsonl").write_text("\n".join(map(json.dumps, records)))
 
-    assert shelf.read_runs(tmp_path / "none") == [] and "rag eval" in shelf.scores_html([], {}, "en")
+    assert shelf.read_runs(tmp_path / "none") == [] and "rag eval" in shelf.scores_html([], "en")
     save("b", "2030-01-02T00:00:00", 0.5)
     save("a", "2030-01-01T00:00:00", 0.25)
     save("c", "2030-01-01T12:00:00", 0.75, "other questions")
@@ -138,11 +139,14 @@ def test_runs_become_plots_and_failures_questions(tmp_path):
     runs = shelf.read_runs(tmp_path)
     assert [run.figures["answer_hit"]["value"] for run in runs] == [0.25, 0.5]
     assert runs[-1].failures == (("<b>wrong</b>", "wrong answer"),) and runs[0].failures == ()
-    page = shelf.scores_html(runs, {"answer_hit": "holds"}, "en")
+    page = shelf.scores_html(runs, "en")
     assert (
         "0.500" in page
         and 'aria-label="0.250, 0.500"' in page
         and "30.0 ms" in page
         and "&lt;b&gt;wrong" in page
         and "<b>wrong" not in page
+        and "Answered right" in page
     )
+    chinese = shelf.scores_html(runs, "zh")
+    assert "答对" in chinese and "答案不对" in chinese and "answer" not in re.sub(r"<[^>]*>", "", chinese)

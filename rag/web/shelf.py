@@ -13,7 +13,7 @@ from rag.library import Outcome, State
 from rag.suggest import topic
 from rag.types import Answer, Document
 from rag.web.panel import escaped
-from rag.web.strings import LANGUAGES, say
+from rag.web.strings import LANGUAGES, STRINGS, say
 from rag.web.talks import Talk
 
 MAIN_FIGURES = ("answer_hit", "recall_at_5", "evidence_covered", "claims_supported", "false_refusal", "false_answer", "latency_p50_ms")
@@ -247,15 +247,14 @@ def _failures(file: Path, saved: Mapping[str, Any]) -> tuple[tuple[str, str], ..
     return tuple(found[:200])
 
 
-def scores_html(runs: Sequence[Run], means: Mapping[str, str], language: str) -> str:
-    """The figures of the last run with their trend, and its failures. `means` says what each figure is."""
+def scores_html(runs: Sequence[Run], language: str) -> str:
+    """The main figures of the last run with their trend, and its failures."""
     if not runs:
         return f'<div class="shelf scores"><p class="lead">{escaped(say(language, "scores_none"))}</p></div>'
     last = runs[-1]
     lead = say(language, "scores_help", when=last.when[:16].replace("T", " "), n=last.questions)
-    names = [name for name in MAIN_FIGURES if name in last.figures] or list(last.figures)[:8]
     rows = []
-    for name in names:
+    for name in (name for name in MAIN_FIGURES if name in last.figures):
         values = [run.figures[name]["value"] for run in runs if name in run.figures]
         figure = last.figures[name]
         unit = name.endswith("_ms")
@@ -263,16 +262,22 @@ def scores_html(runs: Sequence[Run], means: Mapping[str, str], language: str) ->
         width = 0 if unit else 100 * min(max(float(figure["value"]), 0.0), 1.0)
         between = f" ({figure['low']:.2f}–{figure['high']:.2f})" if "low" in figure and not unit else ""
         meter = "" if unit else f'<i class="size"><i style="width:{width:.0f}%"></i></i>'
+        title, meaning = say(language, f"figure_{name}").split("|")
         rows.append(
-            f"<li><div><b>{escaped(name)}</b><small>{escaped(means.get(name, ''))}</small>{meter}</div>{_line(values)}"
+            f"<li><div><b>{escaped(title)}</b><small>{escaped(meaning)}</small>{meter}</div>{_line(values)}"
             f'<span class="value">{shown}<small>{escaped(between)}</small></span></li>'
         )
     failed = "".join(
-        f'<button type="button" class="pill" data-question="{escaped(question)}">{escaped(question)}<small>{escaped(how)}</small></button>'
+        f'<button type="button" class="pill" data-question="{escaped(question)}">{escaped(question)}<small>{escaped(_told(how, language))}</small></button>'
         for question, how in last.failures
     )
     head = say(language, "scores_failures" if failed else "no_failures")
     return f'<div class="shelf scores"><p class="lead">{escaped(lead)}</p><ul>{"".join(rows)}</ul><h3>{escaped(head)}</h3><div class="found">{failed}</div></div>'
+
+
+def _told(how: str, language: str) -> str:
+    key = f"failed_{how}"
+    return say(language, key) if key in STRINGS[language] else how
 
 
 def _line(values: Sequence[float], width: int = 90, height: int = 26) -> str:
