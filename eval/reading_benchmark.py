@@ -115,8 +115,9 @@ def filings(folder: Path) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as index:
         report = build_index(sorted(folder.glob("*.pdf")), index, open_encoder("builtin"))
         assistant = Assistant.open(load_config({"index_dir": index})[0])
-        sources = {document.id: Path(document.source).stem for document in assistant.documents()}
-        documents = {document.id: assistant.document(document.id) for document in assistant.documents()}
+        store = assistant.store
+        documents = {document.id: store.document(document.id) for document in store.documents()}
+        sources = {name: Path(document.source).stem for name, document in documents.items()}
 
         def passages(question: str) -> list[set[tuple[str, int | None]]]:
             found = []
@@ -295,25 +296,29 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     wanted, result = set(arguments.only.split(",")), {}
+
+    def keep(name: str, found: Any) -> None:
+        """Shows and stores each part when it is done, since the next may take minutes."""
+        result[name] = found
+        print(json.dumps({name: found}, ensure_ascii=False, indent=1), flush=True)
+        if arguments.json:
+            arguments.json.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
     if arguments.pdf and "papers" in wanted:
         papers = arguments.pdf / "fisco_whitepaper"
         pairs = {"zh": ("FISCO BCOS Whitepaper.pdf", "README.md"), "en": ("FISCO BCOS Whitepaper(EN).pdf", "README(EN).md")}
-        result["white papers"] = {name: white_paper(papers / pdf, papers / markdown) for name, (pdf, markdown) in pairs.items()}
+        keep("white papers", {name: white_paper(papers / pdf, papers / markdown) for name, (pdf, markdown) in pairs.items()})
     if arguments.pdf and "odd" in wanted:
-        result["hard cases"] = dict(odd_files(arguments.pdf / "misc_zh"))
+        keep("hard cases", dict(odd_files(arguments.pdf / "misc_zh")))
     if arguments.pdf and "speed" in wanted:
-        result["pages a second"] = speed(sorted((arguments.pdf / "financebench").glob("*.pdf"))[:5])
+        keep("pages a second", speed(sorted((arguments.pdf / "financebench").glob("*.pdf"))[:5]))
     if arguments.reports and "originals" in wanted:
         samples = {file.stem: broken_sentences(file, 100) for file in sorted(arguments.reports.glob("*.txt"))}
         if arguments.sheet:
             arguments.sheet.write_text("\n".join(text for sample in samples.values() for text in sample["all"]) + "\n", encoding="utf-8")
-        result["originals"] = {name: {key: value for key, value in sample.items() if key != "all"} for name, sample in samples.items()}
+        keep("originals", {name: {key: value for key, value in sample.items() if key != "all"} for name, sample in samples.items()})
     if arguments.pdf and "filings" in wanted:
-        result["filings"] = filings(arguments.pdf / "financebench")
-    text = json.dumps(result, ensure_ascii=False, indent=1)
-    print(text)
-    if arguments.json:
-        arguments.json.write_text(text + "\n", encoding="utf-8")
+        keep("filings", filings(arguments.pdf / "financebench"))
 
 
 if __name__ == "__main__":

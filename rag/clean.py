@@ -426,7 +426,18 @@ def pieces_from_lines(lines: Sequence[Line]) -> list[Piece]:
         if position not in contents and (known or text in repeated and len(text) <= 40 and position not in chapter_numbers):
             dropped.add(position)
     kept = [position for position in range(len(lines)) if position not in dropped]
-    page = _Page(lines, squeezed, kept, contents, titles, numbered, plain, _joiner(squeezed), [width(line.text) for line in lines])
+    page = _Page(
+        lines,
+        squeezed,
+        kept,
+        contents,
+        titles,
+        numbered,
+        plain,
+        _joiner(squeezed),
+        _is_spaced(squeezed),
+        [width(line.text) for line in lines],
+    )
     page.ranked, page.outlined = any(line.rank for line in lines), any(line.depth for line in lines)
     page.figures = _figure_lines(page)
     page.signatures = _signatures(page)
@@ -450,6 +461,8 @@ class _Page:
     numbered: dict[str, str]
     plain: set[str]
     join: Callable[[str, str], str]
+    spaced: bool = False
+    """Whether the text sets a blank between Han and Latin letters or digits."""
     widths: list[int] = field(default_factory=list)
     figures: set[int] = field(default_factory=set)
     signatures: dict[int, tuple[int, str, list[str]]] = field(default_factory=dict)
@@ -508,8 +521,13 @@ def _joiner(texts: Sequence[str]) -> Callable[[str, str], str]:
     """`join_lines` as this text wants it: with its own hyphenated words, and its own habit of blanks beside Latin letters."""
     whole = "\n".join(texts)
     compounds = frozenset(word.lower() for word in re.findall(r"[A-Za-z]+-[A-Za-z]+", whole))
-    apart, close = len(re.findall(rf"[{HAN}] [A-Za-z0-9]", whole)), len(re.findall(rf"[{HAN}][A-Za-z0-9]", whole))
-    return partial(join_lines, compounds=compounds, spaced=apart > close)
+    return partial(join_lines, compounds=compounds, spaced=_is_spaced(texts))
+
+
+def _is_spaced(texts: Sequence[str]) -> bool:
+    """Whether a text sets a blank between Han and Latin letters or digits more often than not."""
+    whole = "\n".join(texts)
+    return len(re.findall(rf"[{HAN}] [A-Za-z0-9]", whole)) > len(re.findall(rf"[{HAN}][A-Za-z0-9]", whole))
 
 
 def _glued_label(text: str) -> re.Match[str] | None:
@@ -887,7 +905,11 @@ def _is_narrow(page: _Page, index: int, usual: float) -> bool:
     if _DOTTED.match(text) or _COUNTED.match(text) or _APPENDIX.match(text) or _in_prose_box(page, index):
         return False
     short = width(raw) < 0.62 * usual and not re.search(r"[，。；！？、,]$|[。！？]", text)
-    labels = bool(re.search(rf"(?<=[{HAN}\d]) +(?=[{HAN}])", raw)) and not is_letter_spaced(raw) and not re.search(r"[，。；]", raw)
+    number = "" if page.spaced else r"\d"  # "有 4 个" is prose where the text sets such blanks
+    labels = (
+        bool(re.search(rf"(?<=[{HAN}{number}]) +(?=[{HAN}])| \| ", raw)) and not is_letter_spaced(raw) and not re.search(r"[。；]", raw)
+    )
+    labels = labels and (" | " in raw or "，" not in raw)
     return (short or labels or bool(_DOUBLED.search(raw))) and not re.search(r"[.!?]$", text)
 
 

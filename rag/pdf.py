@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Literal
 
-from rag.clean import HAN, Line, drop_control, looks_garbled, page_number, pieces_from_lines
+from rag.clean import HAN, Line, drop_control, looks_garbled, page_number, pieces_from_lines, width
 from rag.errors import UnreadableFile
 from rag.readers import Content
 
@@ -27,6 +27,8 @@ MAX_CHARACTERS = 100_000
 """On one page."""
 MAX_OUTLINE = 5_000
 
+_DIGITS = "0123456789"
+_RAISED = str.maketrans(_DIGITS, "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _ONE_AT_A_TIME = threading.Lock()  # PDFium must never run in two threads at once
 _NUMBER = re.compile(
     r"[($€£¥￥+\-–—−]*\s?[\d.,]*\d[\d.,]*\s?[)%％xX]*(?:\s?(?:bps|pts?|[万亿年月倍]|million|billion))?|[—–-]{1,3}|N/?[AM]\.?|NM"
@@ -106,6 +108,7 @@ def _read(path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collec
     try:
         count = len(pdf)
         pages: list[list[_Set]] = []
+        gutters: dict[int, float] = {}
         failed: list[int] = [page for page in sorted(lost) if 0 < page <= count]
         for page in range(1, min(count, MAX_PAGES) + 1):
             watch(page)
@@ -114,10 +117,18 @@ def _read(path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collec
                 if page in by_hand and page not in lost:
                     lines = _page_by_hand(data, page)
                 elif page not in lost:
-                    lines = _page(pdf, page)
+                    lines, gutter = _page(pdf, page)
+                    if gutter is not None:
+                        gutters[page] = gutter
             except (pypdfium2.PdfiumError, _HandFailed):
                 failed.append(page)
             pages.append(lines)
+        usual = _usual_gutter(gutters, pages)
+        if usual is not None:  # pages that are mostly a table or a figure show it too faintly to be found by itself
+            for page in range(1, len(pages) + 1):
+                if page not in gutters and page not in by_hand and page not in lost and page not in failed and pages[page - 1]:
+                    watch(page)
+                    pages[page - 1] = _page(pdf, page, usual)[0]
         watch(0)
         return _content(path, pages, count, _properties(pdf), _outline(pdf, min(count, MAX_PAGES)), _printed_labels(pdf, count), failed)
     finally:
@@ -272,7 +283,7 @@ def _cover_title(first: Sequence[_Set], path: Path) -> str:
         return path.stem
     at, title = cover.index(largest), largest.line.text
     for s in cover[at + 1 : at + 3]:
-        if abs(s.height - largest.height) > 0.06 * largest.height or len(title) + len(s.line.text) > 100:
+        if not s.near or abs(s.height - largest.height) > 0.06 * largest.height or len(title) + len(s.line.text) > 100:
             break
         title += ("" if re.search(rf"[{HAN}]$", title) and re.match(rf"[{HAN}]", s.line.text) else " ") + s.line.text
     return title
@@ -364,7 +375,8 @@ def _labels_at_the_edge(pages: Sequence[Sequence[_Set]]) -> dict[int, str]:
 # -------------------------------------------------------------------------------------------------------------------- one page: runs
 
 
-def _page(pdf, number: int) -> list[_Set]:
+def _page(pdf, number: int, usual: float | None = None) -> tuple[list[_Set], float | None]:
+    """(lines, gutter) of a page; `usual` is the gutter of other pages."""
     page = pdf[number - 1]
     try:
         textpage = page.get_textpage()
@@ -374,7 +386,7 @@ def _page(pdf, number: int) -> list[_Set]:
             textpage.close()
     finally:
         page.close()
-    return lines_of_runs(runs, number)
+    return _laid_out(runs, number, usual)
 
 
 def _runs(textpage) -> list[Run]:
@@ -393,6 +405,7 @@ def _runs(textpage) -> list[Run]:
     text: list[str] = []
     left = right = bottom = top = size = last_left = 0.0
     started, last_at, high, last = 0, 0, 0, ""
+    own_size = 0.0  # of the run's first character
 
     def close() -> None:
         if text:
@@ -436,8 +449,12 @@ def _runs(textpage) -> list[Run]:
                 close()
             elif gap > 0.2 * size and text[-1] != " ":
                 text.append(" ")
+            smaller = character in _DIGITS and new_top - new_bottom < 0.85 * own_size and new_bottom > bottom + 0.1 * own_size
+            if smaller and _baseline(handle, at) > _baseline(handle, started) + 0.15 * own_size:
+                character = character.translate(_RAISED)
         if not text:
             left, right, bottom, top, started = new_left, new_right, new_bottom, new_top, at
+            own_size = new_top - new_bottom
         size = new_top - new_bottom
         if size < 1.0:
             size = 1.0
@@ -447,6 +464,14 @@ def _runs(textpage) -> list[Run]:
         last, last_left, last_at = character, new_left, at
     close()
     return _once([run for run in runs if run.text])
+
+
+def _baseline(handle, at: int) -> float:
+    """Height of the line on which a character stands; its box says less, since fonts reach below it by different amounts."""
+    x, y = ctypes.c_double(), ctypes.c_double()
+    from pypdfium2 import raw
+
+    return y.value if raw.FPDFText_GetCharOrigin(handle, at, x, y) else 0.0
 
 
 def _usual_turn(handle, count: int) -> int:
@@ -496,14 +521,37 @@ def _once(runs: Sequence[Run]) -> list[Run]:
 # ---------------------------------------------------------------------------------------------------------- one page: reading order
 
 
-def lines_of_runs(runs: Sequence[Run], number: int) -> list[_Set]:
-    """The lines of page `number` from top to bottom, columns one after the other, rows of a table with their header."""
+def lines_of_runs(runs: Sequence[Run], number: int, usual: float | None = None) -> list[_Set]:
+    """The lines of page `number` from top to bottom, columns one after the other, rows of a table with their header, footnotes last.
+
+    `usual` is where the second column begins on other pages of the document, for a page that shows it too faintly by itself.
+    """
+    return _laid_out(runs, number, usual)[0]
+
+
+def _laid_out(runs: Sequence[Run], number: int, usual: float | None) -> tuple[list[_Set], float | None]:
     heights = [run.height for run in runs for _ in range(0, len(run.text), 4)]
     body = median(heights) if heights else 10.0
+    rows = _baselines(runs)
+    gutter = _gutter(rows, body)
+    if gutter is None and usual is not None and _usual_parts(rows, usual, body):
+        gutter = usual
     made: list[_Set] = []
-    for stretch in _stretches(_baselines(runs), body):
-        made += _set_lines(stretch, body, number)
-    return _notes_apart(made, body)
+    for stretch in _stretches(rows, body, gutter):
+        made += _notes_apart(_set_lines(stretch, body, number), body)
+    made = _notes_apart(made, body)
+    made.sort(key=lambda s: s.line.kind == "note")
+    return made, gutter
+
+
+def _usual_gutter(gutters: dict[int, float], pages: Sequence[Sequence[_Set]]) -> float | None:
+    """The gutter that three tenths of the pages with text have, and two at least."""
+    places = Counter(round(gutter / 3) for gutter in gutters.values())
+    if not places:
+        return None
+    place = places.most_common(1)[0][0]
+    near = [gutter for gutter in gutters.values() if abs(gutter - 3 * place) < 5]
+    return median(near) if len(near) >= max(2, 0.3 * sum(bool(page) for page in pages)) else None
 
 
 def _baselines(runs: Iterable[Run]) -> list[list[Run]]:
@@ -523,9 +571,8 @@ def _baselines(runs: Iterable[Run]) -> list[list[Run]]:
 Rows = list[list[Run]]
 
 
-def _stretches(rows: Rows, body: float, depth: int = 0) -> list[Rows]:
+def _stretches(rows: Rows, body: float, edge: float | None, depth: int = 0) -> list[Rows]:
     """Rows in stretches to read one after the other: where a gutter parts the page, first all of its left, then all of its right."""
-    edge = _gutter(rows, body) if depth < 4 else None
     if edge is None:
         return [rows] if rows else []
     result: list[Rows] = []
@@ -541,12 +588,13 @@ def _stretches(rows: Rows, body: float, depth: int = 0) -> list[Rows]:
                 result.append(whole)
             whole = []
             for on_right in (False, True):
-                part = [run for row in band for run in row if (run.right > edge) == on_right]
-                result.extend(_stretches(_baselines(part), body, depth + 1))
+                part = _baselines([run for row in band for run in row if (run.right > edge) == on_right])
+                result.extend(_stretches(part, body, _gutter(part, body) if depth < 3 else None, depth + 1))
         band = []
 
-    for row in rows:
-        if any(_crosses(run, edge, body) for run in row) or _is_centred(row, edge, rows, body) or _is_wide_row(row, edge, body):
+    wide = _wide_rows(rows, edge, body)
+    for at, row in enumerate(rows):
+        if at in wide or any(_crosses(run, edge, body) for run in row) or _is_centred(row, edge, rows, body):
             close()
             whole.append(row)
         else:
@@ -561,11 +609,36 @@ def _crosses(run: Run, edge: float, body: float) -> bool:
     return run.left < edge - 0.6 * body and run.right > edge - 0.2 * body
 
 
-def _is_wide_row(row: Sequence[Run], edge: float, body: float) -> bool:
-    """A row of a table that lies across the gutter: nothing but figures on its right."""
-    cells = _cells(row, body)
-    right = [cell for cell in cells if cell.right > edge]
-    return 0 < len(right) < len(cells) and all(_is_number(cell.text) for cell in right) and _is_row(cells)
+def _wide_rows(rows: Rows, edge: float, body: float) -> set[int]:
+    """Positions of the rows of a table that lies across the gutter: two or more below each other, so that a lone mark is none.
+
+    Nothing but figures stands on their right, or cells on both sides of which none begins where the right column does.
+    """
+    likely = []
+    for row in rows:
+        cells = _cells(row, body)
+        left, right = [cell for cell in cells if cell.right <= edge], [cell for cell in cells if cell.right > edge]
+        figures = bool(left and right) and all(_is_number(cell.text) for cell in right) and _is_row(cells)
+        across = len(left) >= 2 and len(right) >= 2 and all(abs(cell.left - edge) > 2.5 for cell in right)
+        likely.append(figures or across)
+    return {at for at, row in enumerate(likely) if row and (at and likely[at - 1] or at + 1 < len(likely) and likely[at + 1])}
+
+
+def _usual_parts(rows: Rows, edge: float, body: float) -> bool:
+    """Whether the gutter of other pages parts this page too: both sides hold lines that keep apart, and few run across."""
+    wide = _wide_rows(rows, edge, body)
+    across = begin = close = left = 0
+    for at, row in enumerate(rows):
+        if at in wide:
+            continue
+        if any(_crosses(run, edge, body) for run in row):
+            across += 1
+            continue
+        sides = [run for run in row if run.right <= edge], [run for run in row if run.right > edge]
+        begin += bool(sides[1]) and -2.5 < sides[1][0].left - edge < 3 * body
+        left += bool(sides[0])
+        close += bool(sides[0]) and sides[0][-1].right > edge - 0.4 * body
+    return begin >= 3 and left >= 3 and across <= begin and close <= 1 + 0.1 * left
 
 
 def _is_centred(row: Sequence[Run], edge: float, rows: Rows, body: float) -> bool:
@@ -614,14 +687,14 @@ def _parted(pieces: Rows, edge: float, start: float, end: float, body: float) ->
     counts = [sum(len(run.text) for row in side for run in row) for side in sides]
     if min(counts) < 90 or min(map(len, sides)) < 4 or crossing > 1.6 * sum(counts):
         return 0
-    for side, width in ((sides[0], edge - start), (sides[1], end - edge)):
+    for side, room in ((sides[0], edge - start), (sides[1], end - edge)):
         text = "".join(run.text for row in side for run in row)
-        if width < 9 * body or sum(character.isdigit() for character in text) > 0.3 * len(text):
+        if room < 9 * body or sum(character.isdigit() for character in text) > 0.3 * len(text):
             return 0
         wide = sum(
             len(run.text)
             for row in side
-            if row[-1].right - row[0].left > 0.55 * width
+            if row[-1].right - row[0].left > 0.55 * room
             and all(after.left - before.right < 2.5 * body for before, after in zip(row, row[1:], strict=False))
             for run in row
         )
@@ -642,8 +715,9 @@ def _joined(row: Sequence[Run], wide: float) -> list[Run]:
             continue
         blank = " " if run.left - last.right > 0.2 * last.height and not last.text.endswith(" ") else ""
         longer = last if len(last.text) >= len(run.text) else run
+        raised = run.height < 0.8 * last.height and run.bottom > last.bottom + 0.25 * last.height and run.text.isdecimal() and not blank
         pieces[-1] = Run(
-            last.text + blank + run.text,
+            last.text + blank + (run.text.translate(_RAISED) if raised else run.text),
             last.left,
             max(last.right, run.right),
             longer.bottom,
@@ -760,9 +834,9 @@ def _is_row(cells: Sequence[Run]) -> bool:
 
 def _is_prose(cells: Sequence[Run], rows: Sequence[Sequence[Run]], body: float) -> bool:
     """A row that runs over most of the width and reads like a sentence."""
-    width = max(row[-1].right for row in rows) - min(row[0].left for row in rows)
+    room = max(row[-1].right for row in rows) - min(row[0].left for row in rows)
     text = " ".join(cell.text for cell in cells)
-    return len(cells) == 1 and (cells[0].right - cells[0].left > 0.75 * width or len(text) > 110 or bool(re.search(r"[。.]$", text)))
+    return len(cells) == 1 and (cells[0].right - cells[0].left > 0.75 * room or len(text) > 110 or bool(re.search(r"[。.]$", text)))
 
 
 def _is_head(cells: Sequence[Run], table: Sequence[Sequence[Run]], body: float) -> bool:
@@ -812,7 +886,7 @@ def _table_rows(rows: Sequence[Sequence[Run]]) -> Iterator[tuple[str, Run]]:
             if len(values) == 1 and len(columns) > 1 and not label and not any(heads) and _spans(values[0], columns):
                 yield values[0].text, values[0]  # once for all columns, not once in every cell
                 continue
-            for cell in values:
+            for cell in [head for value in values for head in _heads_apart(value, columns)]:
                 for column, (left, right) in enumerate(columns):
                     if cell.left < right and cell.right > left and len(heads[column]) < 80:
                         heads[column] = f"{heads[column]} {cell.text}".strip()
@@ -829,6 +903,37 @@ def _table_rows(rows: Sequence[Sequence[Run]]) -> Iterator[tuple[str, Run]]:
         yield held.text, held
     if not below and any(heads):
         yield " | ".join(heads), rows[0][0]
+
+
+def _heads_apart(cell: Run, columns: Sequence[tuple[float, float]]) -> list[Run]:
+    """Heads that stand no further apart than words do, one for each column; the cell as it is when its words do not fit the columns.
+
+    >>> head, columns = Run("Lifts (n) Share", 100, 190, 0, 10), [(110, 130), (165, 185)]
+    >>> [run.text for run in _heads_apart(head, columns)]
+    ['Lifts (n)', 'Share']
+    """
+    under = [column for column in columns if cell.left < column[1] and cell.right > column[0]]
+    words = cell.text.split()
+    if len(under) < 2 or len(words) < len(under):
+        return [cell]
+    middles = [(left + right) / 2 for left, right in under]
+    step = (cell.right - cell.left) / max(1, width(cell.text))
+    heads: list[Run] = []
+    at = cell.left
+    owners = []
+    for word in words:
+        end = at + step * width(word)
+        owner = min(range(len(under)), key=lambda column: abs((at + end) / 2 - middles[column]))
+        if owners and owner == owners[-1]:
+            heads[-1] = replace(heads[-1], text=f"{heads[-1].text} {word}", right=end)
+        else:
+            heads.append(replace(cell, text=word, left=at, right=end))
+            owners.append(owner)
+        at = end + step
+    fits = owners == list(range(len(under)))
+    return (
+        heads if fits and all(abs((h.left + h.right) / 2 - m) < 1.2 * cell.height for h, m in zip(heads, middles, strict=True)) else [cell]
+    )
 
 
 def _spans(cell: Run, columns: Sequence[tuple[float, float]]) -> bool:
