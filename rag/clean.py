@@ -64,6 +64,8 @@ _NUMBERED = re.compile(r"^\d{1,2}[.、]\s*(?=[^\d\s])|^[（(]\d{1,2}[)）]\s*(?=
 _NOTE_MARK = re.compile(r"^(?:\d{1,3}|[*†‡§①-⑳]|\[\d{1,3}\]|\(\d{1,3}\)|注\s?\d*[：:])\s?(?=\S)")
 _LEAD_IN = re.compile(rf"^[{HAN}A-Za-z0-9 （）()/+-]{{3,24}}：(?=\S)")
 _DOUBLED = re.compile(r"(?:([^\s\d.…·—=_-])\1){3,}")
+_POWERS = {3: "千", 4: "万", 5: "十万", 6: "百万", 7: "千万", 8: "亿", 9: "十亿", 10: "百亿", 11: "千亿", 12: "万亿"}
+_POWERS_ENGLISH = {3: "thousand", 6: "million", 9: "billion", 12: "trillion"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,43 @@ def undo_spacing(text: str) -> str:
     text = re.sub(rf"(?<=[{HAN}]) +(?=[{HAN}])", "", text)
     text = re.sub(rf"(?<=[{_CJK_MARKS}]) +(?=[{HAN}{_CJK_MARKS}])|(?<=[{HAN}]) +(?=[{_CJK_MARKS}])", "", text)
     return re.sub(r"(?<=[，。、；：！？]) +(?=\S)|(?<=\S) +(?=[，。、；：！？）」』】》])", "", text)
+
+
+def undo_doubling(text: str) -> str:
+    """Halve stretches in which every glyph is printed twice, as a shadow or false bold leaves them; digits and twins in a word stay.
+
+    >>> undo_doubling("智智能能协协同同（AAIIGGCC）"), undo_doubling("谢谢，哈哈哈哈哈哈"), undo_doubling("a bookkeeper")
+    ('智能协同（AIGC）', '谢谢，哈哈哈哈哈哈', 'a bookkeeper')
+    """
+
+    def halved(match: re.Match[str]) -> str:
+        once = match[0][::2]
+        wide = re.search(rf"[{HAN}]", once)
+        return once if len(set(once)) >= (2 if wide else 3) and (wide or len(once) >= 4) else match[0]
+
+    while (once := _DOUBLED.sub(halved, text)) != text:
+        text = once
+    return text
+
+
+def lost_exponents(text: str) -> tuple[str, ...]:
+    """Notes on powers of ten whose exponent came out as further digits: "106 times" where the text elsewhere says "a million times".
+
+    >>> lost_exponents("数据量是现在的 106 倍。训练数据增长百万倍。"), lost_exponents("价格是去年的 106 倍。")
+    (('“106 倍” may be 10⁶ 倍, whose raised exponent the text layer lost: the text also says “百万倍”',), ())
+    """
+    notes = {}
+    for match in re.finditer(rf"(?<![\d.,])10([3-9]|1[0-2])\s?([{HAN}]|[a-z]{{4,12}}\b)", text):
+        exponent, unit = int(match[1]), match[2]
+        word = _POWERS.get(exponent, "") if re.match(rf"[{HAN}]", unit) else _POWERS_ENGLISH.get(exponent, "")
+        spelled = f"{word}{unit}" if word in _POWERS.values() else f"{word}[ -](?:{unit}|fold)"
+        said = re.search(rf"(?<![\d十百千万])(?<!\d ){spelled}", text) if word else None
+        if said:
+            power = "10" + str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+            notes[match[0]] = (
+                f"“{match[0]}” may be {power} {unit}, whose raised exponent the text layer lost: the text also says “{said[0].strip()}”"
+            )
+    return tuple(notes.values())
 
 
 def join_lines(before: str, after: str, compounds: frozenset[str] = frozenset(), spaced: bool = False) -> str:
@@ -414,7 +453,7 @@ def undo_tabs(line: str) -> str:
 def pieces_from_lines(lines: Sequence[Line]) -> list[Piece]:
     """All repairs, in order: heads and page numbers out, contents marked, headings found, lines joined to paragraphs, sections given."""
     contents = contents_lines(lines)
-    squeezed = [undo_spacing(line.text) for line in lines]
+    squeezed = [undo_doubling(undo_spacing(line.text)) for line in lines]
     numbered, plain = titles_in_contents(lines[position].text for position in sorted(contents))
     chapter_numbers = {at for at in range(1, len(lines)) if re.fullmatch(r"0?\d{1,2}", squeezed[at]) and squeezed[at - 1] in plain}
     dropped = running_heads(lines) - contents - chapter_numbers
@@ -551,7 +590,7 @@ def _drafts(page: _Page) -> list[_Draft]:
     index = 0
     while index < len(page.kept):
         position, line = page.kept[index], page.line(index)
-        whole = re.sub(r"\s+", " ", line.text)
+        whole = undo_doubling(re.sub(r"\s+", " ", line.text))
         if line.kind == "row":
             drafts.append(_Draft("row", whole, line))
             index += 1

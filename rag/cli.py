@@ -117,10 +117,11 @@ def index(
     paths: Annotated[list[Path] | None, typer.Argument(metavar="[PATH...]", help="Files and folders of reports.")] = None,
     index_dir: IndexDir = None,
     encoder: Annotated[str | None, typer.Option(metavar="NAME", help="'builtin' or a sentence-transformers name or folder.")] = None,
+    ocr: Annotated[bool, typer.Option("--ocr", help="Read page images in PDFs by text recognition (needs tesseract).")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Index reports, or bring an index up to date. Without PATH: the paths it was made from, at first the bundled corpus."""
-    config, roots = _with_index(load_config({"index_dir": index_dir, "encoder": encoder}))
+    config, roots = _with_index(load_config({"index_dir": index_dir, "encoder": encoder, "ocr": "on" if ocr else None}))
     for path in paths or ():
         if not path.exists():
             raise UsageError(f"{path} is not there: name a file or folder of reports")
@@ -284,6 +285,7 @@ def show(
 @_command("inspect")
 def inspect_file(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A report; nothing is indexed.")],
+    ocr: Annotated[bool, typer.Option("--ocr", help="Read page images in PDFs by text recognition (needs tesseract).")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what the reader makes of a file: what it says of itself, repairs and losses, and every block with page, kind and section."""
@@ -291,7 +293,8 @@ def inspect_file(
     from rag.readers import Sources, find_files
     from rag.sandbox import Cut, Sandbox, pack
 
-    with Sandbox(children=1) as sandbox:
+    recognise = _recognises(load_config({"ocr": "on" if ocr else None})[0])
+    with Sandbox(children=1, recognise=recognise) as sandbox:
         for path in find_files([file.absolute()]):
             reading = sandbox.read_one(path, cut=Cut(), known=Sources([file.absolute()]).known(path))
             found = reading.document
@@ -557,8 +560,20 @@ def _build(config: Config, roots: Sequence[Path]) -> BuildReport:
             _encoder(config),
             target_tokens=config.target_tokens,
             max_tokens=config.max_tokens,
+            recognise=_recognises(config),
             progress=show,
         )
+
+
+def _recognises(config: Config) -> bool:
+    """Whether page images are to be read. Raises UsageError where that is wanted but nothing can do it."""
+    if config.ocr == "off":
+        return False
+    from rag.ocr import INSTALL, languages
+
+    if not languages():
+        raise UsageError(f"ocr is on, but no tesseract that knows Chinese or English is installed: install {INSTALL}")
+    return True
 
 
 def _refresh(config: Config, roots: Sequence[Path]) -> None:

@@ -17,7 +17,7 @@ from rag.errors import UsageError
 
 PACKAGE = Path(__file__).resolve().parent
 
-CHOICES: dict[str, tuple[str, ...]] = {"strictness": ("strict", "balanced", "open")}
+CHOICES: dict[str, tuple[str, ...]] = {"strictness": ("strict", "balanced", "open"), "ocr": ("off", "on")}
 SECRETS = frozenset({"llm_api_key"})
 """Taken from the environment or rag.toml only, never a flag; never printed."""
 
@@ -33,6 +33,8 @@ class Config:
     encoder: str = "builtin"
     target_tokens: int = 260
     max_tokens: int = 400
+    ocr: str = "off"
+    """Whether page images in PDFs are read by tesseract, where that is installed."""
 
     # searching
     reranker: str = ""

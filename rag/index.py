@@ -306,13 +306,15 @@ def build_index(
     *,
     target_tokens: int = 260,
     max_tokens: int = 400,
+    recognise: bool = False,
     progress: StageProgress | None = None,
 ) -> BuildReport:
     """Makes the index mirror these paths: new files are added, changed ones read again, files that are gone removed; the rest stays.
 
     No paths means those that the index mirrors already. A file that cannot be read is reported and nothing else is lost. Nothing to do
     means no new generation. An index made with another encoder, chunker or lexer is made anew from all paths it knows, and from its own
-    texts where those are gone. Raises UsageError (no such path), IndexBusy, NothingIndexed, EncoderError, and
+    texts where those are gone. With `recognise` the page images of PDFs are read by text recognition, those of PDFs that are indexed
+    already too. Raises UsageError (no such path), IndexBusy, NothingIndexed, EncoderError, and
     RagError when the disk refuses.
     """
     started = time.perf_counter()
@@ -338,7 +340,7 @@ def build_index(
             read_again = bool({"chunker", "target_tokens", "max_tokens"} & set(differing))
 
             scope = _Scope(paths, extra=known_roots if read_again or not base or not paths else ())
-            reading = _read_files(scope, base, index_dir, cut, read_again, progress)
+            reading = _read_files(scope, base, index_dir, cut, read_again, recognise, progress)
             if not reading.sources and not (old and old.documents):
                 reasons = "; ".join(f"{path}: {reason}" for path, (_, reason) in list(reading.failed.items())[:3])
                 places = ", ".join(map(str, scope.roots)) or "no path"
@@ -350,7 +352,7 @@ def build_index(
                 "failed": reading.failed,
             }
             report = reading.report(old.generation if old else 0, rebuilt)
-            if old and not rebuilt and all(getattr(old, name) == value for name, value in records.items()):
+            if old and not rebuilt and not reading.fresh and all(getattr(old, name) == value for name, value in records.items()):
                 return replace(
                     report, documents=old.documents, chunks=old.chunks, seconds=time.perf_counter() - started, changed_anything=False
                 )
@@ -489,7 +491,13 @@ def _outside(files: Iterable[Path], index_dir: Path) -> list[Path]:
 
 
 def _read_files(
-    scope: _Scope, base: _Parts | None, index_dir: Path, cut: Mapping[str, int], read_again: bool, progress: StageProgress
+    scope: _Scope,
+    base: _Parts | None,
+    index_dir: Path,
+    cut: Mapping[str, int],
+    read_again: bool,
+    recognise: bool,
+    progress: StageProgress,
 ) -> _Reading:
     from rag.readers import Sources, digest_of, find_files  # the libraries for reading files are not needed to answer a question
     from rag.sandbox import Cut, Reading, Sandbox
@@ -502,6 +510,7 @@ def _read_files(
     reading.failed = {path: failure for path, failure in old.failed.items() if not scope.holds(path)} if old else {}
     reading.removed = {path: digest for path, digest in old.removed.items() if not scope.holds(path)} if old else {}
     told = Sources(scope.paths)
+    pictured = _with_page_images(base) if base and recognise else frozenset()
 
     # 1. What has not changed stays.
     candidates: dict[str, str] = {}
@@ -510,7 +519,7 @@ def _read_files(
         source = before.get(name)
         if old and old.removed.get(name) == digest and name not in scope.files:
             reading.removed[name] = digest
-        elif source and source.sha256 == digest and not source.duplicate and not read_again:
+        elif source and source.sha256 == digest and not source.duplicate and not read_again and source.document not in pictured:
             reading.sources[name] = source
         else:
             candidates[name] = digest
@@ -526,7 +535,7 @@ def _read_files(
     outcomes: dict[str, tuple[str, _Packed] | UnreadableFile] = {}
     waiting = [Path(name) for digest, name in first.items()][::-1]
     total, done = len(candidates), len(candidates) - len(waiting)
-    with Sandbox() as sandbox:
+    with Sandbox(recognise=recognise) as sandbox:
         while waiting:
             progress("read", done, total)
             for path, outcome in sandbox.read(waiting, cut=Cut(**cut), known=told.known):
@@ -573,6 +582,14 @@ def _read_files(
             (reading.same if source.sha256 == stamp else reading.changed).add(document_id)
     progress("read", total, total)
     return reading
+
+
+def _with_page_images(base: _Parts) -> frozenset[str]:
+    """Ids of the documents of which some pages gave no text."""
+    from rag.pdf import NO_TEXT
+
+    found = base.rows("SELECT id, metadata FROM documents")
+    return frozenset(name for name, metadata in found if any(NO_TEXT in note for note in json.loads(metadata)["notes"]))
 
 
 def _stamp(sha256: str, known: Mapping[str, str]) -> str:

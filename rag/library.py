@@ -209,14 +209,15 @@ class Library:
         return ended
 
     def _run(self, state: State, job: Mapping[str, Any]) -> State:
-        settings = {name: getattr(self.config, name) for name in ("index_dir", "encoder", "target_tokens", "max_tokens")}
+        settings = {name: getattr(self.config, name) for name in ("index_dir", "encoder", "target_tokens", "max_tokens", "ocr")}
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))}
         with subprocess.Popen(
             [sys.executable, "-P", "-m", "rag.library"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True,
             encoding="utf-8",
         ) as child:  # fmt: skip
-            child.stdin.write(json.dumps({"settings": settings, "folder": str(self.folder), **job}))
-            child.stdin.close()
+            with suppress(BrokenPipeError):  # a child that ended at once; what it told is read below
+                child.stdin.write(json.dumps({"settings": settings, "folder": str(self.folder), **job}))
+                child.stdin.close()
             for line in child.stdout:
                 try:
                     told = json.loads(line)
@@ -291,7 +292,7 @@ def _work(job: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) -> 
 
     def build(paths: Sequence[Path]) -> Any:
         sizes = {name: settings[name] for name in ("target_tokens", "max_tokens")}
-        return build_index(paths, index_dir, encoder, progress=progress, **sizes)
+        return build_index(paths, index_dir, encoder, recognise=settings["ocr"] == "on", progress=progress, **sizes)
 
     outcomes: list[Outcome] = []
     if job["action"] == "remove":

@@ -29,6 +29,9 @@ MAX_OUTLINE = 5_000
 
 _DIGITS = "0123456789"
 _RAISED = str.maketrans(_DIGITS, "⁰¹²³⁴⁵⁶⁷⁸⁹")
+NO_TEXT = "no text: empty or images only"
+"""In a document's notes, behind the pages of which that is true."""
+_HOW_TO_RECOGNISE = "install tesseract (Debian: tesseract-ocr and tesseract-ocr-chi-sim) and index it with --ocr"
 _ONE_AT_A_TIME = threading.Lock()  # PDFium must never run in two threads at once
 _NUMBER = re.compile(
     r"[($€£¥￥+\-–—−]*\s?[\d.,]*\d[\d.,]*\s?[)%％xX]*(?:\s?(?:bps|pts?|[万亿年月倍]|million|billion))?|[—–-]{1,3}|N/?[AM]\.?|NM"
@@ -80,20 +83,24 @@ def read_pdf(
     watch: Callable[[int], None] = lambda page: None,
     by_hand: Collection[int] = (),
     lost: Collection[int] = (),
+    recognise: bool = False,
 ) -> Content:
     """All pages of a PDF. `watch` is told each page (from 1) before it is read, and 0 before the file is opened.
 
-    Pages of `by_hand` are read by pypdf (0: the whole file), those of `lost` are left out: a reader died on them before.
+    Pages of `by_hand` are read by pypdf (0: the whole file), those of `lost` are left out: a reader died on them before. With `recognise`
+    pages without readable text are read by `rag.ocr`.
     Raises UnreadableFile for a file that is locked, damaged, or has no readable text.
     """
     watch(0)
     if 0 in by_hand:
         return _content(path, *_all_by_hand(path, data, watch, lost))
     with _ONE_AT_A_TIME:
-        return _read(path, data, watch, by_hand, lost)
+        return _read(path, data, watch, by_hand, lost, recognise)
 
 
-def _read(path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int]) -> Content:
+def _read(
+    path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int], recognise: bool
+) -> Content:
     import pypdfium2
 
     try:
@@ -129,10 +136,34 @@ def _read(path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collec
                 if page not in gutters and page not in by_hand and page not in lost and page not in failed and pages[page - 1]:
                     watch(page)
                     pages[page - 1] = _page(pdf, page, usual)[0]
+        seen = _recognised(pdf, pages, watch, lost) if recognise else None
+        for page, lines in (seen or {}).items():
+            pages[page - 1] = lines
         watch(0)
-        return _content(path, pages, count, _properties(pdf), _outline(pdf, min(count, MAX_PAGES)), _printed_labels(pdf, count), failed)
+        outline, labels = _outline(pdf, min(count, MAX_PAGES)), _printed_labels(pdf, count)
+        return _content(path, pages, count, _properties(pdf), outline, labels, failed, seen)
     finally:
         pdf.close()
+
+
+def _recognised(pdf, pages: Sequence[Sequence[_Set]], watch: Callable[[int], None], lost: Collection[int]) -> dict[int, list[_Set]]:
+    """page -> what text recognition sees on the pages without readable text; those on which it sees nothing are left out."""
+    from rag.ocr import RecognitionFailed, recognised
+
+    whole = looks_garbled("\n".join(s.line.text for lines in pages for s in lines))
+    seen: dict[int, list[_Set]] = {}
+    for page, lines in enumerate(pages, 1):
+        readable = any(re.search(r"\w", s.line.text) for s in lines) and not _is_garbled(lines) and not whole
+        if readable or page in lost:
+            continue
+        watch(page)
+        try:
+            found = lines_of_runs(recognised(pdf, page), page)
+        except RecognitionFailed:
+            continue
+        if found:
+            seen[page] = found
+    return seen
 
 
 # -------------------------------------------------------------------------------------------------------------- the whole document
@@ -146,6 +177,7 @@ def _content(
     outline: dict[int, list[tuple[str, int]]],
     labels: dict[int, str],
     failed: Sequence[int],
+    seen: Collection[int] | None = None,
 ) -> Content:
     """Pages put together; what is wrong with some of them becomes a note, what is wrong with all of them an UnreadableFile."""
     garbled = [number for number, lines in enumerate(pages, 1) if _is_garbled(lines)]
@@ -154,12 +186,14 @@ def _content(
     text = "\n".join(s.line.text for number, lines in enumerate(pages, 1) if number not in garbled for s in lines)
     if len(garbled) + len(failed) + len(empty) == len(pages) or looks_garbled(text):
         if garbled or looks_garbled(text):
-            raise UnreadableFile(
-                path, "its fonts give no readable characters (broken font map): print it anew, or run text recognition (OCR)"
-            )
+            raise UnreadableFile(path, f"its fonts give no readable characters (broken font map): print it anew, or {_HOW_TO_RECOGNISE}")
         if failed:
             raise UnreadableFile(path, "not a readable PDF (damaged or incomplete); save it again")
-        raise UnreadableFile(path, f"page images only, {_counted(count, 'page')}: run text recognition (OCR) on it first")
+        raise UnreadableFile(
+            path,
+            f"page images only, {_counted(count, 'page')}"
+            + (f": {_HOW_TO_RECOGNISE}" if seen is None else " in which nothing can be recognised"),
+        )
     kept = [[] if number in garbled else list(lines) for number, lines in enumerate(pages, 1)]
     lines = _ranked(kept)
     if outline:
@@ -169,8 +203,9 @@ def _content(
         notes.append(f"cut off after {len(pages)} of {count} pages")
     for numbers, what in (
         (failed, "cannot be read"),
-        (empty, "no text: empty or images only"),
+        (empty, NO_TEXT if seen is None else "empty, or images in which nothing can be recognised"),
         (garbled, "unreadable characters (broken font map), left out"),
+        (seen or (), "read by text recognition, so letters and figures may be wrong"),
     ):
         if numbers:
             notes.append(f"{_listed(numbers)}: {what}")

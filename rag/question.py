@@ -186,7 +186,7 @@ def strip_asking(text: str) -> str:
     """The question without the words that only ask. Falls back to the text when nothing would be left.
 
     >>> strip_asking("存算一体有哪三条技术路径？")
-    '存算一体 技术路径'
+    '存算一体有 技术路径'
     """
     pieces = []
     for piece in re.split(r"([0-9]*[A-Za-z][A-Za-z0-9+./&'-]*)", text):

@@ -28,6 +28,7 @@ from rag.clean import (
     lines_of_extracted_text,
     looks_extracted,
     looks_garbled,
+    lost_exponents,
     pieces_from_lines,
     undo_spacing,
     width,
@@ -69,6 +70,7 @@ def read_document(
     watch: Callable[[int], None] = lambda page: None,
     by_hand: Collection[int] = (),
     lost: Collection[int] = (),
+    recognise: bool = False,
 ) -> Document:
     """The document in a file, by its suffix. `known` overrides what the file says of itself; the rest is for PDF (`rag.pdf.read_pdf`).
 
@@ -86,7 +88,7 @@ def read_document(
     if suffix == ".zip":
         check_archive(path, data)
         raise UnreadableFile(path, "no file in it that can be read")
-    content = _READERS[suffix](path, data) if suffix != ".pdf" else _read_pdf(path, data, watch, by_hand, lost)
+    content = _READERS[suffix](path, data) if suffix != ".pdf" else _read_pdf(path, data, watch, by_hand, lost, recognise)
     content = replace(content, pieces=[piece for piece in content.pieces if piece.text.strip()])
     if not content.pieces:
         raise UnreadableFile(path, "no text in it")
@@ -483,7 +485,7 @@ def _read_text(path: Path, data: bytes) -> Content:
             _extracted_title(lines, text) or path.stem,
             matter,
             _opening(lines),
-            notes=("text layer of a PDF: lines joined to paragraphs",),
+            notes=("text layer of a PDF: lines joined to paragraphs", *lost_exponents("\n".join(piece.text for piece in pieces))),
         )
     pieces = _plain_paragraphs(text)
     first = pieces[0].text if pieces else ""
@@ -690,10 +692,12 @@ def _cells(line: str) -> list[str]:
 # ---------------------------------------------------------------------------------------------------------- formats of other modules
 
 
-def _read_pdf(path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int]) -> Content:
+def _read_pdf(
+    path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int], recognise: bool
+) -> Content:
     from rag.pdf import read_pdf
 
-    return read_pdf(path, data, watch, by_hand, lost)
+    return read_pdf(path, data, watch, by_hand, lost, recognise)
 
 
 def _read_office(path: Path, data: bytes) -> Content:

@@ -50,6 +50,8 @@ class Limits:
     """Of computing for one file, and twice that on the clock."""
     seconds_per_megabyte: float = 4
     """More of it for each million bytes of the file."""
+    seconds_to_recognise: float = 1_800
+    """More of it for a PDF whose page images may be read by text recognition."""
     files: int = 50
     """Files that a child reads before a fresh one takes its place."""
 
@@ -87,8 +89,9 @@ class Reading:
 class Sandbox:
     """Child processes that read files. Children start with the first file and end with `close`."""
 
-    def __init__(self, limits: Limits | None = None, children: int = 0):
+    def __init__(self, limits: Limits | None = None, children: int = 0, recognise: bool = False):
         self.limits = limits or Limits()
+        self.recognise = recognise
         self.children = children or min(_cores(), MAX_CHILDREN)
         self._closing = threading.Event()
         self._idle: list[_Child] = []
@@ -167,7 +170,7 @@ class Sandbox:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-            child = _Child(self.limits)
+            child = _Child(self.limits, self.recognise)
             self._all.add(child)
             return child
 
@@ -185,8 +188,9 @@ class _Died(Exception):
 class _Child:
     """One child process, started when there is something to read."""
 
-    def __init__(self, limits: Limits):
+    def __init__(self, limits: Limits, recognise: bool):
         self.limits = limits
+        self.recognise = recognise
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._files = 0
@@ -201,7 +205,7 @@ class _Child:
         for _ in range(_ATTEMPTS):
             page = 0
             try:
-                self._send(request | {"seconds": allowed, "by_hand": by_hand, "lost": lost})
+                self._send(request | {"seconds": allowed, "by_hand": by_hand, "lost": lost, "recognise": self.recognise})
                 with _alarm(max(end - time.monotonic(), 1.0), self._time_out):
                     while True:
                         reply = self._receive()
@@ -238,7 +242,8 @@ class _Child:
             folder.cleanup()
 
     def _seconds(self, path: Path) -> float:
-        return self.limits.seconds + self.limits.seconds_per_megabyte * _size(path) / 1e6
+        more = self.limits.seconds_to_recognise if self.recognise and path.suffix.lower() == ".pdf" else 0
+        return self.limits.seconds + self.limits.seconds_per_megabyte * _size(path) / 1e6 + more
 
     def _start(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="rag-reader-")
@@ -352,7 +357,8 @@ class _alarm:
 def request_for(path: Path, cut: Cut | None = None, known: Mapping[str, str] | None = None) -> dict[str, Any]:
     """What a child is asked. Surrogates in the name stand for its odd bytes, so it travels as those."""
     name = os.fsencode(path.absolute()).hex()
-    return {"path": name, "cut": asdict(cut) if cut else None, "known": dict(known or {}), "seconds": 60, "by_hand": [], "lost": []}
+    wanted = {"path": name, "cut": asdict(cut) if cut else None, "known": dict(known or {})}
+    return wanted | {"seconds": 60, "by_hand": [], "lost": [], "recognise": False}
 
 
 def frame(message: Mapping[str, Any]) -> bytes:
@@ -498,7 +504,8 @@ def _answer(request: dict[str, Any], watch: Callable[[int], None]) -> dict[str, 
 
     path = Path(os.fsdecode(bytes.fromhex(request["path"])))
     try:
-        document = read_document(path, known=request["known"], watch=watch, by_hand=request["by_hand"], lost=request["lost"])
+        asked = {name: request[name] for name in ("known", "by_hand", "lost", "recognise")}
+        document = read_document(path, watch=watch, **asked)
         if len(document.text) > MAX_TEXT:
             reason = (
                 f"{len(document.text) / 1e6:.0f} million characters, over the limit of {MAX_TEXT / 1e6:.0f}; split it and index the parts"

@@ -14,8 +14,10 @@ from rag.clean import (
     join_lines,
     lines_of_extracted_text,
     looks_extracted,
+    lost_exponents,
     pieces_from_lines,
     running_titles,
+    undo_doubling,
     undo_spacing,
     width,
 )
@@ -73,6 +75,34 @@ def test_control_characters_go():
 @given(st.text(max_size=80))
 def test_repairs_of_a_line_keep_every_letter(text):
     assert letters(undo_spacing(text)) == letters(text)
+
+
+@settings(deadline=None)
+@given(
+    st.text(alphabet=st.sampled_from("云端模型ＡAbB12 。，（\u200b\u00a0\ue000\n"), max_size=60),
+    st.sampled_from([drop_control, undo_spacing, undo_doubling]),
+)
+def test_repairs_of_a_line_done_twice_change_nothing_more(text, repair):
+    once = repair(text)
+    assert repair(once) == once and set(letters(once)) == set(letters(text))
+
+
+@settings(deadline=None)
+@given(
+    st.text(alphabet="云端模型数据协同AIGC", min_size=4, max_size=20).filter(lambda text: len(set(text)) > 2),
+    st.text("海风，。123 ", max_size=9),
+)
+def test_glyphs_printed_twice_are_halved_and_nothing_else_is(text, around):
+    doubled = "".join(2 * glyph for glyph in text)
+    once, *rest = (undo_doubling(part) for part in (f"{around} {doubled} {around}", text, around))
+    assert once in (f"{rest[1]} {text} {rest[1]}", f"{rest[1]} {rest[0]} {rest[1]}")
+
+
+def test_a_lost_exponent_is_noted_only_where_the_text_spells_the_power():
+    assert lost_exponents("The crane lifts 109 tons, a billion tons in all.") == (
+        "“109 tons” may be 10⁹ tons, whose raised exponent the text layer lost: the text also says “billion tons”",
+    )
+    assert lost_exponents("港口有 106 台吊机，投资百万元。") == lost_exponents("数据增长 106 倍，以前是 3百万倍、30 百万倍。") == ()
 
 
 @settings(deadline=None)
