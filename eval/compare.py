@@ -16,7 +16,7 @@ from rag.errors import UsageError
 
 from .metrics import paired_interval, sign_test
 from .page import page
-from .report import LESS_IS_BETTER, MEANS, Figure, Record, figures, outcome, written
+from .report import LESS_IS_BETTER, MEANS, Figure, Record, console, figures, outcome, written
 from .run import Setting, measure_all
 
 BASELINE = Path(__file__).with_name("baseline.json")
@@ -146,7 +146,7 @@ def _changes(first: Sequence[Record], second: Sequence[Record]) -> list[Change]:
                 _, low, high = paired_interval(olds, news)
                 ups, downs = sum(b > a for a, b in values), sum(b < a for a, b in values)
                 found.append(Change(name, sum(olds) / len(olds), sum(news) / len(news), len(values), low, high, ups, downs))
-        elif name in whole[1]:
+        elif name in whole[1] and not (name.startswith("latency") and not figure.value):  # a stored baseline keeps no times
             found.append(Change(name, figure.value, whole[1][name].value, _least(figure, whole[1][name]), None, None, 0, 0))
     return found
 
@@ -201,12 +201,12 @@ def show(comparison: Comparison, as_json: bool = False) -> None:
     if as_json:
         print(json.dumps(asdict(comparison), ensure_ascii=False))
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console()
-    grid = Table("figure", title=f"Over the {comparison.n} questions of both runs", title_justify="left")
+    printer = console()
+    grid = Table(title=f"Over the {comparison.n} questions of both runs", title_justify="left")
+    grid.add_column("figure", no_wrap=True)
     for name in ("before", "after", "change", "95 % interval", "better", "worse", "n"):
         grid.add_column(name, justify="right")
     grid.add_column("as uneven by chance")
@@ -220,19 +220,19 @@ def show(comparison: Comparison, as_json: bool = False) -> None:
         counts = [str(change.better), str(change.worse)] if change.low is not None else ["", ""]
         sides = [written(change.name, value) for value in (change.before, change.after)]
         grid.add_row(change.name, *sides, sign + moved, interval, *counts, str(change.n), chance)
-    console.print(grid if grid.row_count else Text("no figure moved"))
+    printer.print(grid if grid.row_count else Text("no figure moved"))
     for title, chosen in (
         ("went wrong", [side for side in comparison.sides if side[3]]),
         ("came right", [side for side in comparison.sides if not side[3]]),
     ):
         if chosen:
-            console.print(Text(f"{title} ({len(chosen)})", style="bold"))
+            printer.print(Text(f"{title} ({len(chosen)})", style="bold"))
             for name, question, old, new in chosen:
-                console.print(Text(f"  {name}: {question}  [{old or 'right'} -> {new or 'right'}]"))
+                printer.print(Text(f"  {name}: {question}  [{old or 'right'} -> {new or 'right'}]"))
     for line in (*comparison.signals, *comparison.settings):
-        console.print(Text(line, style="dim"))
+        printer.print(Text(line, style="dim"))
     if comparison.left_out:
-        console.print(Text(f"{comparison.left_out} questions of only one run were left out", style="dim"))
+        printer.print(Text(f"{comparison.left_out} questions of only one run were left out", style="dim"))
 
 
 def compare_runs(before: Path, after: Path, as_json: bool = False) -> int:

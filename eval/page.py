@@ -44,13 +44,18 @@ border-radius:8px;padding:.8rem}.tile b{display:block;font-size:1.55rem;font-wei
 table{border-collapse:collapse;width:100%;font-size:.9rem}th{text-align:left;font-weight:500;color:var(--dim);border-bottom:1px solid var(--line)}
 th,td{padding:.3rem .6rem .3rem 0;vertical-align:middle}td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 tr+tr td{border-top:1px solid var(--line)}code{font:.85em ui-monospace,Menlo,Consolas,monospace}svg{max-width:100%;height:auto;display:block}
-svg text{fill:var(--dim);font-size:12px}.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:2rem}
+svg text{fill:var(--dim);font-size:12px}.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(320px,100%),1fr));gap:2rem}
+.wide{overflow-x:auto}.wide table{min-width:720px}
 details{border:1px solid var(--line);border-radius:8px;margin:.5rem 0;background:var(--paper)}summary{cursor:pointer;padding:.6rem .8rem}
 summary .tag{float:right;font-size:.8rem;color:var(--bad);margin-left:1rem}details>div{padding:0 .8rem .8rem}.sides{display:grid;
 grid-template-columns:1fr 1fr;gap:1rem}@media(max-width:700px){.sides{grid-template-columns:1fr}}.side{background:var(--soft);border-radius:6px;
 padding:.6rem .8rem;overflow-wrap:anywhere}.side h4{margin:0 0 .3rem;font-size:.82rem;font-weight:500;color:var(--dim)}.hit{margin:.45rem 0;
 padding-left:.6rem;border-left:3px solid var(--line);overflow-wrap:anywhere}.hit.gold{border-color:var(--good)}.place{font-size:.8rem;
-color:var(--dim)}mark{background:var(--pale);color:inherit;border-radius:2px}a{color:var(--tone)}
+color:var(--dim)}h3{font-size:1rem;margin:1.4rem 0 .4rem}
+@media(max-width:700px){main{padding:1.2rem .9rem 3rem}.figures tr{display:grid;grid-template-columns:1fr auto 4.5rem;padding:.5rem 0;
+border-top:1px solid var(--line)}.figures tr:first-child{display:none}.figures td{border:0!important;padding:.05rem 0}.figures td:nth-child(3)
+{grid-area:2/1}.figures td:nth-child(4){grid-area:2/2/3/4}.figures td:nth-child(5){grid-area:1/3}.figures td:nth-child(5)::before{content:"n = "}
+.figures td:last-child{grid-area:3/1/4/4}}
 """
 
 
@@ -67,7 +72,7 @@ def page(run: Mapping[str, Any], records: Sequence[Record], gate: Sequence[str] 
         ),
         _section("How far each question came", LADDER_NOTE, _ladder(ladder(records))),
         _section("Refusing", RISK_NOTE, _refusing(records, found)),
-        _section("By group", "Answer hits, with the share of refusals behind; n beside each.", _groups(records)),
+        _section("By group", GROUP_NOTE, _groups(records)),
         _section("What went wrong", "", _failures(records)),
         _section("How it was asked", "", _settings(run)),
     ]
@@ -87,6 +92,12 @@ RISK_NOTE = (
     "If only the most confident answers were given: how many questions would be answered (to the right), and what share of those answers would"
     " be wrong (up)? A good score makes a curve that starts low and rises late."
 )
+
+GROUP_NOTE = (
+    "Right is what came out as wanted: the accepted answer on a gold place, or a refusal where the reports do not say. Answer hits, evidence and"
+    " passages are over the answerable questions of a group."
+)
+GROUP_COLUMNS = ("answer_hit", "evidence_covered", "recall_at_5", "refused")
 
 
 def _head(run: Mapping[str, Any], records: Sequence[Record]) -> str:
@@ -155,7 +166,7 @@ def _figures(found: Mapping[str, Figure]) -> str:
             f"<tr>{cells}<td class=n>{interval_of(figure)}</td><td class=n>{figure.n}</td><td class=dim>{MEANINGS[figure.name]}</td></tr>"
         )
     head = "<tr><th>figure<th class=n>value<th><th class=n>95 % interval<th class=n>n<th>what it is</tr>"
-    return f"<table>{head}{''.join(rows)}</table>"
+    return f"<table class=figures>{head}{''.join(rows)}</table>"
 
 
 def _interval(figure: Figure) -> str:
@@ -181,15 +192,14 @@ def _ladder(counts: Mapping[str, Sequence[int]]) -> str:
             minus = f' <span style="color:var(--bad)">−{lost}</span>' if lost else ""
             cells.append(f"<td>{_bar(count / climbed[0], f'{count}')}{minus}</td>")
         rows.append(f"<tr><td>{escape(group)}</td>{''.join(cells)}</tr>")
-    return f"<table><tr><th>{head}</tr>{''.join(rows)}</table>"
+    return f"<div class=wide><table><tr><th>{head}</tr>{''.join(rows)}</table></div>"
 
 
-def _bar(share: float, label: str, width: int = 90, behind: float = 0.0) -> str:
-    refused = f'<rect x="0" y="9" width="{behind * width:.1f}" height="4" rx="2" fill="var(--bad)"/>' if behind else ""
+def _bar(share: float, label: str, width: int = 90) -> str:
     return (
         f'<svg width="{width + 46}" height="16" viewBox="0 0 {width + 46} 16" role="img" aria-label="{escape(label)}" style="display:inline-block;'
         f'vertical-align:middle"><rect x="0" y="2" width="{width}" height="12" rx="3" fill="var(--soft)"/>'
-        f'<rect x="0" y="2" width="{share * width:.1f}" height="12" rx="3" fill="var(--tone)" opacity=".75"/>{refused}'
+        f'<rect x="0" y="2" width="{share * width:.1f}" height="12" rx="3" fill="var(--tone)" opacity=".75"/>'
         f'<text x="{width + 6}" y="12">{escape(label)}</text></svg>'
     )
 
@@ -235,13 +245,12 @@ def _groups(records: Sequence[Record]) -> str:
     for grouping, members in groups(records).items():
         for member, values in members.items():
             found = {figure.name: figure for figure in values}
-            hit, refused = found.get("answer_hit"), found["refused"]
-            bar = _bar(hit.value, f"{hit.value:.2f}", 180, refused.value) if hit else _bar(0, "", 180, refused.value)
-            recall = f"{found['recall_at_5'].value:.2f}" if "recall_at_5" in found else ""
-            said = f"<td>{escape(grouping)}</td><td>{escape(member)}</td><td>{bar}</td><td class=n>{recall}</td>"
-            rows.append(f"<tr>{said}<td class=n>{refused.value:.2f}</td><td class=n>{refused.n}</td></tr>")
-    head = "<tr><th>by<th>group<th>answer hit (red: refused)<th class=n>recall@5<th class=n>refused<th class=n>n</tr>"
-    return f"<table>{head}{''.join(rows)}</table>" if rows else ""
+            cells = "".join(f"<td class=n>{f'{found[name].value:.2f}' if name in found else ''}</td>" for name in GROUP_COLUMNS)
+            bar = _bar(found["right"].value, f"{found['right'].value:.2f}", 180) if "right" in found else ""
+            said = f"<td>{escape(grouping)}</td><td>{escape(member)}</td><td>{bar}</td>{cells}"
+            rows.append(f"<tr>{said}<td class=n>{found['refused'].n}</td></tr>")
+    head = "".join(f"<th class=n>{name.replace('_', ' ')}" for name in GROUP_COLUMNS)
+    return f"<div class=wide><table><tr><th>by<th>group<th>right{head}<th class=n>n</tr>{''.join(rows)}</table></div>" if rows else ""
 
 
 def _failures(records: Sequence[Record]) -> str:

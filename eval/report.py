@@ -5,6 +5,7 @@ Works on plain records, so that a saved run can be scored again without asking a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from .metrics import (
 )
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
 Record = Mapping[str, Any]
 
@@ -68,7 +69,7 @@ GROUPINGS: dict[str, Callable[[Record], str]] = {
     "wording": lambda record: "" if record["answerable"] is not True else "paraphrased" if record["paraphrased"] else "as in the report",
     "turn": lambda record: "follow-up" if record["history"] else "first",
 }
-GROUP_FIGURES = ("recall_at_5", "mrr", "answer_hit", "evidence_covered", "refused")
+GROUP_FIGURES = ("right", "recall_at_5", "mrr", "answer_hit", "evidence_covered", "refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,13 +208,21 @@ def interval_of(figure: Figure) -> str:
     return f"{written(figure.name, figure.low)} to {written(figure.name, figure.high)}"
 
 
+def console() -> Console:
+    """Where tables are printed: as wide as the terminal, or wide enough for every column where there is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else 140)
+
+
 def table(records: Sequence[Record]) -> RenderableType:
     """The figures, their break-down and the failed questions for a terminal."""
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    overall = Table("figure", title="Evaluation", title_justify="left")
+    overall = Table(title="Evaluation", title_justify="left")
+    overall.add_column("figure", no_wrap=True)
     for name in ("value", "95 % interval", "n"):
         overall.add_column(name, justify="right")
     overall.add_column("what it is", style="dim")
@@ -221,7 +230,9 @@ def table(records: Sequence[Record]) -> RenderableType:
         interval = interval_of(figure)
         value = written(figure.name, figure.value)
         overall.add_row(figure.name, value, interval, str(figure.n), MEANINGS[figure.name])
-    broken_down = Table("by", "group", title="Broken down", title_justify="left")
+    broken_down = Table(title="Broken down", title_justify="left")
+    for name in ("by", "group"):
+        broken_down.add_column(name, no_wrap=True)
     for name in ("n", *GROUP_FIGURES):
         broken_down.add_column(name, justify="right")
     by_group = groups(records)
@@ -238,8 +249,9 @@ def table(records: Sequence[Record]) -> RenderableType:
 
 
 def _group_figures(records: Sequence[Record]) -> tuple[Figure, ...]:
+    right = _mean("right", [float(not outcome(record)) for record in records if record["answerable"] is not None])
     found = (_mean(name, [record["figures"][name] for record in records if name in record["figures"]]) for name in GROUP_FIGURES)
-    return tuple(figure for figure in found if figure)
+    return tuple(figure for figure in (right, *found) if figure)
 
 
 def _mean(name: str, values: Sequence[float]) -> Figure | None:

@@ -43,7 +43,7 @@ from .metrics import (
 )
 from .page import page
 from .plant import FAULTS, planted
-from .report import Record, failures, figures, groups, ladder, table
+from .report import Record, console, failures, figures, groups, ladder, table
 
 BUNDLED_QUESTIONS = Path(__file__).with_name("questions.jsonl")
 ORIGINAL_QUESTIONS = Path(__file__).with_name("originals.jsonl")
@@ -77,11 +77,9 @@ def run(
     if as_json:
         print(json.dumps({name: saved[name] for name in ("n", "errors", "figures", "groups", "failures", "folder")}, ensure_ascii=False))
     else:
-        from rich.console import Console
-
-        console = Console()
-        console.print(table(records))
-        console.print(f"records: {folder}\nreport:  {folder / 'report.html'}", highlight=False, soft_wrap=True)
+        printer = console()
+        printer.print(table(records))
+        printer.print(f"records: {folder}\nreport:  {folder / 'report.html'}", highlight=False, soft_wrap=True)
     return 5 if saved["errors"] else 0
 
 
@@ -216,9 +214,9 @@ def _ask_all(assistant: Assistant, questions: Sequence[Question], sink: IO[str],
     from rich.console import Console
     from rich.progress import track
 
-    console = Console(stderr=True)
+    terminal = Console(stderr=True)
     records = []
-    for question in track(questions, "asking", console=console, transient=True, disable=not console.is_terminal):
+    for question in track(questions, "asking", console=terminal, transient=True, disable=not terminal.is_terminal):
         line = json.dumps(ask(assistant, question, judge), ensure_ascii=False)
         records.append(json.loads(line))  # as a reader of the file will see it
         sink.write(line + "\n")

@@ -1,7 +1,9 @@
 """A scripted assistant goes through a whole run: records, figures, failures apart, table and JSON."""
 
 import json
+import os
 import re
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -137,6 +139,7 @@ def test_groups_hold_their_own_questions(records):
     by_kind = groups(records)["kind"]
     assert list(by_kind) == ["number", "entity", "other", "unanswerable"]
     assert [figure.value for figure in by_kind["entity"] if figure.name == "mrr"] == [0.5]
+    assert [figure.value for figure in by_kind["unanswerable"] if figure.name == "right"] == [0.5]  # one refused, one made up
     assert "language" not in groups(records)  # all are Chinese
 
 
@@ -308,3 +311,30 @@ def test_the_page_tells_where_each_question_stopped(records, tmp_path):
         "RuntimeError: boom",
     ):
         assert words in html, words
+
+
+CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (390, "dark")])
+def test_the_page_opens_without_a_request_and_fits_the_screen(scripted, file, tmp_path, width, scheme):
+    if not CHROMIUM:
+        pytest.skip("no chromium: apt-get install chromium, or set CHROMIUM to its path")
+    playwright = pytest.importorskip("playwright.sync_api")
+    folder, _, _ = measure_all(Config(), file, tmp_path / "runs", Setting())
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        opened = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+        asked, said = [], []
+        opened.on("request", lambda request: asked.append(request.url))
+        opened.on("console", lambda message: said.append(message.text))
+        opened.goto((folder / "report.html").as_uri())
+        assert [url for url in asked if not url.startswith("data:")] == [(folder / "report.html").as_uri()] and said == []
+        assert opened.evaluate("document.documentElement.scrollWidth") <= width
+        trace = opened.locator("details", has_text="塔用什么砌成？")
+        assert not trace.locator(".sides").is_visible()
+        trace.locator("summary").click()
+        boxes = [trace.locator(".side").nth(place).bounding_box() for place in (0, 1)]
+        beside = boxes[0]["y"] == boxes[1]["y"]
+        assert beside == (width > 700)  # wanted and given stand side by side where there is room
+        browser.close()
