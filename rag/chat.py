@@ -102,7 +102,7 @@ class Assistant:
         self._swapping = threading.Lock()
         # Likeness of sentences is judged by token vectors, which only the built-in encoder has; it is small enough to be always there.
         words = words or (encoder if isinstance(encoder, BuiltinEncoder) else BuiltinEncoder())
-        self._ranker = SentenceRanker(words.token_vectors)
+        self._ranker = SentenceRanker(words)
         self._writer: Writer | None = None
         self._judge: Callable[[str, str], float] | None = None
         self._reranker = open_reranker(config.reranker) if config.reranker else None

@@ -135,21 +135,24 @@ class BuiltinEncoder:
         """Number of tokens."""
         return len(self._rows)
 
+    def tokens(self, text: str) -> np.ndarray:
+        """int (n,): the tokens of a text in reading order, without those that hold no letter or digit."""
+        tokens = encode_form(search_form(text))
+        return tokens[self._rows[tokens].any(axis=1)]
+
     def rows(self, tokens: np.ndarray) -> FloatMatrix:
         """float32 (len(tokens), dimension): what each token adds to a text's sum."""
         return self._rows[tokens].astype(np.float32) * self._scales[tokens][:, None]
 
     def token_vectors(self, text: str) -> tuple[FloatMatrix, np.ndarray]:
-        """What each token of a text says on its own, for token-level similarity, in reading order.
+        """What each of the `tokens` of a text says on its own, for token-level similarity, in reading order.
 
         Returns unit vectors float32 (n, dimension) and weights float32 (n,), the lengths that the tokens have in the mean: rare words weigh
-        more. Tokens without a letter or digit are left out.
+        more.
         """
-        tokens = encode_form(search_form(text))
-        vectors = self.rows(tokens)
+        vectors = self.rows(self.tokens(text))
         weights = np.linalg.norm(vectors, axis=1)
-        spoken = weights > 0
-        return vectors[spoken] / weights[spoken][:, None], weights[spoken]
+        return vectors / weights[:, None], weights
 
 
 class SentenceTransformerEncoder:

@@ -13,12 +13,13 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
 
 from rag.chunk import sentence_spans
+from rag.encoder import BuiltinEncoder
 from rag.lexical import terms
 from rag.question import Question, quantity_answers
 from rag.types import Document, FloatMatrix, Hit, Kind
@@ -27,9 +28,6 @@ FEATURES = (
     "bm25_sentence", "bm25_window", "bm25_heading", "bm25_chunk", "coverage", "maxsim_sentence", "maxsim_heading", "window_cosine", "chunk_cosine",
     "has_asked_number", "lacks_number", "person", "defining", "defining_opens", "enumerates", "causal", "names", "short", "heading", "figure", "first_hit",
 )  # fmt: skip
-
-TokenVectors = Callable[[str], tuple[FloatMatrix, np.ndarray]]
-"""Text to unit vectors (tokens, dimension) and weights (tokens,), as the built-in encoder gives them."""
 
 _PERSON = re.compile(
     r"院士|教授|总裁|首席|院长|博士|研究员|主任|总经理|负责人|科学家|创始人|理事|\b(?:CEO|CTO|Professor|President|Chief|Director|Dr|Chair|founder|scientist)\b"
@@ -57,6 +55,8 @@ _TROUBLE = re.compile(
     r"挑战|难|瓶颈|问题|不足|缺|弊|风险|障碍|威胁|受限|限制|高昂|昂贵|\b(?:challenge|problem|drawback|obstacle|difficult|hard|weak|limit|risk|threat|costly|expensive|lack)",
     re.IGNORECASE,
 )
+KEPT_UNITS = 4_000
+"""Sentences and headings that are kept as they are compared, some 20 kB each."""
 _K1, _B, _AVERAGE = 1.2, 0.4, 60.0
 """BM25 of a sentence: terms of an average sentence are about sixty (characters and bigrams); length matters less than in chunks."""
 
@@ -94,12 +94,21 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What does not depend on the question, made once a document."""
+    """The sentences of a document, made once."""
 
     sentences: tuple[Sentence, ...]
     starts: tuple[int, ...]
-    counts: dict[int, Counter[str]]
-    vectors: dict[int, tuple[FloatMatrix, np.ndarray]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A sentence or heading as it is compared with questions."""
+
+    terms: Counter[str]
+    tokens: np.ndarray
+    """int (n,): of the built-in encoder; their vectors are looked up for each question, because they would fill the memory."""
+    total: np.ndarray
+    """float32 (dimension,): the sum of what the tokens add to a text's vector."""
 
 
 @cache
@@ -114,11 +123,11 @@ def ranker_weights() -> np.ndarray:
 class SentenceRanker:
     """Ranks the sentences of hits. Keeps what it learned about each document, so that the next question is faster."""
 
-    def __init__(self, token_vectors: TokenVectors, weights: np.ndarray | None = None):
-        self._token_vectors = token_vectors
+    def __init__(self, words: BuiltinEncoder, weights: np.ndarray | None = None):
+        self._words = words
         self._weights = ranker_weights() if weights is None else weights
         self._prepared: dict[tuple[str, str], _Prepared] = {}
-        self._headings: dict[tuple[str, ...], tuple[Counter[str], FloatMatrix]] = {}
+        self._unit = lru_cache(maxsize=KEPT_UNITS)(self._read_unit)
 
     def sentences(self, document: Document) -> tuple[Sentence, ...]:
         """All sentences of a document, in order."""
@@ -157,9 +166,9 @@ class SentenceRanker:
         first: Hit,
     ) -> np.ndarray:
         """(rows, FEATURES)."""
-        asked, asked_weights = self._token_vectors(question.core)
+        asked, asked_weights = self._words.token_vectors(question.core)
         if carried:
-            more, more_weights = self._token_vectors(carried)
+            more, more_weights = self._words.token_vectors(carried)
             # As for terms: half of the weight is the new question's own, half is shared.
             share = 1.0 / max(float(asked_weights.sum() + more_weights.sum()), 1e-9)
             asked_weights = asked_weights * (share + 1.0 / max(float(asked_weights.sum()), 1e-9))
@@ -173,45 +182,45 @@ class SentenceRanker:
             for side, position in enumerate((sentence.position - 1, sentence.position, sentence.position + 1)):
                 if 0 <= position < len(sentences) and sentences[position].section == sentence.section:
                     around[i, side] = places.setdefault((sentence.document, position), len(places))
-        tokens = [self._tokens(prepared[name], position) for name, position in places]
-        sections = {sentence.section: None for sentence, _ in rows}
-        headings = dict(zip(sections, map(self._heading, sections), strict=True))
+        units = [self._unit(prepared[name].sentences[position].text) for name, position in places]
+        sections = {section: i for i, section in enumerate(dict.fromkeys(sentence.section for sentence, _ in rows))}
+        headings = [self._unit(" ".join(section)) for section in sections]
+        heading_of = [sections[sentence.section] for sentence, _ in rows]
 
         lexical = _Lexical(idf)
-        counts, lengths = lexical.counts([self._counts(prepared[name], position) for name, position in places])
-        heading_counts, heading_lengths = lexical.counts([headings[section][0] for section in sections])
-        at = {section: i for i, section in enumerate(sections)}
-        heading_of = [at[sentence.section] for sentence, _ in rows]
+        counts, lengths = lexical.counts([unit.terms for unit in units])
+        heading_counts, heading_lengths = lexical.counts([heading.terms for heading in headings])
         own, own_lengths = counts[around[:, 1]], lengths[around[:, 1]]
         with_heading = own + heading_counts[heading_of]
 
-        alone, likeness = self._maxsim(
-            asked, asked_weights, [tokens[place][0] for place in around[:, 1]], [headings[sentence.section][1] for sentence, _ in rows]
-        )
         matrix = np.zeros((len(rows), len(FEATURES)))
         matrix[:, 0] = lexical.bm25(own, own_lengths)
         matrix[:, 1] = lexical.bm25(counts[around].sum(axis=1), lengths[around].sum(axis=1))
         matrix[:, 2] = lexical.bm25(with_heading, own_lengths + heading_lengths[heading_of])
         matrix[:, 4] = (with_heading > 0) @ lexical.idf / lexical.total
-        matrix[:, 5], matrix[:, 6] = alone, likeness
-        matrix[:, 7] = _window_cosines(asked, asked_weights, tokens, around)
+        if len(asked) and asked_weights.sum():
+            share = asked_weights / asked_weights.sum()
+            best = self._best_cosines(asked, [*units, *headings])
+            alone, headed = best[:, around[:, 1]], best[:, len(units) :][:, heading_of]
+            matrix[:, 5], matrix[:, 6] = share @ alone, share @ np.maximum(alone, headed)
+            matrix[:, 7] = _window_cosines(asked_weights @ asked, units, around)
         for i, (sentence, hit) in enumerate(rows):
             matrix[i, 3], matrix[i, 8] = hit.lexical, hit.dense
             matrix[i, 9:] = (*_flags(question, sentence), hit is first)
         return matrix
 
-    def _maxsim(
-        self, asked: FloatMatrix, weights: np.ndarray, units: Sequence[FloatMatrix], headings: Sequence[FloatMatrix]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """For each unit the weighted mean, over the question's tokens, of the best cosine in the unit; and the same in unit or heading."""
-        if not len(asked) or not weights.sum():
-            return np.zeros(len(units)), np.zeros(len(units))
-        share = weights / weights.sum()
-        best = _best_cosines(asked, units)
-        distinct = {id(heading): heading for heading in headings}
-        of_heading = dict(zip(distinct, _best_cosines(asked, list(distinct.values())).T, strict=True))
-        both = np.maximum(best, np.stack([of_heading[id(heading)] for heading in headings], axis=1))
-        return share @ best, share @ both
+    def _best_cosines(self, asked: FloatMatrix, units: Sequence[_Unit]) -> np.ndarray:
+        """(tokens asked, units): the best cosine of each asked token in each unit, 0 for a unit without tokens, never below 0."""
+        best = np.zeros((len(asked), len(units)))
+        filled = [i for i, unit in enumerate(units) if len(unit.tokens)]
+        if filled:
+            # A few hundred different tokens make up all the units.
+            distinct, place = np.unique(np.concatenate([units[i].tokens for i in filled]), return_inverse=True)
+            rows = self._words.rows(distinct)
+            cosines = asked @ (rows / np.linalg.norm(rows, axis=1, keepdims=True)).T
+            borders = np.cumsum([0, *(len(units[i].tokens) for i in filled[:-1])])
+            best[:, filled] = np.maximum.reduceat(cosines[:, place], borders, axis=1)
+        return np.maximum(best, 0.0)
 
     def _prepare(self, document: Document) -> _Prepared:
         key = (document.id, document.sha256)
@@ -233,24 +242,12 @@ class SentenceRanker:
                         block.speaker,
                     )
                 )
-            self._prepared[key] = _Prepared(tuple(sentences), tuple(sentence.start for sentence in sentences), {}, {})
+            self._prepared[key] = _Prepared(tuple(sentences), tuple(sentence.start for sentence in sentences))
         return self._prepared[key]
 
-    def _counts(self, data: _Prepared, position: int) -> Counter[str]:
-        if position not in data.counts:
-            data.counts[position] = Counter(terms(data.sentences[position].text))
-        return data.counts[position]
-
-    def _tokens(self, data: _Prepared, position: int) -> tuple[FloatMatrix, np.ndarray]:
-        if position not in data.vectors:
-            data.vectors[position] = self._token_vectors(data.sentences[position].text)
-        return data.vectors[position]
-
-    def _heading(self, section: tuple[str, ...]) -> tuple[Counter[str], FloatMatrix]:
-        if section not in self._headings:
-            text = " ".join(section)
-            self._headings[section] = (Counter(terms(text)), self._token_vectors(text)[0])
-        return self._headings[section]
+    def _read_unit(self, text: str) -> _Unit:
+        tokens = self._words.tokens(text)
+        return _Unit(Counter(terms(text)), tokens, self._words.rows(tokens).sum(axis=0))
 
 
 def _positions(data: _Prepared, start: int, end: int) -> range:
@@ -310,27 +307,9 @@ def _reason(question: Question, text: str) -> float:
     return 1.0 if _CAUSE.search(text) else 0.5 if _MEANS.search(text) else 0.0
 
 
-def _window_cosines(
-    asked: FloatMatrix, weights: np.ndarray, tokens: Sequence[tuple[FloatMatrix, np.ndarray]], around: np.ndarray
-) -> np.ndarray:
-    """(rows,): cosine of the question's mean vector and the mean vector of each sentence with its neighbours."""
-    if not len(asked):
-        return np.zeros(len(around))
-    mean = weights @ asked
-    sums = np.zeros((len(tokens) + 1, asked.shape[1]))
-    for row, (vectors, token_weights) in zip(sums, tokens, strict=False):
-        row[:] = token_weights @ vectors
-    windows = sums[around].sum(axis=1)
-    lengths = np.linalg.norm(windows, axis=1) * np.linalg.norm(mean)
-    return (windows @ mean) / np.where(lengths > 0, lengths, 1.0)
-
-
-def _best_cosines(asked: FloatMatrix, units: Sequence[FloatMatrix]) -> np.ndarray:
-    """(tokens asked, units): the best cosine of each asked token in each unit, 0 for a unit without tokens, never below 0."""
-    best = np.zeros((len(asked), len(units)), dtype=np.float64)
-    filled = [i for i, unit in enumerate(units) if len(unit)]
-    if filled:
-        borders = np.cumsum([0, *(len(units[i]) for i in filled[:-1])])
-        cosines = asked @ np.concatenate([units[i] for i in filled]).T
-        best[:, filled] = np.maximum.reduceat(cosines, borders, axis=1)
-    return np.maximum(best, 0.0)
+def _window_cosines(asked: np.ndarray, units: Sequence[_Unit], around: np.ndarray) -> np.ndarray:
+    """(rows,): cosine of the question's summed vector and that of each sentence with its neighbours."""
+    totals = np.stack([*(unit.total for unit in units), np.zeros_like(asked)])
+    windows = totals[around].sum(axis=1)
+    lengths = np.linalg.norm(windows, axis=1) * np.linalg.norm(asked)
+    return (windows @ asked) / np.where(lengths > 0, lengths, 1.0)

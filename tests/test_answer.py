@@ -27,7 +27,7 @@ def answer(
 ):
     """Composes from sentences whose scores are given by their beginnings; the others get 0.1."""
     by_name = {document.id: document for document in documents}
-    ranker = SentenceRanker(lambda text: None, None)
+    ranker = SentenceRanker(None)
     row = tuple(features.get(name, 0.0) for name in FEATURES)
     scored = []
     for document in documents:
@@ -185,7 +185,7 @@ def test_nothing_to_quote():
 
 
 def test_topic_features_are_the_best_of_the_first_sentences_and_their_curve_decides():
-    sentence = SentenceRanker(lambda text: None, None).sentences(report(("prose", "甲。")))[0]
+    sentence = SentenceRanker(None).sentences(report(("prose", "甲。")))[0]
 
     def item(score: float, **features: float) -> Scored:
         return Scored(sentence, score, None, tuple(features.get(name, 0.0) for name in FEATURES))

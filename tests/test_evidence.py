@@ -36,7 +36,7 @@ def finder(tmp_path_factory):
     (folder / "corpus" / "winds.md").write_text(WINDS, encoding="utf-8")
     encoder = BuiltinEncoder()
     build_index([folder / "corpus"], folder / "index", encoder)
-    return Finder(open_index(folder / "index", encoder=encoder), encoder, SentenceRanker(encoder.token_vectors), 60, 12)
+    return Finder(open_index(folder / "index", encoder=encoder), encoder, SentenceRanker(encoder), 60, 12)
 
 
 def find(finder, question, history=(), only=None):

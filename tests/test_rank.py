@@ -7,14 +7,21 @@ import pytest
 
 from rag.chunk import sentence_spans
 from rag.question import read_question
-from rag.rank import FEATURES, SentenceRanker, ranker_weights
+from rag.rank import FEATURES, KEPT_UNITS, SentenceRanker, ranker_weights
 from rag.types import Block, Chunk, Document, Hit
 
 
-def letters(text: str) -> tuple[np.ndarray, np.ndarray]:
+class Letters:
     """One unit vector a letter: cosine 1 for the same letter, 0 for another."""
-    known = [ord(character) % 97 for character in text if character.isalnum()]
-    return np.eye(97, dtype=np.float32)[known], np.ones(len(known), dtype=np.float32)
+
+    def tokens(self, text: str) -> np.ndarray:
+        return np.array([ord(character) % 97 for character in text if character.isalnum()], dtype=int)
+
+    def rows(self, tokens: np.ndarray) -> np.ndarray:
+        return np.eye(97, dtype=np.float32)[tokens]
+
+    def token_vectors(self, text: str) -> tuple[np.ndarray, np.ndarray]:
+        return self.rows(self.tokens(text)), np.ones(len(self.tokens(text)), dtype=np.float32)
 
 
 def document(*paragraphs: str, section: tuple[str, ...] = (), kind: str = "prose", speaker: str = "") -> Document:
@@ -27,7 +34,7 @@ def document(*paragraphs: str, section: tuple[str, ...] = (), kind: str = "prose
 
 def ranked(question: str, report: Document, idf: dict[str, float] | None = None):
     hit = Hit(Chunk("c", "d", 0, len(report.text), None, (), 1), report.text, 0.5, 0.25, 0.6)
-    ranker = SentenceRanker(letters, np.ones(len(FEATURES)))
+    ranker = SentenceRanker(Letters(), np.ones(len(FEATURES)))
     return ranker.rank(read_question(question), idf or {"潮": 1.0, "汐": 1.0}, [hit], lambda name: report)
 
 
@@ -67,13 +74,23 @@ def test_best_first_ties_by_place_and_only_sentences_of_hits():
     assert [item.sentence.text for item in ranked("潮汐", report)] == ["潮汐。", "乙乙。", "甲甲。"]  # a neighbour of the best comes second
     assert [item.sentence.text for item in ranked("风", document("甲甲。", "乙乙。"), {"风": 1.0})] == ["甲甲。", "乙乙。"]
     hit = Hit(Chunk("c", "d", 0, 3, None, (), 1), "甲甲。", 0.5, 0.25, 0.6)
-    inside = SentenceRanker(letters).rank(read_question("潮汐"), {"潮": 1.0}, [hit], lambda name: report)
+    inside = SentenceRanker(Letters()).rank(read_question("潮汐"), {"潮": 1.0}, [hit], lambda name: report)
     assert [item.sentence.text for item in inside] == ["甲甲。"]
-    assert SentenceRanker(letters).rank(read_question("潮汐"), {"潮": 1.0}, [], lambda name: report) == []
+    assert SentenceRanker(Letters()).rank(read_question("潮汐"), {"潮": 1.0}, [], lambda name: report) == []
 
 
 def test_sentences_are_the_slices_of_the_document():
     report = document("甲一。甲二。", "乙一。")
-    sentences = SentenceRanker(letters).sentences(report)
+    sentences = SentenceRanker(Letters()).sentences(report)
     assert [(s.start, s.end, s.block) for s in sentences] == sentence_spans(report)
     assert all(report.text[s.start : s.end] == s.text for s in sentences)
+
+
+def test_what_is_kept_of_sentences_has_a_bound():
+    ranker = SentenceRanker(Letters())
+    report = document("潮汐。")
+    hit = Hit(Chunk("c", "d", 0, 3, None, (), 1), "潮汐。", 0.5, 0.25, 0.6)
+    for _ in range(2):
+        ranker.rank(read_question("潮汐"), {"潮": 1.0}, [hit], lambda name: report)
+    kept = ranker._unit.cache_info()
+    assert (kept.hits, kept.misses, kept.maxsize) == (2, 2, KEPT_UNITS)  # the sentence and its empty heading, twice

@@ -74,7 +74,7 @@ def examples(
     questions: list[tuple[str, str, str, list[str]]], store: Snapshot, encoder: BuiltinEncoder
 ) -> Iterator[tuple[Example | None, list[bool]]]:
     """For each question an example (None when no candidate is right) and whether each ranked sentence is right, best first."""
-    ranker = SentenceRanker(encoder.token_vectors)
+    ranker = SentenceRanker(encoder)
     for name, _, text, answers in questions:
         question = read_question(text)
         shares = weigh_terms(store, question.core)

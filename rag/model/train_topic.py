@@ -105,7 +105,7 @@ def ask(case: Case, folder: Path, encoder: BuiltinEncoder) -> tuple[np.ndarray, 
     """Features (questions, TOPIC_FEATURES), whether each is answered there (questions,), and whether it is in English (questions,)."""
     build_index(case.reports, folder, encoder)
     store, config = open_index(folder, encoder=encoder), Config()
-    finder = Finder(store, encoder, SentenceRanker(encoder.token_vectors), config.candidates, config.top_k)
+    finder = Finder(store, encoder, SentenceRanker(encoder), config.candidates, config.top_k)
     rows = []
     for answered, asked in [(True, item) for item in case.answered] + [(False, item) for item in case.off_topic]:
         history = [Turn(question=question, answer="") for question in asked[1]]
