@@ -97,7 +97,7 @@ def _lines(path: Path) -> list[tuple[int, str]]:
         rows = read_table(path)
         if "question" not in rows[0] if rows else False:
             raise UsageError(f"{path} has no column named question: there are {', '.join(rows[0])}")
-        return [(number, json.dumps(_from_row(row, f"{path}:{number}"), ensure_ascii=False)) for number, row in enumerate(rows, 2)]
+        return [(number, json.dumps(from_row(row, f"{path}:{number}"), ensure_ascii=False)) for number, row in enumerate(rows, 2)]
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -105,8 +105,8 @@ def _lines(path: Path) -> list[tuple[int, str]]:
     return [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
 
-def _from_row(row: Mapping[str, str], where: str) -> dict[str, Any]:
-    """The fields of a row that mean something here."""
+def from_row(row: Mapping[str, str], where: str) -> dict[str, Any]:
+    """The fields of a table's row that mean something here, as an object of JSON has them. Raises UsageError that names `where`."""
     found: dict[str, Any] = {name: row[name] for name in ("id", "question", "kind", "split", "language", "match", "note") if row.get(name)}
     items = [[form.strip() for form in line.split("|") if form.strip()] for line in row.get("answers", "").splitlines()]
     if any(items):

@@ -10,10 +10,12 @@ import re
 import urllib.request
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import rag.verify
 from rag.config import Config
-from rag.errors import EncoderError, LLMError, UsageError
+from rag.errors import LLMError, UsageError
+from rag.prose import open_judge as open_cross_encoder
 
 from .metrics import Judge
 
@@ -55,22 +57,8 @@ def cache_of(judge: Judge) -> Judge:
 
 
 def _nli_judge(model: str) -> Judge:
-    try:
-        from sentence_transformers import CrossEncoder
-
-        encoder = CrossEncoder(model)
-        labels = {str(label).lower(): place for place, label in encoder.model.config.id2label.items()}
-    except Exception as error:
-        raise EncoderError(f"the judge {model!r} cannot be loaded ({error}): name a cross-encoder that is on this machine") from error
-    entailment = next((int(place) for label, place in labels.items() if "entail" in label and "not" not in label), None)
-    if entailment is None:
-        raise UsageError(f"{model!r} has no class for entailment, only {', '.join(labels)}: name a model trained for NLI")
-
-    def judge(claim: str, quotes: Sequence[str]) -> bool:
-        scores = encoder.predict([("\n".join(quotes), claim)], apply_softmax=True)[0]
-        return bool(scores[entailment] >= NLI_THRESHOLD)
-
-    return cache_of(judge)
+    entailed = open_cross_encoder(model)
+    return cache_of(lambda claim, quotes: entailed("\n".join(quotes), claim) >= NLI_THRESHOLD)
 
 
 def _ask_llm(config: Config, model: str, claim: str, quotes: Sequence[str]) -> bool:
@@ -90,11 +78,17 @@ def complete(config: Config, model: str, prompt: str, max_tokens: int) -> str:
         ).encode(),
         {"Content-Type": "application/json", "Authorization": f"Bearer {config.llm_api_key or 'none'}"},
     )
+    straight = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)  # the key goes to that address and no other
     try:
-        with urllib.request.urlopen(request, timeout=LLM_TIMEOUT) as response:
+        with straight.open(request, timeout=LLM_TIMEOUT) as response:
             return str(json.loads(response.read(1_000_000))["choices"][0]["message"]["content"])
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise LLMError(f"the model {model!r} at {config.llm_base_url} gave no answer: {error}") from error
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *request: Any) -> None:
+        return None
 
 
 _TURNS = (

@@ -465,6 +465,15 @@ def make_questions(
     return _import_bundled("eval.make").make(_config(), corpus, output, count, force)
 
 
+@_command("edit", evaluation)
+def edit_questions(
+    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS", help="A file that `rag eval make` wrote, or one of your own.")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="First port to try.")] = 7870,
+) -> int:
+    """Go through questions one by one in a browser on this machine: keep, mend or strike out; each step is saved."""
+    return _import_bundled("eval.edit").edit(questions, port)
+
+
 @_command("public", evaluation)
 def public(
     data: Annotated[Path, typer.Option(metavar="DIR", help="Where the public sets are.")],

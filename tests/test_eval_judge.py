@@ -26,10 +26,24 @@ def test_other_names_are_refused(name):
 
 
 def test_a_model_that_is_not_there(tmp_path):
-    with pytest.raises(EncoderError, match="cannot be loaded"):
+    with pytest.raises(EncoderError, match="missing"):
         open_judge(f"nli:{tmp_path / 'missing'}", Config())
     with pytest.raises(UsageError, match="RAG_LLM_BASE_URL"):
         open_judge("llm:small", Config())
+
+
+def test_a_cross_encoder_judges_all_quotes_together_and_is_asked_once(monkeypatch):
+    asked = []
+
+    def opened(model):
+        assert model == "small-nli"
+        return lambda evidence, claim: asked.append((evidence, claim)) or (0.5 if "rain" in evidence else 0.49)
+
+    monkeypatch.setattr("eval.judge.open_cross_encoder", opened)
+    judge = open_judge("nli:small-nli", Config())
+    assert judge("it is wet", ["it was Monday", "rain fell"]) and judge("it is wet", ["it was Monday", "rain fell"])
+    assert not judge("it is wet", ["it was Monday"])
+    assert asked == [("it was Monday\nrain fell", "it is wet"), ("it was Monday", "it is wet")]
 
 
 class Endpoint(BaseHTTPRequestHandler):
@@ -69,6 +83,17 @@ def test_a_language_model_judges_and_is_asked_once(endpoint):
     assert judge("it rains", ["on Monday it rains"]) and len(Endpoint.calls) == 2
     with pytest.raises(LLMError, match="where yes or no was asked for"):
         judge("a riddle", ["x"])
+
+
+def test_the_key_follows_no_redirect(endpoint):
+    from scripted_llm import Reply, ScriptedLLM
+
+    with ScriptedLLM(Reply(status=302, raw=b"", headers={"location": f"{endpoint}/chat/completions"})) as server:
+        judge = open_judge("llm:small", Config(llm_base_url=server.base_url, llm_api_key="secret"))
+        with pytest.raises(LLMError, match="gave no answer") as caught:
+            judge("it rains", ["it rains"])
+        assert [asked.headers["authorization"] for asked in server.requests] == ["Bearer secret"]
+    assert Endpoint.calls == [] and "secret" not in str(caught.value)
 
 
 def test_an_endpoint_that_is_not_there():

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from scripted_llm import Reply, ScriptedLLM, failing
 
 from eval.data import load_questions
 from eval.make import candidates, make
@@ -45,7 +46,7 @@ def corpus(tmp_path):
 def test_every_candidate_is_answered_by_its_own_quote(corpus, tmp_path, capsys):
     file = tmp_path / "made.jsonl"
     assert make(Config(), corpus, file, 12) == 0
-    assert "made by rule" in capsys.readouterr().out
+    assert "rag eval edit" in capsys.readouterr().out
     questions = load_questions(file)
     assert all(question.note.startswith("made by rule") for question in questions)
     text = {"harbour": HARBOUR, "tea": (corpus / "tea.md").read_text(encoding="utf-8")}
@@ -88,6 +89,42 @@ def test_nothing_is_written_over_and_nothing_is_made_of_nothing(corpus, tmp_path
     with pytest.raises(UsageError, match="is not there"):
         make(Config(), tmp_path / "nowhere", tmp_path / "x.jsonl")
     assert candidates([], 5) == []
+
+
+def said(text):
+    body = {"choices": [{"message": {"content": text}}]}
+    return Reply(raw=json.dumps(body, ensure_ascii=False).encode(), content_type="application/json")
+
+
+def test_a_language_model_writes_better_ones_that_hold(corpus, tmp_path, capsys):
+    def write(asked):
+        return said(writes(asked))
+
+    def writes(asked):
+        if "<passage>" not in asked.prompt:
+            return asked.prompt.split("alone.\n")[-1].split("\n")[0].replace("In 2022", "During 2022")
+        if "4,300" in asked.prompt:
+            quote = "In 2022 the harbour served 4,300 ships of the QRT line."
+            return "Here: " + json.dumps({"question": "How busy was the port?", "answer": "4,300", "quote": quote})
+        if "49 万亩" in asked.prompt:
+            return json.dumps({"question": "茶园多大？", "answer": "50 万亩", "quote": "到 2021 年，茶园面积达到 50 万亩。"})
+        return "no JSON at all {"
+
+    file = tmp_path / "made.jsonl"
+    with ScriptedLLM(write) as server:
+        assert make(Config(llm_base_url=server.base_url, llm_model="small"), corpus, file, 12) == 0
+    questions = {question.question: question for question in load_questions(file)}
+    (busy,) = (question for question in questions.values() if question.question == "How busy was the port?")
+    assert (busy.answers, busy.kind, busy.paraphrased) == ((("4,300",),), "number", True) and "written by small" in busy.note
+    assert "茶园多大？" not in questions  # its answer stands nowhere
+    for question in questions.values():
+        assert not question.answers or answer_hit(question.gold[0].quote, question.answers)
+        assert question.answerable or "small" not in question.note or question.note.split(" does not")[0].split()[-1] in question.question
+
+    with ScriptedLLM(write, failing(500)) as server:
+        assert make(Config(llm_base_url=server.base_url, llm_model="small"), corpus, file, 12, force=True) == 0
+    assert "stay as the rules made them" in capsys.readouterr().err
+    assert len(load_questions(file)) == len(questions)
 
 
 SQUAD = {"data": [{"title": "t", "paragraphs": [
