@@ -34,14 +34,14 @@ WORDS = {
         "answerable": "Do the reports answer it?", "quote": "The sentence that answers it, word for word", "source": "Where it stands",
         "keep": "Keep", "strike": "Strike out", "restore": "Put back", "back": "Back", "next": "Next", "saved": "Saved.",
         "struck": "Struck out: it is not in the file any more.", "missing": "Saved, but the sentence does not hold the answer.",
-        "all": "All are checked. The file is ready: rag eval", "done": "checked", "left": "left", "out": "struck out",
+        "all": "All are checked. The file is ready: rag eval", "yes": "yes", "no": "no", "?": "not known", "done": "checked", "left": "left", "out": "struck out",
     },
     "zh": {
         "question": "问题", "answers": "答案：一行一项，可接受的写法用 | 隔开", "kind": "类型",
         "answerable": "报告能回答吗？", "quote": "给出答案的原句，一字不差", "source": "出处",
         "keep": "保留", "strike": "划掉", "restore": "恢复", "back": "上一题", "next": "下一题", "saved": "已保存。",
         "struck": "已划掉：文件里不再有这道题。", "missing": "已保存，但原句里没有这个答案。",
-        "all": "全部看过了，文件可以用了：rag eval", "done": "已看", "left": "未看", "out": "已划掉",
+        "all": "全部看过了，文件可以用了：rag eval", "yes": "能", "no": "不能", "?": "不清楚", "done": "已看", "left": "未看", "out": "已划掉",
     },
 }  # fmt: skip
 
@@ -196,7 +196,7 @@ def build(desk: Desk) -> gradio.Blocks:
         source = gr.Textbox(label=words["source"], interactive=False)
         with gr.Row():
             kind = gr.Dropdown(list(KINDS), label=words["kind"])
-            answerable = gr.Radio(list(ANSWERABLE.values()), label=words["answerable"])
+            answerable = gr.Radio([(words[value], value) for value in ANSWERABLE.values()], label=words["answerable"])
         with gr.Row():
             back, strike = gr.Button(words["back"]), gr.Button(words["strike"], variant="stop")
             keep, following = gr.Button(words["keep"], variant="primary"), gr.Button(words["next"])
