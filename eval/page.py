@@ -242,14 +242,17 @@ def _refusing(records: Sequence[Record], found: Mapping[str, Figure]) -> str:
 
 def _groups(records: Sequence[Record]) -> str:
     rows = []
-    for grouping, members in groups(records).items():
+    by_group = groups(records)
+    told = {figure.name for members in by_group.values() for values in members.values() for figure in values}
+    columns = [name for name in GROUP_COLUMNS if name in told]
+    for grouping, members in by_group.items():
         for member, values in members.items():
             found = {figure.name: figure for figure in values}
-            cells = "".join(f"<td class=n>{f'{found[name].value:.2f}' if name in found else ''}</td>" for name in GROUP_COLUMNS)
+            cells = "".join(f"<td class=n>{f'{found[name].value:.2f}' if name in found else ''}</td>" for name in columns)
             bar = _bar(found["right"].value, f"{found['right'].value:.2f}", 180) if "right" in found else ""
             said = f"<td>{escape(grouping)}</td><td>{escape(member)}</td><td>{bar}</td>{cells}"
             rows.append(f"<tr>{said}<td class=n>{found['refused'].n}</td></tr>")
-    head = "".join(f"<th class=n>{name.replace('_', ' ')}" for name in GROUP_COLUMNS)
+    head = "".join(f"<th class=n>{name.replace('_', ' ')}" for name in columns)
     return f"<div class=wide><table><tr><th>by<th>group<th>right{head}<th class=n>n</tr>{''.join(rows)}</table></div>" if rows else ""
 
 

@@ -233,13 +233,15 @@ def table(records: Sequence[Record]) -> RenderableType:
     broken_down = Table(title="Broken down", title_justify="left")
     for name in ("by", "group"):
         broken_down.add_column(name, no_wrap=True)
-    for name in ("n", *GROUP_FIGURES):
-        broken_down.add_column(name, justify="right")
     by_group = groups(records)
+    told = {figure.name for members in by_group.values() for values in members.values() for figure in values}
+    columns = [name for name in GROUP_FIGURES if name in told]
+    for name in ("n", *columns):
+        broken_down.add_column(name, justify="right")
     for grouping, members in by_group.items():
         for position, (member, values) in enumerate(members.items()):
             found = {figure.name: figure for figure in values}
-            cells = [f"{found[name].value:.3f}" if name in found else "" for name in GROUP_FIGURES]
+            cells = [f"{found[name].value:.3f}" if name in found else "" for name in columns]
             last = position == len(members) - 1
             broken_down.add_row("" if position else grouping, member, str(found["refused"].n), *cells, end_section=last)
     rungs = ladder(records).get("all")
