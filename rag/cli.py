@@ -57,6 +57,11 @@ WORDS = {
     "zh": ("来源", "报告中没有找到答案", "最接近的段落（未采用）", "检索的问题", "第 {} 页"),
     "en": ("Sources", "Not found in the reports", "Nearest passages (not used)", "Searched for", "p. {}"),
 }
+VERDICTS = {
+    True: {"partial": "原文只支持一部分", "unsupported": "原文不支持", "uncited": "没有找到出处"},
+    False: {"partial": "supported in part", "unsupported": "not supported", "uncited": "no source found"},
+}
+"""What a sentence that is not supported is called, in Chinese (True) and English."""
 
 
 def main() -> None:
@@ -625,11 +630,11 @@ def _answer_text(answer: Answer) -> str:
             lines += ["", nearest, *_source_lines(answer.nearest, answer.language)]
         return "\n".join(lines)
     lines += [answer.answer]
-    lines += [
-        f"  ! {claim.verdict}: {claim.text}{f' ({claim.why})' if claim.why else ''}"
-        for claim in answer.claims
-        if claim.verdict != "supported"
-    ]
+    zh = answer.language == "zh"
+    for claim in answer.claims:
+        if claim.verdict != "supported":
+            colon, why = ("：", f"（{claim.why}）") if zh else (": ", f" ({claim.why})")
+            lines += [f"  ! {VERDICTS[zh][claim.verdict]}{colon}{claim.text}{why if claim.why else ''}"]
     lines += ["", answer.reason] if answer.reason else []
     lines += ["", sources, *_source_lines(answer.citations, answer.language)]
     return "\n".join(lines)

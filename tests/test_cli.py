@@ -90,7 +90,7 @@ def test_the_rewritten_question_and_weak_claims_are_shown(rag, scripted):
     scripted.answer = Answer("它呢？", "桥呢？", "zh", (Claim("桥是新的。", (1,), "partial", "年份不在引文中"),), (CITATION,))
     _, out, _ = rag("ask", "它呢？")
     assert out.startswith("检索的问题: 桥呢？\n\n桥是新的。[1]\n")
-    assert "partial: 桥是新的。 (年份不在引文中)" in out and "第 12 页" in out
+    assert "! 原文只支持一部分：桥是新的。（年份不在引文中）" in out and "第 12 页" in out
 
 
 def test_not_found_says_why_and_what_came_near(rag, scripted):
