@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from rag.demands import Surroundings, unmet
-from rag.question import LONG_KINDS, Question, quantity_answers
+from rag.lexical import terms
+from rag.question import LONG_KINDS, Question, names_of, quantity_answers
 from rag.rank import Scored, Sentence, SentenceRanker
 from rag.types import Answer, Citation, Claim, Document
 from rag.verify import check
@@ -36,6 +37,10 @@ SAME_BLOCK = 0.2
 """What share of the best score a sentence of the same paragraph gains: a reason seldom stands alone."""
 COMPANY_SHARE = 0.65
 """Sentences that join the best one in a reason or definition score at least this share of it."""
+COMPARED_SHARE = 0.7
+"""In a comparison a further sentence of a report scores at least this share of the report's best one."""
+HEADED = 0.4
+"""What a sentence gains in a comparison, as a share of the best score, for saying all that its heading announces: such a one sums up."""
 TOPIC_CONTENDERS = 4
 """The best of so many sentences decides whether the reports speak of the topic at all."""
 CONTENDERS = 8
@@ -135,7 +140,7 @@ class Composer:
             return document.text[sentences[low].start : sentences[high].end] if low <= high else ""
 
         here = sentence.position
-        place = f"{document.title} {document.publisher} {' '.join(sentence.section)}"
+        place = f"{document.title} {document.publisher} {' '.join(sorted(names_of(document)))} {' '.join(sentence.section)}"
         return Surroundings(
             sentence.text, text(here - 2, here - 1), text(here - 1, here + 1), text(first, last), place, document.year, document.language
         )
@@ -322,7 +327,11 @@ class Composer:
                 silent.append(document.title)
                 continue
             part: list[Sentence] = []
+            top = own[0].score
+            own.sort(key=lambda item: (-item.score - HEADED * top * _headed(item.sentence), item.sentence.position))
             for item in _distinct(own):
+                if item.score < COMPARED_SHARE * top:
+                    continue
                 if len(part) < max(1, most // len(speaking)) and (
                     not part or _length(part) + len(item.sentence.text) <= budget // len(speaking)
                 ):
@@ -401,6 +410,12 @@ def quotable(question: Question, scored: Sequence[Scored]) -> list[Scored]:
         )
     )
     return kept
+
+
+def _headed(sentence: Sentence) -> float:
+    """How much of what its heading announces a sentence says, 0 to 1."""
+    wanted = {term for term in terms(sentence.section[-1]) if len(term) > 1} if sentence.section else set()
+    return len(wanted & set(terms(sentence.text))) / len(wanted) if wanted else 0.0
 
 
 def _relevance(score: float) -> float:

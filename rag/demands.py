@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from pathlib import Path
+from functools import lru_cache
 
 from rag.lexical import stem, terms
 from rag.quantities import quantities, years
 from rag.question import HAN, Question, quantity_answers
-from rag.translate import segment, translations
+from rag.translate import proper_names, segment, translations
 
-_NAMES_FILE = Path(__file__).parent / "model" / "proper_names.txt"
 _ALSO = {"中国": ("我国", "国内", "全国"), "美国": ("美方", "中美"), "全球": ("世界",)}
 _TELLING = re.compile(r"[A-Z]|\d")
 
@@ -76,12 +74,6 @@ def _speaks_of(subject: str, text: str) -> bool:
     """Whether a text holds half of the terms of a subject."""
     wanted = set(terms(subject))
     return len(wanted & set(terms(text))) >= 0.5 * len(wanted)
-
-
-@cache
-def proper_names() -> frozenset[str]:
-    """Chinese names of places, companies and persons, two to eight characters."""
-    return frozenset(line for line in _NAMES_FILE.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
 
 
 def names_in(text: str) -> tuple[str, ...]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
+from rag.lexical import stem
 from rag.quantities import QuantityKind, quantities, years
+from rag.translate import named_in_latin, proper_names, translations
 from rag.types import Document
 
 QuestionKind = Literal["abbreviation", "compare", "definition", "why", "entity", "list", "number", "person", "other"]
@@ -121,6 +124,8 @@ _EN_STOP = frozenset(
     "it its they them their there here he she his her we our you your i me my and or but if so not no nor yes how what which who whom whose when where why many much large long big far per each any some such "
     "say says said tell give given report reports according document documents please explain define mean means meant called named name describe compare both between also own very just only more most other".split()
 )
+_LEFT_OVER = frozenset("和与跟及又也还都就才会能要将在对为到从看讲说提叫搞做用有里中上下请")
+"""Characters that are left over from a phrase when they stand alone."""
 _LATIN = re.compile(r"[0-9]*[A-Za-z][A-Za-z0-9]*(?:[-+./&'][A-Za-z0-9]+)*\+*")
 
 _COMPARING = re.compile(
@@ -134,10 +139,14 @@ _COMPARING = re.compile(
 _SAYS_WHO = re.compile(r"(?:[A-Z][\w-]*(?:'s)?\s+)+(?:(?:19|20)\d\d\s+)?reports?\b|\baccording to (?:the )?(?:[A-Z][\w-]*\s*)+")
 """Names that only say whose report is meant, which the report itself need not spell out."""
 
-_FILTER_ONLY = re.compile(
-    r"(?:请)?(?:只|仅)(?:看|查|在|用|限)(?P<name>[^，,。；;]{1,20}?)(?:的)?(?:报告|那份|这份|里|中)?[，,。；; ]|\bonly (?:in|from|use) (?:the )?(?P<en>[\w ]{2,30}?)(?: report)?[,.;:]",
+_ONLY_BEFORE = re.compile(r"(?:(?:只|仅|就|单)(?:看|查|在|用|限|从|问|说|谈|讲)?|(?:按照?|根据|依据?|据))\s*(?:一下)?\s*$|\b(?:only|just|according to|based on)\b[\w ]{0,14}$", re.IGNORECASE)
+_ONLY_AFTER = re.compile(
+    r"\s*(?:20\d\d\s?年?)?(?:的|这|那)?(?:份|篇|本)?\s*(?:报告|白皮书|年报)|\s*(?:又|是|都)?(?:怎么|如何)(?:看|说|讲|判断|评价|预测|定义)|\s*(?:为什么|为何|为啥)?(?:认为|预测|预计|指出|提到|觉得|判断|断言|建议|主张)"
+    r"|(?:'s)?\s+(?:\w+\s+){0,2}(?:report|white paper)\b|\s+(?:say|predict|expect|think|forecast|believe|define|see)",
     re.IGNORECASE,
 )
+_ONLY_YEAR = re.compile(r"(20\d\d)\s?年?(?:的|那|这)?(?:份|篇|本)(?:报告)?|(?:只|仅)(?:看|查|用|限)?\s?(20\d\d)\s?年?的?报告|\b(?:the|only) (20\d\d) report\b")
+"""What makes the name of a report say who alone may answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +164,8 @@ class Question:
     """Latin names and terms of the question, as written."""
     reports: tuple[str, ...]
     """Ids of the documents that the question names by title or publisher."""
+    only: tuple[str, ...] = ()
+    """Ids of the documents that alone are asked ("华为的报告", "达摩院怎么看", "只看 2023 年的报告"); empty for all."""
     carried: str = ""
     """Content words of the turn before that a follow-up leans on."""
 
@@ -195,7 +206,8 @@ def strip_asking(text: str) -> str:
         else:
             pieces.append(_ZH_PHRASES.sub(" ", piece))
     core = re.sub(r"[\s，。？！、；：,?!;“”\"「」（）()]+", " ", "".join(pieces)).strip()
-    return core or text.strip()
+    telling = [piece for piece in core.split() if piece not in _LEFT_OVER]
+    return " ".join(telling) or core or text.strip()
 
 
 def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
@@ -213,7 +225,21 @@ def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
         years=years(text),
         names=tuple(name for name in dict.fromkeys(_LATIN.findall(_SAYS_WHO.sub(" ", text))) if name.lower() not in _EN_STOP),
         reports=reports,
+        only=() if kind == "compare" else _only(text, documents),
     )
+
+
+def _only(text: str, documents: Sequence[Document]) -> tuple[str, ...]:
+    """Ids of the documents whose name stands where a question says who is asked; empty when none or all of them."""
+    asked: set[str] = set()
+    for document in documents:
+        for name in names_of(document):
+            for match in re.finditer(re.escape(name), text, re.IGNORECASE):
+                if _ONLY_BEFORE.search(text[: match.start()]) or _ONLY_AFTER.match(text[match.end() :]):
+                    asked.add(document.id)
+    named_years = {int(year) for match in _ONLY_YEAR.finditer(text) for year in match.groups() if year}
+    asked |= {document.id for document in documents if document.year in named_years}
+    return tuple(sorted(asked)) if len(asked) < len(documents) else ()
 
 
 def without_names(core: str, documents: Sequence[Document]) -> str:
@@ -223,7 +249,7 @@ def without_names(core: str, documents: Sequence[Document]) -> str:
     """
     stripped = core
     for document in documents:
-        for name in sorted(_aliases(document), key=len, reverse=True):
+        for name in sorted(names_of(document), key=lambda name: (-len(name), name)):
             stripped = re.sub(rf"{re.escape(name)}云?(?:的|专家|报告)*(?:和|与|跟)?", " ", stripped, flags=re.IGNORECASE)
     stripped = _COMPARING.sub(" ", stripped)
     if re.search(rf"{HAN.pattern}{{2}}|[A-Za-z0-9]{{2}}", stripped):
@@ -231,24 +257,37 @@ def without_names(core: str, documents: Sequence[Document]) -> str:
     return re.sub(r"\s+", " ", core).strip() or core
 
 
-def _aliases(document: Document) -> set[str]:
-    """Short forms by which a report's publisher is named: "阿里巴巴达摩院" is also 阿里 and 达摩院."""
+@lru_cache(maxsize=1 << 10)
+def _aliases(publisher: str, title: str, identity: str) -> frozenset[str]:
+    """Short forms by which a report is named: "阿里巴巴达摩院" is also 阿里 and 达摩院, "huawei-2030" is Huawei's and 华为's."""
     pieces: set[str] = set()
-    for part in re.split(r"[（()）,，/]", document.publisher):
+    for part in re.split(r"[（()）,，/]", publisher):
         part = part.strip()
-        pieces |= (
-            {part, part[:2], part[-3:] if len(part) > 4 else ""} if HAN.match(part) else {word for word in part.split() if len(word) > 3}
-        )
-    title = re.sub(r"[（(].*?[)）]", "", document.title).strip()
+        if HAN.match(part):
+            pieces |= {part, part[:2], part[-3:] if len(part) > 4 else ""}
+            pieces |= {name for length in (2, 3, 4) if (name := part[:length]) in proper_names()}
+        else:
+            pieces |= {word for word in part.split() if len(word) > 3}
     pieces |= set(re.findall(r"^[\u4e00-\u9fff]{1,10}(?:院|所|公司|集团|协会|联盟|大学|银行)", title))
-    return {piece for piece in pieces if piece}
+    for word in re.findall(r"(?<![A-Za-z])[A-Za-z]{4,}(?![A-Za-z])", identity):
+        if named := named_in_latin(word):
+            pieces |= {word, named}
+        elif not translations(stem(word.lower())):  # no word of the language, so a name
+            pieces.add(word)
+    spelled = {form for piece in pieces if HAN.match(piece) for form, p in translations(piece).items() if p >= 0.5 and len(form) > 3}
+    return frozenset(pieces | spelled) - {""}
+
+
+def names_of(document: Document) -> frozenset[str]:
+    """The forms by which a question may name a report, other than its title."""
+    return _aliases(document.publisher, re.sub(r"[（(].*?[)）]", "", document.title).strip(), document.id)
 
 
 def _names(text: str, document: Document) -> bool:
     """Whether a question names a report: its publisher or a telling piece of it, or its title."""
     lowered = text.lower()
     title = re.sub(r"[（(].*?[)）]", "", document.title).strip()
-    return any(name.lower() in lowered for name in _aliases(document)) or (len(title) > 5 and title.lower() in lowered)
+    return any(name.lower() in lowered for name in names_of(document)) or (len(title) > 5 and title.lower() in lowered)
 
 
 def quantity_answers(question: Question, text: str) -> list[tuple[int, int]]:

@@ -34,6 +34,7 @@ from rag.clean import (
     width,
 )
 from rag.errors import UnreadableFile, UsageError
+from rag.translate import proper_names
 from rag.types import Block, Document
 
 MAX_BYTES = 50_000_000
@@ -284,7 +285,12 @@ def _document(path: Path, data: bytes, content: Content, known: Mapping[str, str
     number = int(found[1]) if found else _year(stem, title, opening)
     if form and number and not matter.get("title"):
         title = f"{title} {number}"
-    publisher = matter.get("publisher") or (filing[1].strip() if filing else "") or publisher_in(f"{opening}\n{ending}")
+    publisher = (
+        matter.get("publisher")
+        or (filing[1].strip() if filing else "")
+        or publisher_in(f"{opening}\n{ending}")
+        or publisher_named(title, text)
+    )
     return Document(
         id=slug(matter.get("id") or stem),
         title=" ".join(drop_control(title).split())[:200] or stem,
@@ -331,6 +337,20 @@ def publisher_in(text: str) -> str:
             ):
                 return name
     return ""
+
+
+def publisher_named(title: str, text: str) -> str:
+    """The organisation whose name begins the title, with the parent that the text puts before it; else empty.
+
+    >>> publisher_named("河务院十大趋势", "上海河务院院长。上海河务院的研究。"), publisher_named("十大趋势", "河务院")
+    ('上海河务院', '')
+    """
+    named = re.match(rf"[{HAN}]{{1,10}}?(?:院|所|公司|集团|协会|联盟|大学|银行)", title)
+    if not named:
+        return ""
+    runs = [match[1] for match in re.finditer(rf"([{HAN}]{{2,4}}){re.escape(named[0])}", text)]
+    parents = Counter(run[-length:] for run in runs for length in (2, 3, 4) if run[-length:] in proper_names())
+    return (max(parents, key=lambda name: (parents[name], len(name))) if parents else "") + named[0]
 
 
 def slug(name: str) -> str:

@@ -22,6 +22,7 @@ from rag.textform import search_form
 Language: TypeAlias = Literal["zh", "en"]
 
 TABLE = Path(__file__).parent / "model" / "translations.txt.gz"
+NAMES = Path(__file__).parent / "model" / "proper_names.txt"
 LONGEST_WORD = 8
 """Characters of the longest Chinese word of the table."""
 LONGEST_PHRASE = 3
@@ -72,6 +73,22 @@ def translations(word: str) -> dict[str, float]:
     """Translations of a Chinese word (simplified) or of an English lexical term or phrase of terms, with probabilities; empty when unknown."""
     entry = _entry(word)
     return entry[1] if entry else {}
+
+
+@lru_cache(maxsize=1)
+def proper_names() -> frozenset[str]:
+    """Chinese names of places, companies and persons, two to eight characters."""
+    return frozenset(line for line in NAMES.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
+
+
+def named_in_latin(token: str) -> str:
+    """The Chinese proper name that a Latin word spells, where the table knows one; else empty.
+
+    >>> named_in_latin("huawei"), named_in_latin("cloud")
+    ('华为', '')
+    """
+    best = max(translations(token.lower()).items(), key=lambda pair: pair[1], default=("", 0.0))
+    return best[0] if best[1] >= 0.5 and best[0] in proper_names() else ""
 
 
 def segment(run: str, cost: Callable[[str], float | None] = lambda word: (_entry(word) or (None,))[0]) -> list[str]:

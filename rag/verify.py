@@ -273,6 +273,35 @@ def check(claim: str, evidence: Sequence[str], about: str = "") -> tuple[Verdict
     return "unsupported", words["other"]
 
 
+def contradicted(claim: str, evidence: str) -> str:
+    """The words of a claim that one text says the opposite of: a direction, a denial, an antonym in the same place; empty when none.
+
+    Unlike `check` it asks for no support, so that a claim may be worded freely.
+
+    >>> contradicted("AI 会首先进入收入低的行业", "AI 会首先进入收入高的行业。"), contradicted("AI 首先进入金融业", "AI 会首先进入收入高的行业。")
+    ('低', '')
+    """
+    if bool(HAN.search(claim)) != bool(HAN.search(evidence)):
+        return ""
+    said, source = _Reading(claim), _Reading(evidence)
+    if problem := next(_opposites(said, source), None):
+        return problem[1]["said"]
+    if next(_negations(said, source), None):
+        return claim
+    replaced = (problem[1] for problem in _replaced(said, source))
+    return next((pair["said"] for pair in replaced if _antonyms(pair["said"], pair["there"])), "")
+
+
+_POLES = tuple(
+    frozenset(pair.split("|"))
+    for pair in "高|低 大|小 多|少 快|慢 长|短 强|弱 早|晚 先|后 前|后 上|下 新|旧 易|难 开始|结束 延长|结束 延长|缩短 加入|退出 公开|封闭 开放|封闭 增加|减少 支持|停止 优先|最后 集中|分散 上升|下降 进口|出口 内部|外部 有|无 云|端 云端|端侧 输给|超过 落后|领先 线上|线下".split()
+)
+
+
+def _antonyms(one: str, other: str) -> bool:
+    return any(frozenset(pair) in _POLES for pair in ((one, other), _trimmed(one, other)))
+
+
 _ZH = {
     "figure": "数字 {said} 不在所引原文中",
     "figure_other": "数字 {said} 不在所引原文中，原文写 {there}",
