@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.demands import Surroundings, unmet
+from rag.demands import Surroundings, false_premise, unmet
 from rag.lexical import terms
 from rag.question import LONG_KINDS, Question, names_of, quantity_answers
 from rag.rank import Scored, Sentence, SentenceRanker
@@ -39,7 +40,10 @@ COMPANY_SHARE = 0.65
 """Sentences that join the best one in a reason or definition score at least this share of it."""
 COMPARED_SHARE = 0.7
 """In a comparison a further sentence of a report scores at least this share of the report's best one."""
-HEADED = 0.4
+_EXPERT = re.compile(r"专家|点评|\bexperts?\b|\bcomment")
+EXPERT = 0.3
+"""What an expert's remark gains in a comparison, as a share of the best score, where the question asks for experts."""
+HEADED = 0.5
 """What a sentence gains in a comparison, as a share of the best score, for saying all that its heading announces: such a one sums up."""
 TOPIC_CONTENDERS = 4
 """The best of so many sentences decides whether the reports speak of the topic at all."""
@@ -115,6 +119,9 @@ class Composer:
             return Refusal("报告没有谈到这个话题。" if zh else "The reports do not speak of this topic."), found
         if question.kind == "compare":
             return None, found
+        names = names_of(self._document(found[0].sentence.document))
+        if self._strictness != "open" and (said := false_premise(question, found[0].sentence.text, names)):
+            return Refusal(f"报告的说法与“{said}”相反。" if zh else f'The reports say the opposite of "{said}".'), found
         failures: list[str] = []
         least = CONTENDER_SHARE[self._strictness] * found[0].score
         for place, item in enumerate(found[:CONTENDERS]):
@@ -326,16 +333,8 @@ class Composer:
             if own[0].score < 0.4 * best:
                 silent.append(document.title)
                 continue
-            part: list[Sentence] = []
-            top = own[0].score
-            own.sort(key=lambda item: (-item.score - HEADED * top * _headed(item.sentence), item.sentence.position))
-            for item in _distinct(own):
-                if item.score < COMPARED_SHARE * top:
-                    continue
-                if len(part) < max(1, most // len(speaking)) and (
-                    not part or _length(part) + len(item.sentence.text) <= budget // len(speaking)
-                ):
-                    part.append(item.sentence)
+            share = max(1, len(speaking))
+            part = _stretch(question, own, self._repeated_headings(document.id), max(1, most // share), budget // share)
             chosen += part
         silent += [document.title for document in wanted if document not in speaking and len(question.reports) > 1]
         zh = question.language == "zh"
@@ -345,6 +344,12 @@ class Composer:
             else ""
         )
         return chosen or [found[0].sentence], note
+
+    def _repeated_headings(self, document: str) -> frozenset[str]:
+        """Headings below the first level that several sections share, such as "Summary"."""
+        paths = {sentence.section for sentence in self._ranker.sentences(self._document(document))}
+        counts = Counter(name for path in paths for name in path[1:])
+        return frozenset(name for name, count in counts.items() if count > 1)
 
     def _cite(self, sentences: Sequence[Sentence], scored: Sequence[Scored], start: int) -> list[Citation]:
         by_place = {(item.sentence.document, item.sentence.position): item for item in scored}
@@ -412,9 +417,26 @@ def quotable(question: Question, scored: Sequence[Scored]) -> list[Scored]:
     return kept
 
 
-def _headed(sentence: Sentence) -> float:
-    """How much of what its heading announces a sentence says, 0 to 1."""
-    wanted = {term for term in terms(sentence.section[-1]) if len(term) > 1} if sentence.section else set()
+def _stretch(question: Question, own: Sequence[Scored], repeated: frozenset[str], most: int, budget: int) -> list[Sentence]:
+    """What one report says in a comparison: its best sentences, those that sum up their section or quote an expert asked for before others."""
+    top = own[0].score
+    by_expert = bool(_EXPERT.search(question.text))
+
+    def gained(item: Scored) -> float:
+        return item.score + top * (HEADED * _headed(item.sentence, repeated) + EXPERT * (by_expert and bool(item.sentence.speaker)))
+
+    chosen: list[Scored] = []
+    for item in _distinct(sorted(own, key=lambda item: (-gained(item), item.sentence.position))):
+        fits = sum(len(other.sentence.text) + 4 for other in chosen) + len(item.sentence.text) <= budget
+        if len(chosen) < most and (not chosen or (item.score >= COMPARED_SHARE * top and fits)):
+            chosen.append(item)
+    return [item.sentence for item in sorted(chosen, key=lambda item: (-item.score, item.sentence.position))]
+
+
+def _headed(sentence: Sentence, repeated: frozenset[str]) -> float:
+    """How much of what its heading announces a sentence says, 0 to 1; headings that are `repeated` announce nothing."""
+    telling = [name for name in sentence.section if name not in repeated]
+    wanted = {term for term in terms(telling[-1]) if len(term) > 1} if telling else set()
     return len(wanted & set(terms(sentence.text))) / len(wanted) if wanted else 0.0
 
 

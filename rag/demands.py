@@ -13,7 +13,8 @@ from functools import lru_cache
 from rag.lexical import stem, terms
 from rag.quantities import quantities, years
 from rag.question import HAN, Question, quantity_answers
-from rag.translate import proper_names, segment, translations
+from rag.translate import proper_names, segment, source_words, translations
+from rag.verify import alike, contradicted
 
 _ALSO = {"中国": ("我国", "国内", "全国"), "美国": ("美方", "中美"), "全球": ("世界",)}
 _TELLING = re.compile(r"[A-Z]|\d")
@@ -22,7 +23,7 @@ _TITLE = re.compile(r"《([^《》]{2,40})》")
 
 _PRESUMED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
     # What the question presumes, and what must then stand in the evidence.
-    (re.compile(r"最先|率先|最早|首先|第一个|\bfirst\b|\bearliest\b"), re.compile(r"最先|率先|最早|首先|首个|首次|第一|先|起步|\bfirst\b|\bearl(?:y|iest)\b|\binitial", re.IGNORECASE)),
+    (re.compile(r"最先|率先|最早|首先|第一个|\bfirst\b|\bearliest\b"), re.compile(r"最先|率先|最早|首先|首个|首次|首度|第一|先|起步|早期|\bfirst\b|\bearl(?:y|iest)\b|\binitial", re.IGNORECASE)),
     (re.compile(r"最后一|\blast\b"), re.compile(r"最后|最终|末|\blast\b|\bfinal", re.IGNORECASE)),
     (
         re.compile(r"退回|倒退|回到|退出|放弃|取消|停止|拒绝|反对|否认|失败|\b(?:abandon|give up|stop|reject|revert|withdraw|fail|no longer)\w*"),
@@ -44,6 +45,18 @@ _DIRECTIONS = (
     ),
 )
 """What rises and what falls."""
+
+
+_COUNTED = re.compile(r"多少(?:个|家|位|名|块|张|辆|台|架|种|项|条|款|座|颗|份|部|次|套|支|间|艘|本|件)?(?P<noun>[\u4e00-\u9fff]{2,8})")
+_NO_NOUN = re.compile(
+    r"[钱人年天月周倍岁元次分度米瓦卡]|小时|秒|美元|以上|以下|左右|时间|公里|平方|[会能要将被是在才成呢了的受可由变增减提下上高低]|比例|百分|万|亿|吨|兆|像素|级别|规模"
+)
+"""What may follow "how many" without naming what is counted."""
+_WHY = re.compile(r"为什么|为何|为啥|凭什么|\bwhy\b", re.IGNORECASE)
+_WHETHER = re.compile(
+    r"吗|是否|是不是|会不会|能不能|有没有|还是|^(?:is|are|does|do|did|will|would|can|could|has|have|was|were)\b", re.IGNORECASE
+)
+_SAYING = re.compile(r"(?:报告|专家)?(?:里|中)?(?:认为|预测|预计|说|觉得|宣称|声称|断言)|到底|究竟")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +117,28 @@ def _borders(text: str) -> frozenset[int]:
     return frozenset(places)
 
 
+def _is_counted(noun: str, text: str) -> bool:
+    """Whether a text speaks of what a question counts, of something that means nearly the same, or of so many of its kind ("36 寨")."""
+    words = [word for word in segment(noun) if len(word) > 1][:2]
+    if not words:
+        return True
+    there = {word for word in source_words(text) if len(word) > 1 and HAN.match(word)}
+    return (
+        any(word in text or any(alike(word, other) for other in there) for word in words)
+        or re.search(rf"[\d十百千万亿余多]\s?(?:[\u4e00-\u9fff]{{0,2}})[{''.join(words)}]", text) is not None
+    )
+
+
+def false_premise(question: Question, sentence: str, names: frozenset[str]) -> str:
+    """The words of a question that asks for reasons whose opposite a sentence states; empty when none. `names` of the report say who is asked."""
+    if not _WHY.search(question.text) or _WHETHER.search(question.text):
+        return ""
+    premise = _SAYING.sub("", _WHY.sub("", question.text))
+    for name in names:
+        premise = premise.removeprefix(name)
+    return contradicted(premise.strip(" ？?。"), sentence)
+
+
 def unmet(question: Question, around: Surroundings) -> str | None:
     """The first demand that the evidence does not meet, told in the question's language; None when all are met."""
     zh = question.language == "zh"
@@ -143,6 +178,14 @@ def unmet(question: Question, around: Surroundings) -> str | None:
             return f"报告的相关内容没有提到{name}。" if zh else f"The reports do not mention {name} in this context."
     if exact and not quantity_answers(question, around.window):
         return "报告谈到了这个话题，但没有给出所问的数字。" if zh else "The reports speak of this but do not give the figure asked for."
+    counted = _COUNTED.search(question.text) if exact and around.language == "zh" else None
+    if (
+        counted
+        and not _NO_NOUN.match(counted["noun"])
+        and not _is_counted(counted["noun"], f"{' '.join(around.place.split())} {around.window}")
+    ):
+        noun = next(word for word in segment(counted["noun"]) if len(word) > 1)
+        return f"报告的相关内容没有给出“{noun}”的数量。"
     if question.kind == "why":
         for said, opposite in (*_DIRECTIONS, *(pair[::-1] for pair in _DIRECTIONS)):
             if (word := said.search(question.text)) and not said.search(near + around.window) and opposite.search(around.sentence):

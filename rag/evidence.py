@@ -67,7 +67,7 @@ class Finder:
         """Evidence for a question as asked and as rewritten, from the reports that may answer."""
         question = read_question(asked if rewritten.carried else rewritten.query, reports)
         question = replace(question, core=rewritten.core)
-        if question.only:
+        if question.only:  # ids of reports that pass the filter, so they only narrow it
             reports = [document for document in reports if document.id in question.only]
             only = replace(only or Filter(), reports=question.only)
         only = in_one_edition(only, reports, question.language)

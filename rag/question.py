@@ -92,7 +92,7 @@ _ASKED: tuple[tuple[tuple[QuantityKind, ...], re.Pattern[str]], ...] = (
     (
         ("money",),
         re.compile(
-            r"多少钱|花费多少|造价|售价|价格|多少(?:亿|万)?(?:美元|元|美金)|投资(?:规模|额)|\bhow much (?:money|does it cost|will it cost)\b|\bprice\b|\bcosts?\b.{0,10}\bhow much"
+            r"(?:月薪|年薪|薪水|薪资|工资|营收|营业额|净?利润|票价|身价|市值|学费|租金|融资额?|身家)[^，。]{0,6}(?:多少|多高|几)|多少钱|花费多少|造价|售价|价格|多少(?:亿|万)?(?:美元|元|美金)|投资(?:规模|额)|\bhow much (?:money|does it cost|will it cost)\b|\bprice\b|\bcosts?\b.{0,10}\bhow much"
         ),
     ),
     (
@@ -139,13 +139,18 @@ _COMPARING = re.compile(
 _SAYS_WHO = re.compile(r"(?:[A-Z][\w-]*(?:'s)?\s+)+(?:(?:19|20)\d\d\s+)?reports?\b|\baccording to (?:the )?(?:[A-Z][\w-]*\s*)+")
 """Names that only say whose report is meant, which the report itself need not spell out."""
 
-_ONLY_BEFORE = re.compile(r"(?:(?:只|仅|就|单)(?:看|查|在|用|限|从|问|说|谈|讲)?|(?:按照?|根据|依据?|据))\s*(?:一下)?\s*$|\b(?:only|just|according to|based on)\b[\w ]{0,14}$", re.IGNORECASE)
+_ONLY_BEFORE = re.compile(
+    r"(?:(?:只|仅|就|单)(?:看|查|在|用|限|从|问|说|谈|讲)?|(?:按照?|根据|依据?|据))\s*(?:一下)?\s*$|\b(?:only|just|according to|based on)\b[\w ]{0,14}$",
+    re.IGNORECASE,
+)
 _ONLY_AFTER = re.compile(
     r"\s*(?:20\d\d\s?年?)?(?:的|这|那)?(?:份|篇|本)?\s*(?:报告|白皮书|年报)|\s*(?:又|是|都)?(?:怎么|如何)(?:看|说|讲|判断|评价|预测|定义)|\s*(?:为什么|为何|为啥)?(?:认为|预测|预计|指出|提到|觉得|判断|断言|建议|主张)"
     r"|(?:'s)?\s+(?:\w+\s+){0,2}(?:report|white paper)\b|\s+(?:say|predict|expect|think|forecast|believe|define|see)",
     re.IGNORECASE,
 )
-_ONLY_YEAR = re.compile(r"(20\d\d)\s?年?(?:的|那|这)?(?:份|篇|本)(?:报告)?|(?:只|仅)(?:看|查|用|限)?\s?(20\d\d)\s?年?的?报告|\b(?:the|only) (20\d\d) report\b")
+_ONLY_YEAR = re.compile(
+    r"(20\d\d)\s?年?(?:的|那|这)?(?:份|篇|本)(?:报告)?|(?:只|仅)(?:看|查|用|限)?\s?(20\d\d)\s?年?的?报告|\b(?:the|only) (20\d\d) report\b"
+)
 """What makes the name of a report say who alone may answer."""
 
 

@@ -274,22 +274,42 @@ def check(claim: str, evidence: Sequence[str], about: str = "") -> tuple[Verdict
 
 
 def contradicted(claim: str, evidence: str) -> str:
-    """The words of a claim that one text says the opposite of: a direction, a denial, an antonym in the same place; empty when none.
+    """The words of a claim of which one text says the opposite: a direction, a denial, an antonym in the same place; empty when none.
 
     Unlike `check` it asks for no support, so that a claim may be worded freely.
 
     >>> contradicted("AI 会首先进入收入低的行业", "AI 会首先进入收入高的行业。"), contradicted("AI 首先进入金融业", "AI 会首先进入收入高的行业。")
     ('低', '')
+    >>> contradicted("潮汐能会取代风能", "潮汐能不会取代风能，两者并存。"), contradicted("浮筒最不成熟", "较成熟的是浮筒。")
+    ('取代', '不成熟')
     """
     if bool(HAN.search(claim)) != bool(HAN.search(evidence)):
         return ""
     said, source = _Reading(claim), _Reading(evidence)
     if problem := next(_opposites(said, source), None):
         return problem[1]["said"]
-    if next(_negations(said, source), None):
-        return claim
+    if denied := _denied(said, source):
+        return denied
     replaced = (problem[1] for problem in _replaced(said, source))
     return next((pair["said"] for pair in replaced if _antonyms(pair["said"], pair["there"])), "")
+
+
+_DENIAL = _Late(r"(?:不[会能再是]|并?不|并非|没有|没|未)(?:完全|必|一定|会|能|被)?(?P<what>[\u4e00-\u9fff]{2})")
+
+
+def _denied(said: _Reading, source: _Reading) -> str:
+    """A word that one of the two denies and the other, which speaks of the same, affirms; empty when none."""
+    for clause, place in _aligned(said, source):
+        mine, theirs = (_NOT_NEGATED.sub(" ", each.text) for each in (clause, place))
+        for denying, affirming, ours in ((mine, theirs, True), (theirs, mine, False)):
+            if not ours and clause.shared(place) < SAME_CLAUSE:
+                continue
+            for match in _DENIAL.finditer(denying):
+                word = match["what"]
+                others = [other for other in _words(affirming) if len(other) > 1 and alike(word, other)]
+                if others and not _DENIAL.search(affirming) and not _NEGATION.search(affirming):
+                    return match[0] if ours else others[0]
+    return ""
 
 
 _POLES = tuple(

@@ -148,6 +148,19 @@ def test_a_comparison_gives_each_report_its_share_and_names_the_silent_one():
     assert [citation.document for citation in result.citations] == ["a"] and "乙报告" in result.reason
 
 
+def test_a_comparison_prefers_what_sums_up_a_section_and_experts_where_they_are_asked_for():
+    text = "发电很贵。两年后改用浮筒发电。"
+    tides = Document(
+        "d", "潮汐报告", text + "浮筒很好。", (Block(0, len(text), "prose", 1, ("一 现状", "改用浮筒")), Block(len(text), len(text) + 5, "prose", 1, ("二 点评",), "王海 教授")), "d", "d.md", "海风研究社"
+    )  # fmt: skip
+    winds = replace(tides, id="e", publisher="陆风学会", sha256="e")
+    scores = {"发电": 3.0, "两年后": 2.4, "浮筒": 2.3}
+    plain = answer("海风研究社和陆风学会怎么看发电？", scores, tides, winds)
+    assert [claim.text for claim in plain.claims][:2] == ["发电很贵。", "两年后改用浮筒发电。"]
+    by_expert = answer("发电这件事，海风研究社和陆风学会的专家怎么看？", scores, tides, winds)
+    assert "浮筒很好。" in said(by_expert)
+
+
 @pytest.mark.parametrize(
     ("question", "reason"),
     [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.demands import Surroundings, names_in, unmet
+from rag.demands import Surroundings, false_premise, names_in, unmet
 from rag.question import read_question
 
 
@@ -75,6 +75,25 @@ def test_a_figure_counts_only_beside_the_name_that_is_asked_for():
 
 def test_whose_report_is_meant_is_no_demand():
     assert failure("What does the Harbour Office report say on tides?", "Tides rise.", language="en") is None
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "said"),
+    [
+        ("为什么电站会首先进入收入低的地区？", "电站会首先进入收入高的地区。", "低"),
+        ("研究社为什么说潮汐能会取代风能？", "潮汐能不会取代风能，两者将长期并存。", "取代"),
+        ("为什么说浮筒是最不成熟的？", "技术较成熟的是浮筒，用得也最多。", "不成熟"),
+        ("潮汐能会取代风能吗？", "潮汐能不会取代风能。", ""),
+        ("为什么老电站扛不住风浪？", "老电站难以抵御风浪。", ""),
+    ],
+)
+def test_a_question_for_reasons_takes_nothing_for_granted_whose_opposite_is_said(question, sentence, said):
+    assert false_premise(read_question(question), sentence, frozenset({"研究社"})) == said
+
+
+def test_what_is_counted_must_be_spoken_of():
+    assert failure("电站提供多少个岗位？", "电站提供 300 个职位。") is None
+    assert failure("电站有多少台风机？", "电站提供 300 个职位。") == "报告的相关内容没有给出“风机”的数量。"
 
 
 def test_names_are_the_longest_known_ones():

@@ -54,6 +54,11 @@ def test_a_comparison_has_chunks_of_each_named_report_and_drops_their_names(find
     assert "海风" not in found.question.core and "装机容量" in found.question.core
 
 
+def test_a_report_that_is_named_as_the_one_asked_alone_answers(finder):
+    found = find(finder, "只看陆风学会的报告，东岸电站的装机容量是多少？")
+    assert {item.sentence.document for item in found.sentences} == {"winds"} and "5 GW" in found.sentences[0].sentence.text
+
+
 def test_a_follow_up_stays_in_the_section_of_the_last_answer(finder):
     only = Filter(("tides",))
     for history in (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.question import kind_of, language_of, quantity_answers, read_question, strip_asking, without_names
+from rag.question import kind_of, language_of, names_of, quantity_answers, read_question, strip_asking, without_names
 from rag.types import Document
 
 
@@ -66,3 +66,30 @@ def test_what_is_compared_is_left_without_names_and_words_of_comparing():
     assert without_names("海风研究社 和 港务局 成本 看法 不同", (tides,)) == "港务局 成本"
     assert without_names("both reports differ cost", (tides,)) == "cost"
     assert without_names("海风研究社", (tides,)) == "海风研究社"
+
+
+def test_a_report_is_known_by_its_file_its_publisher_and_their_short_forms():
+    assert {"华为", "huawei"} <= names_of(Document("huawei-cloud", "云计算", "", (), "", ""))
+    assert "cloud" not in names_of(Document("huawei-cloud", "云计算", "", (), "", ""))
+    assert {"阿里", "阿里巴巴", "水利院"} <= names_of(Document("d", "趋势", "", (), "", "", publisher="阿里巴巴水利院"))
+
+
+@pytest.mark.parametrize(
+    ("text", "only"),
+    [
+        ("只看海风研究社的报告，潮汐能有多少？", ("tides",)),
+        ("海风研究社怎么看潮汐能？", ("tides",)),
+        ("陆风学会预测风电会怎样？", ("winds",)),
+        ("2022 年那份报告说潮汐能有多少？", ("tides",)),
+        ("According to Coast Watch, how much is there?", ("coast",)),
+        ("海风研究社在哪个城市？", ()),
+        ("海风研究社和陆风学会怎么看潮汐能？", ()),
+    ],
+)
+def test_who_is_named_as_the_one_asked_alone_answers(text, only):
+    reports = [
+        Document("tides", "潮汐", "", (), "", "", publisher="海风研究社", year=2022),
+        Document("winds", "风能", "", (), "", "", publisher="陆风学会", year=2021),
+        Document("coast", "Coasts", "", (), "", "", publisher="Coast Watch", year=2020, language="en"),
+    ]
+    assert read_question(text, reports).only == only
