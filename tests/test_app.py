@@ -40,6 +40,7 @@ from rag.web.guard import Guard
 
 HERE = Path(__file__).resolve().parent
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+AXE = HERE.parent / ".axe" / "node_modules" / "axe-core" / "axe.min.js"
 PANEL_TAGS = ("div", "section", "span", "button", "p", "article", "header", "h3", "i", "b", "blockquote", "mark", "pre")
 FLAGS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
 LEAVING = re.compile("AbortError: signal is aborted|Connection errored out")
@@ -671,6 +672,30 @@ def test_conversations_outlive_a_reload_and_are_listed_renamed_exported_and_dele
         page.locator("#talks li", has_text="Towers").locator("[data-delete]").click()
     page.wait_for_function("document.querySelectorAll('#talks li').length === 1")
     page.wait_for_selector("#chat .example")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_violation_of_wcag_a_or_aa(open_page, scheme):
+    if not AXE.is_file():
+        pytest.skip("no axe-core: npm install --prefix .axe axe-core")
+    page = open_page("en-US", color_scheme=scheme)
+
+    def violations() -> list[str]:
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = page.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})")
+        assert len(found["passes"]) > 10
+        return [f"{each['id']}: {node['html'][:160]}" for each in found["violations"] for node in each["nodes"]]
+
+    assert violations() == []
+    ask(page, TALL)
+    page.locator(CHIP).first.click()
+    lit(page)
+    assert violations() == []
+    ask(page, UNKNOWN)
+    assert violations() == []
+    for tab, there in (("reports", "#reports li"), ("explore", "#explore .field"), ("talks", "#talks li"), ("scores", "#scores .lead")):
+        chosen_tab(page, tab, there)
+        assert violations() == []
 
 
 def test_retry_edit_and_opinions(open_page, server):
