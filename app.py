@@ -616,7 +616,8 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
         with_example = "(_, ...rest) => [window.veracite ? window.veracite.given(true) : '', ...rest]"
         with_given = f"(_, ...rest) => [{telling}, ...rest]"
         asked = [
-            box.submit(answer, [box, *known_here], shown, js=with_question, **asking),
+            # "multiple": a question sent while the last words of an answer are still on their way would be dropped without a sign
+            box.submit(answer, [box, *known_here], shown, js=with_question, trigger_mode="multiple", **asking),
             chat.example_select(example, known_here, shown, js=with_example, **asking),
         ]
         for event in asked:

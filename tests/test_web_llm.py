@@ -6,19 +6,27 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from scripted_llm import Reply, ScriptedLLM
 from test_app import CHROMIUM, FLAGS
 from test_llm import GOOD, QUESTION, WRONG, opened  # noqa: F401  (a fixture)
 
+ROOT = Path(__file__).resolve().parent.parent
 TRUE_TOO = "泻湖式对生态的影响最小[3]。"
 TOLD = "数字 80% 不在所引原文中，原文写 60%"
 
 
 def environment(upstream: ScriptedLLM) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy") and not name.startswith("RAG_")}
-    return kept | {"RAG_LLM_BASE_URL": upstream.base_url, "RAG_LLM_MODEL": "tiny", "RAG_TARGET_TOKENS": "120", "RAG_MAX_TOKENS": "160"}
+    return kept | {
+        "PYTHONPATH": str(ROOT),
+        "RAG_LLM_BASE_URL": upstream.base_url,
+        "RAG_LLM_MODEL": "tiny",
+        "RAG_TARGET_TOKENS": "120",
+        "RAG_MAX_TOKENS": "160",
+    }
 
 
 def command(opened, *words: str) -> list[str]:  # noqa: F811
