@@ -17,6 +17,7 @@ import numpy as np
 import rag.search
 import rag.verify
 from rag.chat import Assistant
+from rag.encoder import BuiltinEncoder
 from rag.types import Answer, Claim
 
 RANK_CONSTANT = 60
@@ -48,6 +49,7 @@ def _without_encoder(assistant: Assistant, stack: ExitStack) -> Any:
         return np.zeros((len(texts), assistant.encoder.dimension), dtype=np.float32)
 
     stack.enter_context(patch.object(assistant, "encoder", _Silent(assistant.encoder, nothing)))
+    stack.enter_context(patch.object(BuiltinEncoder, "likeness", lambda self, question, texts: np.zeros(len(texts))))
     return assistant
 
 

@@ -683,10 +683,12 @@ def _why(reason: Explained) -> str:
     """What a score is made of, as the sum that it is."""
     hit, mix = reason.hit, reason.mix
     total = f"lexical {hit.lexical:.3f} + {mix.dense:.2f} x cosine {hit.dense:.3f}"
+    total += f" + {mix.sentence:.2f} x best sentence {reason.sentence:.3f}" if mix.sentence else ""
+    total += f" + {mix.likeness:.2f} x likeness {reason.likeness:.3f}" if mix.likeness else ""
     if (mix.scale, mix.offset) != (1.0, 0.0):
         total = f"{mix.scale:.2f} x ({total}) {'+' if mix.offset >= 0 else '-'} {abs(mix.offset):.2f}"
     total += f" + {reason.bonus:.2f} for the report named" if reason.bonus else ""
-    total += f" = {mix.fused(hit.lexical, hit.dense) + reason.bonus:.3f}"
+    total += f" = {mix.fused(hit.lexical, hit.dense, reason.sentence, reason.likeness) + reason.bonus:.3f}"
     total += f", reranked {reason.reranked:.3f}" if reason.reranked is not None else ""
     found = ", ".join(f"{term} {share:.0%}" for term, share in sorted(reason.terms.items(), key=lambda pair: -pair[1])[:8])
     words = f"\n   {'translated ' if reason.translated else ''}words: {found}" if found else ""

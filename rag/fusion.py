@@ -11,11 +11,12 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
 
+from rag.chunk import split_sentences
 from rag.lexical import terms
 from rag.types import Encoder, FloatMatrix
 
@@ -29,16 +30,20 @@ _SENTENCE = re.compile(r"[^。！？；\n.!?]{16,200}[。！？；.!?\n]")
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """How a chunk's scores become one: `scale * (lexical + dense * cosine) + offset`."""
+    """How a chunk's scores become one: `scale * (lexical + dense * cosine + sentence * best sentence + likeness * likeness) + offset`."""
 
     dense: float
     """How much a cosine counts beside a normalised BM25."""
     scale: float = 1.0
     offset: float = 0.0
+    sentence: float = 0.0
+    """How much the share of the question that the best sentence of the chunk has by itself."""
+    likeness: float = 0.0
+    """How much the likeness of the question's words to the chunk's, word by word."""
 
-    def fused(self, lexical: float, cosine: float) -> float:
+    def fused(self, lexical: float, cosine: float, sentence: float = 0.0, likeness: float = 0.0) -> float:
         """The mixed score; only its order and differences mean anything."""
-        return self.scale * (lexical + self.dense * cosine) + self.offset
+        return self.scale * (lexical + self.dense * cosine + self.sentence * sentence + self.likeness * likeness) + self.offset
 
 
 @cache
@@ -98,6 +103,23 @@ def _thinned(sentence: str, rng: np.random.Generator) -> str:
     return " ".join(words[i] for i in kept)
 
 
+def best_sentence(shares: Mapping[str, float], text: str) -> float:
+    """The largest share of a question's weight that one sentence of the text has, whatever the others say.
+
+    `shares` holds the question's lexical terms. What answers is mostly said in one place; BM25 adds up what stands far apart.
+
+    >>> best_sentence({"cost": 0.5, "fell": 0.5}, "Costs fell. They rose again."), best_sentence({"cost": 0.5, "fell": 0.5}, "Costs rose. Rents fell.")
+    (1.0, 0.5)
+    """
+    return max((sum(shares[term] for term in shares.keys() & sentence) for sentence in _sentence_terms(text)), default=0.0)
+
+
+@lru_cache(maxsize=1024)
+def _sentence_terms(text: str) -> tuple[frozenset[str], ...]:
+    # The same chunks come up again and again; a thousand of them take some 30 MB.
+    return tuple(frozenset(terms(text[start:end])) for start, end in split_sentences(text))
+
+
 def bm25(questions: Sequence[Sequence[str] | Mapping[str, float]], passages: Sequence[Sequence[str]]) -> np.ndarray:
     """(questions, passages) of BM25 as the index computes it, over small sets in memory.
 
@@ -114,14 +136,15 @@ def bm25(questions: Sequence[Sequence[str] | Mapping[str, float]], passages: Seq
     for row, question in zip(scores, questions, strict=True):
         shares = question
         if not isinstance(question, Mapping):
-            idf = {term: _idf(len(postings.get(term, ())), len(passages)) for term in dict.fromkeys(question)}
-            total = sum(idf.values()) or 1.0
-            shares = {term: value / total for term, value in idf.items()}
+            shares = idf_shares(question, {term: len(postings.get(term, ())) for term in question}, len(passages))
         for term, share in shares.items():
             for place, times in postings.get(term, ()):
                 row[place] += share * times * 2.2 / (times + norms[place])
     return scores
 
 
-def _idf(holding: float, count: int) -> float:
-    return math.log1p((count - holding + 0.5) / (holding + 0.5))
+def idf_shares(question: Sequence[str], holding: Mapping[str, int], count: int) -> dict[str, float]:
+    """Each term of a question with its share of their total idf, where `holding` of `count` passages hold a term."""
+    idf = {term: math.log1p((count - holding[term] + 0.5) / (holding[term] + 0.5)) for term in dict.fromkeys(question)}
+    total = sum(idf.values()) or 1.0
+    return {term: value / total for term, value in idf.items()}

@@ -56,7 +56,8 @@ class Scripted:
         return [Hit(chunk, "The bridge is new.", 0.5, 0.25, 0.625)][:top_k]
 
     def explain(self, question, *, top_k=10, only=None):
-        return [Explained(hit, Mix(0.5), False, {"bridg": 1.0}, 0.0) for hit in self.search(question, top_k=top_k, only=only)]
+        mix = Mix(0.5, sentence=0.5, likeness=1.5)
+        return [Explained(hit, mix, False, {"bridg": 1.0}, 0.0, 1.0, 0.2) for hit in self.search(question, top_k=top_k, only=only)]
 
     def documents(self):
         return (Document("atlas", "Atlas of Rivers", "", (), "0" * 64, "atlas.md"),)
@@ -119,7 +120,8 @@ def test_search_for_people_and_programs(rag, scripted):
     code, out, _ = rag("search", "bridge")
     assert code == 0 and out == "1. 0.625  Atlas of Rivers · North / Bridges · p. 12\n   The bridge is new.\n"
     _, out, _ = rag("search", "bridge", "--explain")
-    assert "lexical 0.500 + 0.50 x cosine 0.250 = 0.625" in out and "words: bridg 100%" in out and "chunk c1, 5 tokens" in out
+    assert "lexical 0.500 + 0.50 x cosine 0.250 + 0.50 x best sentence 1.000 + 1.50 x likeness 0.200 = 1.425" in out
+    assert "words: bridg 100%" in out and "chunk c1, 5 tokens" in out
     _, out, _ = rag("search", "bridge", "--explain", "--json")
     assert json.loads(out)["hits"][0]["why"]["terms"] == {"bridg": 1.0}
     _, out, _ = rag("search", "bridge", "--json", "-k", "1")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.encoder import MODEL, BuiltinEncoder, SentenceTransformerEncoder, open_encoder, open_reranker
+from rag.encoder import MODEL, BuiltinEncoder, SentenceTransformerEncoder, open_encoder, open_reranker, word_vectors
 from rag.errors import EncoderError
 from rag.textform import search_form
 from rag.types import Encoder
@@ -112,6 +112,27 @@ def test_token_vectors_add_up_to_the_text(encoder: Encoder) -> None:
     assert architecture.max() > filler.max()
     vectors, weights = encoder.token_vectors("，")
     assert vectors.shape == (0, encoder.dimension) and weights.shape == (0,)
+
+
+def test_likeness_is_the_mean_best_match_of_each_token(encoder: Encoder) -> None:
+    question, texts = "clouds cost money", ["The price of a cloud fell.", "，", "", "云 costs", "Cats sleep."]
+    asked, weights = encoder.token_vectors(question)
+    worked_out = []
+    for text in texts:
+        vectors, _ = encoder.token_vectors(text)
+        best = np.maximum(asked @ vectors.T, 0).max(axis=1) if len(vectors) else np.zeros(len(asked))
+        worked_out.append(weights @ best / weights.sum())
+    found = encoder.likeness(question, texts)
+    assert np.allclose(found, worked_out, atol=1e-5)
+    assert found[1] == found[2] == 0 and found[0] > found[4]
+    assert encoder.likeness("，", texts).tolist() == [0.0] * 5 and encoder.likeness(question, []).shape == (0,)
+    assert encoder.likeness(question, [question]) == pytest.approx(1.0)
+
+
+def test_words_are_compared_by_the_built_in_encoder_beside_any_other(encoder: Encoder) -> None:
+    assert word_vectors(encoder) is encoder
+    other = word_vectors(object())
+    assert isinstance(other, BuiltinEncoder) and other is word_vectors(object())  # opened once
 
 
 def test_sentence_transformers_loads_the_same_model(encoder: Encoder) -> None:

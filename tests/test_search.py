@@ -1,11 +1,12 @@
 """Hybrid search: the arithmetic of the mix, filters, and what matches nothing."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from rag.fusion import GRID, Mix, bm25, estimate_dense_weight, mix_for
+from rag.fusion import GRID, Mix, best_sentence, bm25, estimate_dense_weight, mix_for
 from rag.search import NAMED_REPORT_BONUS, RERANKED, explained_search, inverse_frequencies, search, weigh_terms
 from rag.types import Chunk, Document, Filter
 
@@ -57,11 +58,53 @@ class PaperEncoder:
 
 def test_scores_mix_as_written():
     # Two terms with the same idf, so each has half of the total; the store's BM25 is taken as it comes.
-    hits = search(PaperStore(), PaperEncoder(), "wind tide")
-    mix = mix_for("en", "en").dense
-    assert [(hit.chunk.id, pytest.approx(hit.fused)) for hit in hits] == sorted(
-        [("a", 6 + mix * 0.1), ("b", 3 + mix * 0.9), ("c", mix * 0.5)], key=lambda pair: -pair[1]
+    found = explained_search(PaperStore(), PaperEncoder(), "wind tide")
+    mix = mix_for("en", "en")
+    alike = {one.hit.chunk.id: mix.likeness * one.likeness for one in found}  # no sentence has either word
+    assert [(one.hit.chunk.id, pytest.approx(one.hit.fused)) for one in found] == [
+        ("a", 6 + mix.dense * 0.1 + alike["a"]),
+        ("b", 3 + mix.dense * 0.9 + alike["b"]),
+        ("c", mix.dense * 0.5 + alike["c"]),
+    ]
+    assert [one.hit.fused for one in found] == [hit.fused for hit in search(PaperStore(), PaperEncoder(), "wind tide")]
+
+
+class ReadStore(PaperStore):
+    """Three passages that BM25 and cosine cannot tell apart."""
+
+    bm25, cosine = {"a": 0.5, "b": 0.5, "c": 0.5}, {"a": 0.3, "b": 0.3, "c": 0.3}
+    texts = ("The harbour froze. The ferry sank.", "The harbour froze and the ferry ran.", "Boats crossed the bay in winter.")
+
+    def document(self, document_id):
+        return Document(document_id, document_id, "".join(f"{text:<60}" for text in self.texts), (), "", "")
+
+    def chunks(self, ids):
+        return [Chunk(id, "x", 60 * (at := "abc".index(id)), 60 * at + len(self.texts[at]), None, (), 9) for id in ids]
+
+
+def test_the_best_are_read_sentence_by_sentence_and_word_by_word():
+    found = {one.hit.chunk.id: one for one in explained_search(ReadStore(), PaperEncoder(), "harbour ferry")}
+    assert list(found) == ["b", "a", "c"]  # said in one sentence, in two, in other words
+    assert (found["a"].sentence, found["b"].sentence, found["c"].sentence) == (pytest.approx(0.5), pytest.approx(1.0), 0.0)
+    assert found["a"].likeness == pytest.approx(1.0, abs=1e-5) and 0 < found["c"].likeness < 0.9
+    assert found["b"].terms == {"harbour": pytest.approx(0.5), "ferri": pytest.approx(0.5)} and found["c"].terms == {}
+    for one in found.values():
+        assert one.hit.fused == pytest.approx(one.mix.fused(0.5, 0.3, one.sentence, one.likeness))
+
+
+def test_the_share_of_the_best_sentence():
+    shares = {"云计": 0.25, "计算": 0.25, "成本": 0.5}
+    assert best_sentence(shares, "云计算发展很快。成本下降。") == 0.5
+    assert best_sentence(shares, "云计算的成本下降。") == 1.0
+    assert best_sentence(shares, "") == best_sentence({}, "云计算。") == 0.0
+
+
+def test_a_follow_up_is_read_beside_the_turn_before():
+    plain, carried = (
+        {one.hit.chunk.id: one.likeness for one in explained_search(ReadStore(), PaperEncoder(), "ferry", carried=before)}
+        for before in ("", "winter bay boats")
     )
+    assert carried["c"] > plain["c"] and carried["a"] < plain["a"] == pytest.approx(1.0, abs=1e-5)
 
 
 def test_boosts_turn_bm25_into_a_share_of_the_total_idf():
@@ -92,6 +135,7 @@ def test_a_follow_up_gives_its_own_words_half_and_shares_the_rest():
 def test_a_mix_is_a_line_in_both_scores():
     assert Mix(0.5).fused(0.6, 0.4) == pytest.approx(0.8)
     assert Mix(0.5, 2.0, -0.1).fused(0.6, 0.4) == pytest.approx(1.5)
+    assert Mix(0.5, 2.0, -0.1, sentence=0.5, likeness=1.5).fused(0.6, 0.4, 0.2, 0.8) == pytest.approx(4.1)
 
 
 def test_reports_in_the_other_language_are_scored_by_a_mix_of_their_own():
@@ -101,7 +145,7 @@ def test_reports_in_the_other_language_are_scored_by_a_mix_of_their_own():
     assert [found[id].translated for id in "abc"] == [True, True, False]
     assert found["a"].mix == mix_for("en", "zh") and found["c"].mix == mix_for("en", "en")
     for one in found.values():
-        assert one.hit.fused == pytest.approx(one.mix.fused(one.hit.lexical, one.hit.dense) + one.bonus)
+        assert one.hit.fused == pytest.approx(one.mix.fused(one.hit.lexical, one.hit.dense, one.sentence, one.likeness) + one.bonus)
 
 
 def test_a_report_in_an_unknown_language_counts_as_the_questions():
@@ -112,7 +156,7 @@ def test_an_estimated_weight_replaces_the_built_in_one():
     store = PaperStore()
     store.dense_weight = 0.125
     found = {one.hit.chunk.id: one.mix for one in explained_search(store, PaperEncoder(), "wind tide")}
-    assert found["a"] == Mix(0.125)
+    assert found["a"] == replace(mix_for("en", "en"), dense=0.125)
     own, across = mix_for("en", "en"), mix_for("en", "zh")
     assert mix_for("en", "zh", own.dense / 2).dense == pytest.approx(across.dense / 2)
     assert mix_for("en", "zh", own.dense * 2) == across  # more within a language is no reason for more across

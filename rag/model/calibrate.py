@@ -1,34 +1,87 @@
 """Learns how the built-in encoder mixes with BM25: `python -m rag.model.calibrate --data DATA [--output rag/model]` writes fusion.json.
 
-Within a language the weight of the cosine is chosen by mean reciprocal rank (CMRC trial; four articles of SQuAD). Across languages also a
-scale and an offset, by which the scores of both languages mean the same: two logistic curves of being the right passage are laid over each
-other (four articles of XQuAD). None of these questions is trained on or reported.
+Within a language the weights are chosen by mean reciprocal rank (CMRC trial and four articles of XQuAD; four articles of SQuAD). Across
+languages also a scale and an offset, by which the scores of both languages mean the same: two logistic curves of being the right passage are
+laid over each other (four articles of XQuAD). None of these questions is trained on or reported.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
-from rag.encoder import BuiltinEncoder
-from rag.fusion import bm25
+from rag.encoder import BuiltinEncoder, word_vectors
+from rag.fusion import Mix, best_sentence, bm25, idf_shares
 from rag.lexical import terms
 from rag.model.train import TRAINED_ARTICLES, TUNED_ARTICLES, squad_format
 from rag.question import strip_asking
-from rag.translate import translated_shares
+from rag.search import READ
+from rag.translate import Language, translated_shares
+from rag.types import Encoder
 
 WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5)
 """Of the cosine beside BM25 over the total idf; within a language it is not to outweigh the words of a question that are there."""
 WEIGHTS_ACROSS = (0.3, 0.5, 0.8, 1.0, 1.25, 1.5)
+WEIGHTS_READ = (0.0, 0.2, 0.4, 0.8, 1.2, 1.6, 2.2)
+"""Of the best sentence and of likeness."""
 OWN_LANGUAGE = 0.1
 """What a passage in the question's own language has ahead of an equally good one in the other."""
 
 Asked = tuple[list[str], list[str], np.ndarray]
 """(questions, passages, the passage of each question)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What search knows of each passage for each question; four arrays (questions, passages)."""
+
+    lexical: np.ndarray
+    cosine: np.ndarray
+    sentence: np.ndarray
+    """NaN where the passage is not among the best and would not be read closely."""
+    likeness: np.ndarray
+
+    def mixed(self, mix: Mix) -> np.ndarray:
+        """The order of search: those that are not read closely stand below the others."""
+        first = mix.fused(self.lexical, self.cosine)
+        return np.where(np.isnan(self.sentence), first - 100, mix.fused(self.lexical, self.cosine, self.sentence, self.likeness))
+
+
+def measure(
+    encoder: Encoder, questions: Sequence[str], passages: Sequence[str], target: Language | None, dense: float, read: int = READ
+) -> Scores:
+    """Scores as `rag.search` computes them, over a small set in memory.
+
+    `target` is the passages' language when it is not the questions'; `dense` weighs the cosine when it is chosen which `read` are read closely.
+    """
+    cores = [strip_asking(question) for question in questions]
+    split = [terms(passage) for passage in passages]
+    holding = Counter(term for passage in split for term in set(passage))
+
+    def frequencies(names: Sequence[str]) -> dict[str, int]:
+        return {name: holding[name] for name in names}
+
+    shares: list[Mapping[str, float]] = [
+        translated_shares(core, target, frequencies, len(passages)) if target else idf_shares(terms(core), holding, len(passages))
+        for core in cores
+    ]
+    lexical = bm25(shares, split)
+    cosine = encoder.encode(cores, query=True) @ encoder.encode(passages).T
+    sentence, likeness = np.full(lexical.shape, np.nan), np.full(lexical.shape, np.nan)
+    words = word_vectors(encoder)
+    for row, (core, weights) in enumerate(zip(cores, shares, strict=True)):
+        places = np.argsort(-(lexical[row] + dense * cosine[row]), kind="stable")[:read]
+        texts = [passages[place] for place in places]
+        sentence[row, places] = [best_sentence(weights, text) for text in texts]
+        likeness[row, places] = words.likeness(core, texts)
+    return Scores(lexical, cosine, sentence, likeness)
 
 
 def tuned_articles(file: Path) -> Asked:
@@ -50,44 +103,27 @@ def trial(file: Path) -> Asked:
     return [question for _, asked in found for question in asked], [passage for passage, _ in found], owners
 
 
-def lexical_scores(asked: Asked, target: str | None) -> np.ndarray:
-    """(questions, passages); `target` is the passages' language when it is not the questions'."""
-    questions, passages, _ = asked
-    split = [terms(passage) for passage in passages]
-    if target is None:
-        return bm25([terms(strip_asking(question)) for question in questions], split)
-    holding: dict[str, int] = {}
-    for passage in split:
-        for term in set(passage):
-            holding[term] = holding.get(term, 0) + 1
-
-    def frequencies(names):
-        return {name: holding.get(name, 0) for name in names}
-
-    return bm25([translated_shares(strip_asking(question), target, frequencies, len(passages)) for question in questions], split)
-
-
-def cosines(encoder: BuiltinEncoder, asked: Asked) -> np.ndarray:
-    """(questions, passages)."""
-    return encoder.encode([strip_asking(question) for question in asked[0]], query=True) @ encoder.encode(asked[1]).T
-
-
 def reciprocal_rank(scores: np.ndarray, owners: np.ndarray) -> float:
     """Mean over the questions, first ten."""
     ranks = (scores >= scores[np.arange(len(owners)), owners][:, None]).sum(axis=1)
     return float(np.where(ranks <= 10, 1 / ranks, 0).mean())
 
 
-def best_weight(weights: Sequence[float], *sets: tuple[np.ndarray, np.ndarray, np.ndarray]) -> float:
-    """For (lexical, cosines, owners) of each set: the largest weight within 0.003 of the best mean reciprocal rank.
+def best_mix(weights: Sequence[float], sets: Sequence[tuple[Scores, np.ndarray]]) -> Mix:
+    """For (scores, owners) of each set: the weights with the best mean reciprocal rank, and of those within 0.001 of it the smallest of
+    what is read closely beside the largest of the cosine.
 
     The curve is flat on top, and these questions were written with the passage in sight; people who ask without it use other words, which
     only the cosine sees.
     """
     curve = {
-        weight: float(np.mean([reciprocal_rank(lexical + weight * dense, owners) for lexical, dense, owners in sets])) for weight in weights
+        Mix(dense, sentence=sentence, likeness=likeness): float(
+            np.mean([reciprocal_rank(scores.mixed(Mix(dense, sentence=sentence, likeness=likeness)), owners) for scores, owners in sets])
+        )
+        for dense, sentence, likeness in product(weights, WEIGHTS_READ, WEIGHTS_READ)
     }
-    return max(weight for weight, value in curve.items() if value >= max(curve.values()) - 0.003)
+    good = [mix for mix, value in curve.items() if value >= max(curve.values()) - 0.001]
+    return max(good, key=lambda mix: (mix.dense, -mix.sentence - mix.likeness))
 
 
 def logistic(scores: np.ndarray, owners: np.ndarray) -> tuple[float, float]:
@@ -106,30 +142,29 @@ def logistic(scores: np.ndarray, owners: np.ndarray) -> tuple[float, float]:
 def calibrate(data: Path, encoder: BuiltinEncoder) -> dict[str, dict[str, float]]:
     """The mixes by "language of the question to language of the report"."""
     english, chinese = (tuned_articles(data / "xquad_half" / f"{language}.json") for language in ("en", "zh"))
-    within = {"zh": trial(data / "cmrc2018" / "trial.json"), "en": tuned_articles(data / "squad_half" / "dev_first24articles.json")}
-    mixes: dict[str, dict[str, float]] = {}
-    for language, asked in within.items():
-        mixes[f"{language} to {language}"] = {
-            "dense": best_weight(WEIGHTS, (lexical_scores(asked, None), cosines(encoder, asked), asked[2]))
-        }
-    pairs = {("zh", "en"): (chinese, english), ("en", "zh"): (english, chinese)}
-    scored = {}
-    for (question, target), (own, other) in pairs.items():
-        across = (own[0], other[1], own[2])
-        scored[question, target] = lexical_scores(across, target), cosines(encoder, across), own[2]
-    # One weight for both directions: there are too few questions for two.
-    weight = best_weight(WEIGHTS_ACROSS, *scored.values())
+    within = {
+        "zh": (trial(data / "cmrc2018" / "trial.json"), chinese),
+        "en": (tuned_articles(data / "squad_half" / "dev_first24articles.json"),),
+    }
+    mixes: dict[str, Mix] = {}
+    for language, sets in within.items():
+        scored = [(measure(encoder, asked[0], asked[1], None, max(WEIGHTS)), asked[2]) for asked in sets]
+        mixes[f"{language} to {language}"] = best_mix(WEIGHTS, scored)
+    pairs: dict[tuple[Language, Language], tuple[Asked, Asked]] = {("zh", "en"): (chinese, english), ("en", "zh"): (english, chinese)}
+    everything = len(english[1])
+    across = {
+        (question, target): measure(encoder, own[0], other[1], target, max(WEIGHTS_ACROSS), everything)
+        for (question, target), (own, other) in pairs.items()
+    }
+    # The same weights for both directions: there are too few questions for two.
+    shared = best_mix(WEIGHTS_ACROSS, [(across[pair], own[2]) for pair, (own, _) in pairs.items()])
     for (question, target), (own, _) in pairs.items():
-        lexical, dense, owners = scored[question, target]
-        home = lexical_scores(own, None) + mixes[f"{question} to {question}"]["dense"] * cosines(encoder, own)
-        slope, intercept = logistic(home, owners)
-        slope_across, intercept_across = logistic(lexical + weight * dense, owners)
-        mixes[f"{question} to {target}"] = {
-            "dense": weight,
-            "scale": round(slope_across / slope, 3),
-            "offset": round((intercept_across - intercept) / slope - OWN_LANGUAGE, 3),
-        }
-    return mixes
+        home = measure(encoder, own[0], own[1], None, max(WEIGHTS), everything).mixed(mixes[f"{question} to {question}"])
+        slope, intercept = logistic(home, own[2])
+        slope_across, intercept_across = logistic(across[question, target].mixed(shared), own[2])
+        scale, offset = slope_across / slope, (intercept_across - intercept) / slope - OWN_LANGUAGE
+        mixes[f"{question} to {target}"] = replace(shared, scale=round(scale, 3), offset=round(offset, 3))
+    return {name: asdict(mix) for name, mix in mixes.items()}
 
 
 def main() -> None:

@@ -893,7 +893,7 @@ def train(data: Path, work: Path, settings: Settings) -> np.ndarray:
             group["lr"] = settings.learning_rate * min(1, (step + 1) / 50) * max(0.02, 1 - step / settings.steps)
         optimiser.step()
         losses[source.name] = 0.9 * losses.get(source.name, loss.item()) + 0.1 * loss.item()
-        if (step + 1) % 250 == 0 or step + 1 == settings.steps:
+        if (step + 1) % 50 == 0 or step + 1 == settings.steps:
             log.info("step %d: recall@1 %s, losses %s", step + 1, recalls(), {k: round(v, 2) for k, v in losses.items()})
             state = {"step": optimiser.state[own]["step"].reshape(1)}
             for i, parameter in enumerate(parameters):
