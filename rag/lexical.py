@@ -6,6 +6,7 @@ What it gives up: no phrases, no query language (whatever a user types is terms 
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping
@@ -130,7 +131,9 @@ def build_lexical(folder: Path, rows: Iterable[LexicalRow]) -> None:
         fields.add_text_field(name, tokenizer_name="whitespace", index_option="freq")
     fields.add_text_field("document", tokenizer_name="raw", index_option="basic")
     fields.add_unsigned_field("position", fast=True)
-    index = tantivy.Index(fields.build(), path=str(folder))
+    making = folder / "making"
+    making.mkdir()
+    index = tantivy.Index(fields.build(), path=str(making))
     writer = index.writer(heap_size=256_000_000, num_threads=1)  # one thread keeps positions in order
     for row in rows:
         document = tantivy.Document()
@@ -141,8 +144,12 @@ def build_lexical(folder: Path, rows: Iterable[LexicalRow]) -> None:
         writer.add_document(document)
     writer.commit()
     writer.wait_merging_threads()
-    for lock in folder.glob(".tantivy-*.lock"):
-        lock.unlink()
+    for file in making.iterdir():
+        if file.suffix != ".lock":
+            file.rename(folder / file.name)
+    # tantivy tidies up on a thread of its own that nothing waits for, and may still put a lock where it worked; not where that is gone.
+    while making.exists():
+        shutil.rmtree(making, ignore_errors=True)
 
 
 class LexicalIndex:
