@@ -44,7 +44,7 @@ class Explained:
     sentence: float = 0.0
     """The share of the question's weight that the best sentence has; 0 where the mix does not ask for it."""
     likeness: float = 0.0
-    """Of the question's words to those of the chunk, by `BuiltinEncoder.likeness`."""
+    """Of the question's words to those of the chunk and its headings, by `BuiltinEncoder.likeness`."""
     reranked: float | None = None
 
 
@@ -184,9 +184,10 @@ def _read_closely(store: Store, encoder: Encoder, found: Sequence[Explained], co
     """The hits with their text, the other two parts of their score, and the whole of it."""
     texts = [store.document(one.hit.chunk.document).text[one.hit.chunk.start : one.hit.chunk.end] for one in found]
     words = word_vectors(encoder)
-    likeness = words.likeness(f"{carried} {core}".strip(), texts)
+    placed = [" ".join((*one.hit.chunk.section, text)) for one, text in zip(found, texts, strict=True)]
+    likeness = words.likeness(f"{carried} {core}".strip(), placed)
     if carried:  # the mean of both turns and of the new one, as everywhere
-        likeness = (likeness + words.likeness(core, texts)) / 2
+        likeness = (likeness + words.likeness(core, placed)) / 2
     read = []
     for one, text, alike in zip(found, texts, likeness.tolist(), strict=True):
         hit, sentence = one.hit, best_sentence(one.terms, text) if one.mix.sentence else 0.0

@@ -26,7 +26,7 @@ from rag.search import READ
 from rag.translate import Language, translated_shares
 from rag.types import Encoder
 
-WEIGHTS = (0.1, 0.2, 0.3, 0.4, 0.5)
+WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0)
 """Of the cosine beside BM25 over the total idf; within a language it is not to outweigh the words of a question that are there."""
 WEIGHTS_ACROSS = (0.3, 0.5, 0.8, 1.0, 1.25, 1.5)
 WEIGHTS_READ = (0.0, 0.2, 0.4, 0.8, 1.2, 1.6, 2.2)
@@ -110,7 +110,7 @@ def reciprocal_rank(scores: np.ndarray, owners: np.ndarray) -> float:
 
 
 def best_mix(weights: Sequence[float], sets: Sequence[tuple[Scores, np.ndarray]]) -> Mix:
-    """For (scores, owners) of each set: the weights with the best mean reciprocal rank, and of those within 0.001 of it the smallest of
+    """For (scores, owners) of each set: the weights with the best mean reciprocal rank, and of those within 0.002 of it the smallest of
     what is read closely beside the largest of the cosine.
 
     The curve is flat on top, and these questions were written with the passage in sight; people who ask without it use other words, which
@@ -122,7 +122,7 @@ def best_mix(weights: Sequence[float], sets: Sequence[tuple[Scores, np.ndarray]]
         )
         for dense, sentence, likeness in product(weights, WEIGHTS_READ, WEIGHTS_READ)
     }
-    good = [mix for mix, value in curve.items() if value >= max(curve.values()) - 0.001]
+    good = [mix for mix, value in curve.items() if value >= max(curve.values()) - 0.002]
     return max(good, key=lambda mix: (mix.dense, -mix.sentence - mix.likeness))
 
 
