@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +23,8 @@ from rag.rank import Scored, Sentence, SentenceRanker
 from rag.types import Answer, Citation, Claim, Document
 from rag.verify import check
 
+DEFINING = 0.25
+"""What a sentence that defines the very subject asked for gains, as a share of the best score."""
 BUDGET = {"list": 700, "why": 640, "compare": 720, "definition": 280, "abbreviation": 200}
 """Characters of an answer by kind of question; every other kind has FACT_BUDGET."""
 FACT_BUDGET = 230
@@ -97,7 +99,7 @@ class Composer:
 
     def compose(self, question: Question, query: str, scored: Sequence[Scored], reports: Sequence[Document]) -> Answer:
         """The answer to a question from its ranked sentences, best first. `reports` are those that may answer."""
-        refusal, found = self._decide(question, quotable(question, scored))
+        refusal, found = self._decide(question, quotable(question, _preferred(question, scored)))
         if refusal:
             nearest = self._cite([item.sentence for item in _distinct(found)[:3]], scored, start=1)
             return Answer(question.text, query, question.language, abstained=True, reason=refusal.reason, nearest=tuple(nearest))
@@ -411,10 +413,38 @@ def quotable(question: Question, scored: Sequence[Scored]) -> list[Scored]:
     leads_last = question.kind != "list"
     kept.sort(
         key=lambda item: (
-            (rows_last and item.sentence.kind == "abbreviation") or (leads_last and item.sentence.text.rstrip().endswith(("：", ":")))
+            (rows_last and item.sentence.kind == "abbreviation")
+            or (leads_last and item.sentence.text.rstrip().endswith(("：", ":")))
+            or _is_debris(item.sentence)
         )
     )
     return kept
+
+
+def _preferred(question: Question, found: Sequence[Scored]) -> Sequence[Scored]:
+    """The sentences, best first; where a definition is asked for, those that define the very subject are raised."""
+    if not found or question.kind != "definition":
+        return found
+    defining = _defines_subject(question)
+    if not defining:
+        return found
+    gain = DEFINING * found[0].score
+    raised = [replace(item, score=item.score + gain) if defining.search(item.sentence.text) else item for item in found]
+    return sorted(raised, key=lambda item: -item.score)
+
+
+def _defines_subject(question: Question) -> re.Pattern[str] | None:
+    """What a sentence says that defines the subject of a question: the subject and, right behind it, a word of defining."""
+    quoted = re.findall(r"[“\"「]([^”\"」]{2,20})[”\"」]", question.text)
+    subjects = [*quoted, *question.names, *(piece for piece in question.core.split() if len(piece) > 1)]
+    if not subjects:
+        return None
+    names = "|".join(re.escape(subject) for subject in dict.fromkeys(subjects))
+    return re.compile(
+        rf"(?:^|[\s，。；：、“”\"（(])(?:{names})[”\"]?\s?(?:[（(][^）)]{{2,60}}[)）])?\s?(?:[\u4e00-\u9fff]{{0,4}}?(?:是指|指的是|旨在)|[\u4e00-\u9fff]{{0,4}}?是(?![否不])|，?即|指)"
+        rf"|\b(?:{names})\b(?: \([^)]{{2,60}}\))? (?:is|are|means|refers)\b|(?:称为|叫做|称作|被称为|known as|called) ?[“\"]?(?:{names})",
+        re.IGNORECASE,
+    )
 
 
 def _stretch(question: Question, own: Sequence[Scored], repeated: frozenset[str], most: int, budget: int) -> list[Sentence]:
@@ -438,6 +468,15 @@ def _headed(sentence: Sentence, repeated: frozenset[str]) -> float:
     telling = [name for name in sentence.section if name not in repeated]
     wanted = {term for term in terms(telling[-1]) if len(term) > 1} if telling else set()
     return len(wanted & set(terms(sentence.text))) / len(wanted) if wanted else 0.0
+
+
+def _is_debris(sentence: Sentence) -> bool:
+    """Whether a sentence is a string of labels, as charts leave them: parted by strokes, and never ended."""
+    return (
+        sentence.kind == "prose"
+        and len(re.findall(r"\s[/|]\s", sentence.text)) >= 4
+        and not re.search(r"[。.；;！!？?]\s*$", sentence.text)
+    )
 
 
 def _relevance(score: float) -> float:

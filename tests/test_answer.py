@@ -229,3 +229,8 @@ def test_budgets_hold():
 def test_an_answer_keeps_to_one_language():
     zh, en = report(("prose", "装机容量为 4.2 GW。")), report(("prose", "The capacity is 4.2 GW."), name="e")
     assert said(answer("装机容量有多大？", {"装机": 3.0, "The": 2.9}, zh, replace(en, language="en"))) == ["装机容量为 4.2 GW。"]
+
+
+def test_a_definition_of_the_very_subject_comes_first_and_strings_of_labels_last():
+    tides = report(("prose", "混合潮汐很常见。潮汐是指海面的涨落。"), ("prose", "潮汐 / 海流 / 波浪 / 温差 / 盐差"))
+    assert said(answer("报告里讲的“潮汐”是什么？", {"潮汐 /": 3.5, "混合": 3.0, "潮汐是": 2.6}, tides))[0] == "潮汐是指海面的涨落。"
