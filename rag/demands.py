@@ -52,6 +52,8 @@ _NO_NOUN = re.compile(
     r"[钱人年天月周倍岁元次分度米瓦卡]|小时|秒|美元|以上|以下|左右|时间|公里|平方|[会能要将被是在才成呢了的受可由变增减提下上高低]|比例|百分|万|亿|吨|兆|像素|级别|规模"
 )
 """What may follow "how many" without naming what is counted."""
+_PERSONS = "员师家者人工生"
+"""What Chinese words for people end with."""
 _WHY = re.compile(r"为什么|为何|为啥|凭什么|\bwhy\b", re.IGNORECASE)
 _WHETHER = re.compile(
     r"吗|是否|是不是|会不会|能不能|有没有|还是|^(?:is|are|does|do|did|will|would|can|could|has|have|was|were)\b", re.IGNORECASE
@@ -123,8 +125,11 @@ def _is_counted(noun: str, text: str) -> bool:
     if not words:
         return True
     there = {word for word in source_words(text) if len(word) > 1 and HAN.match(word)}
+    if noun[-1] in _PERSONS and re.search(rf"[\d十百千万亿%％]\s?(?:的|名|位|个)?[\u4e00-\u9fff]{{0,6}}[{_PERSONS}]", text):
+        return True  # people by another name of what they do
     return (
-        any(word in text or any(alike(word, other) for other in there) for word in words)
+        noun[-2:] in text
+        or any(word in text or any(alike(word, other) for other in there) for word in words)
         or re.search(rf"[\d十百千万亿余多]\s?(?:[\u4e00-\u9fff]{{0,2}})[{''.join(words)}]", text) is not None
     )
 

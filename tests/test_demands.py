@@ -94,6 +94,9 @@ def test_a_question_for_reasons_takes_nothing_for_granted_whose_opposite_is_said
 def test_what_is_counted_must_be_spoken_of():
     assert failure("电站提供多少个岗位？", "电站提供 300 个职位。") is None
     assert failure("电站有多少台风机？", "电站提供 300 个职位。") == "报告的相关内容没有给出“风机”的数量。"
+    assert failure("平台超过多少潜水员？", "平台超过了 47% 的人类工程师。") is None  # people by another name
+    assert failure("平台超过多少潜水员？", "平台超过了 47% 的船舶。") == "报告的相关内容没有给出“潜水员”的数量。"
+    assert failure("能打多少个垂直通孔？", "每平方毫米可有 100 万个硅通孔。") is None  # the thing without its attribute
 
 
 def test_names_are_the_longest_known_ones():
