@@ -264,7 +264,7 @@ def gate(
     comparison = compare(baseline, (saved, records))
     show(comparison)
     reasons = verdicts(comparison, max_drop, records)
-    reasons += comparison.signals if reasons else ()
+    reasons += comparison.signals  # scores on another scale are another fusion, even where the figures hold by luck
     for reason in reasons:
         print(f"gate: {reason}")
     print(f"gate: {'shut' if reasons else 'open'}, {comparison.n} questions against {against.name}, drops above {max_drop} count")
