@@ -776,6 +776,19 @@ def test_programs_find_three_typed_endpoints(server):
         client.predict("What?", ["nothing"], api_name="/ask")
 
 
+@pytest.mark.parametrize(("needed", "prints"), [("gradio_client", 2), ("mcp", 1)])
+def test_the_examples_of_the_readme_work_as_they_stand(server, needed, prints):
+    pytest.importorskip(needed)
+    blocks = re.findall(r"```python\n(.*?)```", (HERE.parent / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    (code,) = (block for block in blocks if f"import {needed}\n" in block or f"from {needed} import" in block)
+    assert "http://127.0.0.1:7860" in code
+    said = []
+    names = {"print": lambda *words: said.extend(words), "__name__": "example"}
+    with ThreadPoolExecutor(1) as aside:  # the browser's driver has a loop in this thread
+        aside.submit(exec, code.replace("http://127.0.0.1:7860", server[0].rstrip("/")), names).result()
+    assert len(said) == prints and all("cloud infrastructure processing unit" in words for words in said)
+
+
 def test_agents_find_the_same_as_tools(server):
     mcp = pytest.importorskip("mcp")
 

@@ -122,6 +122,28 @@ def test_content_must_be_what_the_name_says(tmp_path):
         assert word in refusal(name, path) and bool(word) == bool(refusal(name, path))
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.pdf", b"%PDF-1.4", "PDF 已损坏"),
+        ("a.pdf", b"words", "内容不是 PDF"),
+        ("a.txt", b"", "文件是空的"),
+        ("a.docx", b"", "文件是空的"),
+    ],
+)
+def test_chinese_readers_learn_in_chinese_why_a_file_was_not_read(tmp_path, name, content, words):
+    from rag.errors import UnreadableFile
+    from rag.readers import read_document
+
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(UnreadableFile) as refused:
+        read_document(path)
+    told = refused.value.reason
+    outcome = State("add", (name,), finished=True, outcomes=(Outcome(name, "failed", reason=told),))
+    assert words in shelf.change_html(outcome, "zh") and words not in shelf.change_html(outcome, "en")
+
+
 def test_progress_and_lists_are_safe_html():
     nasty = "<img src=x> ${1} \"'"
     state = State("add", (nasty, "b.md"), "read", 1, 2, (Outcome(nasty, "failed", reason=nasty),))

@@ -13,7 +13,7 @@ from rag.library import Outcome, State
 from rag.suggest import topic
 from rag.types import Answer, Document
 from rag.web.panel import escaped
-from rag.web.strings import LANGUAGES, STRINGS, say
+from rag.web.strings import LANGUAGES, STRINGS, reason, say
 from rag.web.talks import Talk
 
 MAIN_FIGURES = ("answer_hit", "recall_at_5", "evidence_covered", "claims_supported", "false_refusal", "false_answer", "latency_p50_ms")
@@ -86,7 +86,7 @@ def change_html(state: State | None, language: str, problem: str = "") -> str:
 def _file(outcome: Outcome, language: str) -> str:
     bad = ' class="bad"' if outcome.status == "failed" else ""
     words = say(language, f"file_{outcome.status}")
-    detail = outcome.reason or outcome.document
+    detail = reason(language, outcome.reason) if outcome.reason else outcome.document
     return f"<li{bad}><span>{escaped(outcome.file)}</span><small>{escaped(words)}{': ' + escaped(detail) if detail else ''}</small></li>"
 
 

@@ -292,6 +292,34 @@ def say(language: str, key: str, **fields: object) -> str:
     return STRINGS[language][key].format(**fields)
 
 
+REASONS = {
+    "cannot read ": "不能读这种文件",
+    "empty (": "文件是空的",
+    "no text in it": "里面没有文字",
+    "holds no words": "里面没有文字",
+    "not a readable PDF": "PDF 已损坏或不完整，请重新保存",
+    "not a PDF": "内容不是 PDF，请改用正确的扩展名",
+    "page images only": "只有页面图像，没有文字，请先做文字识别",
+    "its fonts give no readable characters": "字体里读不出文字，请重新打印成 PDF 或先做文字识别",
+    "locked with a password": "有密码保护，请另存一份不加密的",
+    "an old or password-protected Office file": "旧版或加密的 Office 文件，请另存为不加密的 .docx 或 .pptx",
+    "protected against copying": "有版权保护（DRM），请用可以打开的副本",
+    "not text": "内容不是文本，请改用正确的扩展名",
+    "damaged": "文件已损坏，请重新保存",
+}
+"""The beginnings of why a file cannot be read, and what the Chinese page says first."""
+
+
+def reason(language: str, told: str) -> str:
+    """Why a file was not added: in Chinese with the reader's own words after it, which hold the values.
+
+    >>> reason("zh", "empty (0 bytes)")
+    '文件是空的（empty (0 bytes)）'
+    """
+    known = next((words for start, words in REASONS.items() if told.startswith(start)), "") if language == "zh" else ""
+    return f"{known}（{told}）" if known else told
+
+
 def complaint(error: Exception) -> str:
     """The key of the friendly line for an error. Only the general kinds quote its own words (`detail`), which name values, not secrets.
 
