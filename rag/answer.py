@@ -60,6 +60,10 @@ TOPIC_FILE = Path(__file__).parent / "model" / "topic.json"
 _LEAD = re.compile(
     r"以下|如下|[两二三四五六七八九十\d]+(?:个|种|条|类|项|点|大|方面|阶段|步)[^。]{0,12}[：:；]|包括[^。]{0,4}[：:]|\b(?:following|as follows)\b"
 )
+_WRITER = re.compile(
+    r"谁(?:来)?(?:写|撰|执笔|署名|点评|评的)|作者(?:是|叫)|(?:写|撰写|执笔|署名)的?(?:人)?是谁|\b(?:who (?:wrote|signed)|author of|written by whom)\b",
+    re.IGNORECASE,
+)
 _NUMBERED = re.compile(r"[（(]?\d{1,2}[)）.、]")
 
 
@@ -108,6 +112,7 @@ class Composer:
         chosen, note = self._choose(question, found, reports)
         if question.kind != "compare":
             chosen = self._whole(question, chosen, BUDGET.get(question.kind, FACT_BUDGET))
+        note = " ".join(filter(None, (note, self._other_language(question, chosen))))
         citations = self._cite(chosen, scored, start=1)
         claims = tuple(self._claim(question, citation, sentence) for citation, sentence in zip(citations, chosen, strict=True))
         return Answer(question.text, query, question.language, claims=claims, citations=tuple(citations), reason=note)
@@ -154,6 +159,12 @@ class Composer:
             sentence.text, text(here - 2, here - 1), text(here - 1, here + 1), text(first, last), place, document.year, document.language
         )
 
+    def _other_language(self, question: Question, chosen: Sequence[Sentence]) -> str:
+        """A line that says so where sentences are quoted in another language than the question's; else empty."""
+        if all(self._document(sentence.document).language in (question.language, "") for sentence in chosen):
+            return ""
+        return "报告原文是英文，以下按原文引用。" if question.language == "zh" else "The report is in Chinese and is quoted as it stands."
+
     def _one_language(self, found: list[Scored]) -> list[Scored]:
         """Sentences in the language of the first: reports in two languages say the same thing twice."""
         language = self._document(found[0].sentence.document).language
@@ -176,11 +187,24 @@ class Composer:
         if question.kind in ("why", "list"):
             return self._neighbourhood(question, found, budget, most), ""
         best = found[0]
+        if _WRITER.search(question.text) and (signature := self._signature(best.sentence)):
+            return [signature], ""
         chosen = [best.sentence]
         for item in _distinct(found)[1:CONTENDERS]:
             if len(chosen) < most and item.score >= FACT_MARGIN * best.score and _length(chosen) + len(item.sentence.text) <= budget:
                 chosen.append(item.sentence)
         return chosen, ""
+
+    def _signature(self, sentence: Sentence) -> Sentence | None:
+        """The line in which the author of a signed stretch gives a name, in the same section; None for a stretch without one."""
+        return next(
+            (
+                other
+                for other in self._ranker.sentences(self._document(sentence.document))
+                if sentence.speaker and other.section == sentence.section and other.text.strip() == sentence.speaker
+            ),
+            None,
+        )
 
     def _neighbourhood(self, question: Question, found: Sequence[Scored], budget: int, most: int) -> list[Sentence]:
         """The best sentences, neighbours of the best one raised; stretches that belong together in report order, the best stretch first."""

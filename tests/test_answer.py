@@ -234,3 +234,16 @@ def test_an_answer_keeps_to_one_language():
 def test_a_definition_of_the_very_subject_comes_first_and_strings_of_labels_last():
     tides = report(("prose", "混合潮汐很常见。潮汐是指海面的涨落。"), ("prose", "潮汐 / 海流 / 波浪 / 温差 / 盐差"))
     assert said(answer("报告里讲的“潮汐”是什么？", {"潮汐 /": 3.5, "混合": 3.0, "潮汐是": 2.6}, tides))[0] == "潮汐是指海面的涨落。"
+
+
+def test_who_wrote_a_stretch_is_its_signature():
+    text = "潮汐很重要。王海 海风研究社社长"
+    signed = Document("d", "潮汐报告", text, (Block(0, 6, "prose", 1, ("序言",), "王海 海风研究社社长"), Block(6, len(text), "prose", 1, ("序言",), "王海 海风研究社社长")), "d", "d.md", language="zh")  # fmt: skip
+    assert said(answer("序言是谁写的？", {"潮汐": 3.0}, signed)) == ["王海 海风研究社社长"]
+
+
+def test_an_answer_in_another_language_says_so():
+    tides = report(("prose", "The tide is 4 GW."))
+    made = answer("潮汐是什么？", {"The": 3.0}, replace(tides, language="en"))
+    assert made.reason == "报告原文是英文，以下按原文引用。"
+    assert answer("潮汐是什么？", {"潮汐": 3.0}, report(("prose", "潮汐是涨落。"))).reason == ""
