@@ -18,6 +18,10 @@ _LEANS = re.compile(
     r"|^(?:and|what about|how about|then|also|so)\b|\b(?:it|its|they|them|their|this one|that one|those|these|the former|the latter|there)\b",
     re.IGNORECASE,
 )
+_ASKS_WHAT_IS = re.compile(
+    r"^(?:什么是|啥是|何谓)[\u4e00-\u9fff]{3,}[？?。\s]*$|^[\u4e00-\u9fff]{3,}?(?:是(?:个)?(?:什么|啥)|是(?:什么|啥)意思|指(?:的是)?(?:什么|啥))[？?。\s]*$"
+)
+"""A question for what a named thing is: short, but it needs no other."""
 _FRESH = re.compile(r"^(?:换个(?:话题|问题)|另一个问题|新问题|by the way|another question|new question)[，,：: ]*", re.IGNORECASE)
 SHORT = 6
 """A question of at most so many content characters (Han) or words leans on the last one even without a pronoun."""
@@ -43,6 +47,8 @@ def leans(question: str) -> bool:
     """
     if _LEANS.search(question):
         return True
+    if _ASKS_WHAT_IS.match(question):
+        return False
     core = strip_asking(question)
     names = re.search(r"[A-Za-z]{2,}|\d", core)
     return not names and (len(HAN.findall(core)) <= SHORT if HAN.search(question) else len(terms(core)) < 2)

@@ -7,14 +7,34 @@ from rag.types import Turn
 
 
 @pytest.mark.parametrize(
-    "text", ["那能源行业呢？", "它有哪三条路径？", "and by when?", "其中海上部分占多少？", "准不准？", "What about its cost?", "再往后呢？"]
+    "text",
+    [
+        "那能源行业呢？",
+        "它有哪三条路径？",
+        "and by when?",
+        "其中海上部分占多少？",
+        "准不准？",
+        "What about its cost?",
+        "再往后呢？",
+        "它是什么？",
+        "原因是什么？",
+    ],
 )
 def test_leaning_turns(text):
     assert leans(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["潮汐发电的装机容量是多少？", "What is the capacity of tidal plants?", "HTAP 全称", "蓝碳交易市场有哪些参与方？"]
+    "text",
+    [
+        "潮汐发电的装机容量是多少？",
+        "What is the capacity of tidal plants?",
+        "HTAP 全称",
+        "蓝碳交易市场有哪些参与方？",
+        "潮汐能是什么",
+        "什么是潮汐能？",
+        "潮汐能指的是什么？",
+    ],
 )
 def test_turns_that_stand_alone(text):
     assert not leans(text)
