@@ -768,10 +768,12 @@ def _set_lines(rows: Rows, body: float, number: int) -> list[_Set]:
     tables = dict(_tables(cells, body))
     made: list[_Set] = []
     before: Run | None = None
+    heads: _Heads = []
     at = 0
     while at < len(rows):
         if at in tables:
-            for text, run in _table_rows(cells[at : tables[at]]):
+            found, heads = _table_rows(cells[at : tables[at]], heads)
+            for text, run in found:
                 made.append(_make(text, run, number, "row", False, False))
             at, before = tables[at], None
             continue
@@ -816,17 +818,49 @@ def _notes_apart(made: list[_Set], body: float) -> list[_Set]:
 
 
 def _cells(row: Sequence[Run], body: float) -> list[Run]:
-    """The cells of a row: runs parted by a wide blank; currency marks go with the number behind them, signs with the one before."""
-    pieces = _joined(row, 1.0 * body)
+    """The cells of a row: runs parted by a wide blank, and figures by any; currency marks go with the number behind them, signs with the
+    one before."""
     cells: list[Run] = []
-    for run in pieces:
+    held: list[Run] = []
+
+    def close() -> None:
+        if not held:
+            return
+        run = _joined(held, math.inf)[0]
         text, last = run.text.strip(), cells[-1] if cells else None
+        held.clear()
         if last is not None and (_MARK.fullmatch(last.text.strip("( ")) or (_TAIL.fullmatch(text) and _NUMBER.fullmatch(last.text))):
             joined = last.text + ("" if _TAIL.fullmatch(text) or last.text.endswith(("$", "(", "¥", "€", "£")) else " ") + text
             cells[-1] = replace(last, text=joined, right=run.right, bold=last.bold and run.bold)
         else:
             cells.append(replace(run, text=text))
+
+    for run in (piece for whole in row for piece in _figures_apart(whole)):
+        if held:
+            gap = run.left - held[-1].right
+            figures = gap > 0.25 * body and _is_number(held[-1].text) and (_is_number(run.text) or _MARK.fullmatch(run.text) is not None)
+            if gap > 1.0 * body or figures:
+                close()
+        held.append(run)
+    close()
     return cells
+
+
+def _figures_apart(run: Run) -> list[Run]:
+    """Figures and currency marks that stand no further apart than letters do, one by one; any other run as it is.
+
+    >>> [piece.text for piece in _figures_apart(Run("5,727 $ 2,539 $", 0, 90, 0, 10))]
+    ['5,727', '$', '2,539', '$']
+    """
+    parts = run.text.split()
+    if len(parts) < 2 or not any(map(_MARK.fullmatch, parts)) or not all(_is_number(part) or _MARK.fullmatch(part) for part in parts):
+        return [run]
+    step, at, pieces = (run.right - run.left) / len(run.text), 0, []
+    for part in parts:
+        at = run.text.index(part, at)
+        pieces.append(replace(run, text=part, left=run.left + step * at, right=run.left + step * (at + len(part))))
+        at += len(part)
+    return pieces
 
 
 def _is_number(text: str) -> bool:
@@ -850,9 +884,14 @@ def _tables(rows: Sequence[Sequence[Run]], body: float) -> Iterator[tuple[int, i
             else:
                 gap += 1
             probe += 1
-        first = at
-        while first > 0 and at - first < 4 and _is_head(rows[first - 1], rows[at:end], body):
-            first -= 1
+        first = probe = at
+        labels = min((left for left, _ in _columns(rows[at:end])), default=0.0)
+        while probe > 0 and at - probe < 6:  # heads, also above the names of groups
+            probe -= 1
+            if _is_head(rows[probe], rows[at:end], body):
+                first = probe
+            elif len(rows[probe]) > 1 or rows[probe][0].right > labels or len(rows[probe][0].text) > 60:
+                break
         if count >= 3 and not _is_contents(rows[at:end]):
             yield first, end
         at = end + 1 if end > at else at + 1
@@ -894,20 +933,42 @@ def _is_contents(table: Sequence[Sequence[Run]]) -> bool:
     return sum(after >= before for before, after in zip(values, values[1:], strict=False)) >= 0.9 * (len(values) - 1)
 
 
-def _table_rows(rows: Sequence[Sequence[Run]]) -> Iterator[tuple[str, Run]]:
-    """Each row as "label | header: value | header: value", with the run that says where it stands."""
+_Heads = list[tuple[float, float, str]]
+"""(left, right, head) of the columns of a table."""
+
+
+def _table_rows(rows: Sequence[Sequence[Run]], above: _Heads) -> tuple[list[tuple[str, Run]], _Heads]:
+    """Each row as "label | header: value | header: value", with the run that says where it stands; and the heads at its end.
+
+    A table without heads of its own that goes on in the columns of the one above, behind a line of text, has its heads.
+    """
     columns = _columns(rows)
-    heads = [""] * len(columns)
+    fits = len(above) == len(columns) and all(
+        left < high and right > low for (left, right), (low, high, _) in zip(columns, above, strict=True)
+    )
+    heads = [head for _, _, head in above] if fits else [""] * len(columns)
+    inherited = fits
+    found: list[tuple[str, Run]] = []
     below = False  # rows of figures have begun
     held: Run | None = None  # a label that may go on in the next row
     for row in rows:
         if held is not None:
-            if row[0].text[:1].islower() and row[0].left < held.left + 3 * held.height:
+            goes_on = row[0].text[:1].islower() and not held.bold and row[0].left < held.left + 3 * held.height
+            if goes_on and row[0].left < columns[0][0]:
                 row = [replace(row[0], text=f"{held.text} {row[0].text}", left=held.left), *row[1:]]
+            elif row[0].left > columns[0][0] - held.height and len(row) == len(columns) and _is_number(row[0].text):
+                row = [held, *row]  # a label that stands a little higher than its figures
             else:
-                yield held.text, held
+                found.append((held.text, held))
             held = None
-        if len(row) == 1 and below and not row[0].bold and not row[0].text.endswith((":", "：")) and not _is_number(row[0].text):
+        if (
+            len(row) == 1
+            and below
+            and columns
+            and row[0].right < columns[-1][0]
+            and not row[0].text.endswith((":", "："))
+            and not _is_number(row[0].text)
+        ):
             held = row[0]
             continue
         label = [cell for cell in row if not columns or cell.right <= columns[0][0] + 1]
@@ -915,29 +976,30 @@ def _table_rows(rows: Sequence[Sequence[Run]]) -> Iterator[tuple[str, Run]]:
         figures = [cell for cell in values if _is_number(cell.text) and not _YEAR_CELL.fullmatch(cell.text)]
         is_head = columns and values and not figures and (not below or not label)
         if is_head:
-            if below:
+            if below or inherited:
                 heads = [""] * len(columns)
-                below = False
+                below = inherited = False
             if len(values) == 1 and len(columns) > 1 and not label and not any(heads) and _spans(values[0], columns):
-                yield values[0].text, values[0]  # once for all columns, not once in every cell
+                found.append((values[0].text, values[0]))  # once for all columns, not once in every cell
                 continue
             for cell in [head for value in values for head in _heads_apart(value, columns)]:
                 for column, (left, right) in enumerate(columns):
                     if cell.left < right and cell.right > left and len(heads[column]) < 80:
                         heads[column] = f"{heads[column]} {cell.text}".strip()
             if label and not below:
-                yield " ".join(cell.text for cell in row), row[0]
+                found.append((" ".join(cell.text for cell in row), row[0]))
             continue
         below = below or bool(figures)
         parts = [" ".join(cell.text for cell in label)] if label else []
         for cell in values:
             head = next((heads[column] for column, (left, right) in enumerate(columns) if cell.left < right and cell.right > left), "")
             parts.append(f"{head.rstrip(':：')}: {cell.text}" if head else cell.text)
-        yield " | ".join(parts), row[0]
+        found.append((" | ".join(parts), row[0]))
     if held is not None:
-        yield held.text, held
-    if not below and any(heads):
-        yield " | ".join(heads), rows[0][0]
+        found.append((held.text, held))
+    if not below and not inherited and any(heads):
+        found.append((" | ".join(heads), rows[0][0]))
+    return found, [(left, right, head) for (left, right), head in zip(columns, heads, strict=True)]
 
 
 def _heads_apart(cell: Run, columns: Sequence[tuple[float, float]]) -> list[Run]:
