@@ -28,7 +28,8 @@ MAX_CHARACTERS = 100_000
 MAX_OUTLINE = 5_000
 
 _DIGITS = "0123456789"
-_RAISED = str.maketrans(_DIGITS, "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_RAISED_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+_RAISED = str.maketrans(_DIGITS, _RAISED_DIGITS)
 NO_TEXT = "no text: empty or images only"
 """In a document's notes, behind the pages of which that is true."""
 _HOW_TO_RECOGNISE = "install tesseract (Debian: tesseract-ocr and tesseract-ocr-chi-sim) and index it with --ocr"
@@ -440,7 +441,7 @@ def _runs(textpage) -> list[Run]:
     text: list[str] = []
     left = right = bottom = top = size = last_left = 0.0
     started, last_at, high, last = 0, 0, 0, ""
-    own_size = 0.0  # of the run's first character
+    base, base_size, base_bottom = 0, 0.0, 0.0  # the last character that is not raised
 
     def close() -> None:
         if text:
@@ -484,12 +485,14 @@ def _runs(textpage) -> list[Run]:
                 close()
             elif gap > 0.2 * size and text[-1] != " ":
                 text.append(" ")
-            smaller = character in _DIGITS and new_top - new_bottom < 0.85 * own_size and new_bottom > bottom + 0.1 * own_size
-            if smaller and _baseline(handle, at) > _baseline(handle, started) + 0.15 * own_size:
-                character = character.translate(_RAISED)
+            elif character in _DIGITS and text[-1] != " " and not turn and gap < 0.15 * base_size:
+                smaller = new_top - new_bottom < 0.85 * base_size and new_bottom > base_bottom + 0.1 * base_size
+                if smaller and _baseline(handle, at) > _baseline(handle, base) + 0.15 * base_size:
+                    character = character.translate(_RAISED)
         if not text:
             left, right, bottom, top, started = new_left, new_right, new_bottom, new_top, at
-            own_size = new_top - new_bottom
+        if character not in _RAISED_DIGITS:
+            base, base_size, base_bottom = at, new_top - new_bottom, new_bottom
         size = new_top - new_bottom
         if size < 1.0:
             size = 1.0

@@ -275,22 +275,17 @@ def _document(path: Path, data: bytes, content: Content, known: Mapping[str, str
     opening, ending = (re.sub(r"[^\S\n]+", " ", part) for part in (content.opening[:8000], content.ending[-4000:]))
     name = os.fsencode(path.name).decode("utf-8", "replace")  # a name need not be text
     stem = unicodedata.normalize("NFC", Path(name).stem)
-    filing = re.search(r"(?m)^(.{3,80})\n\W*(?:\(?Exact name of registrant)", opening, re.I)
-    form = re.search(r"\bform\s+(10-?[KQ]|8-?K|20-?F)\b", opening, re.I) if filing else None
+    registrant = _registrant(opening, text)
+    form = re.search(r"\bform\s+(10-?[KQ]|8-?K|20-?F)\b", opening, re.I) if registrant else None
     title = matter.get("title") or content.title or _first_heading(content.pieces) or stem
     if form and not matter.get("title"):
-        title = f"{filing[1].strip()} Form {form[1].upper()}"
+        title = f"{registrant} Form {form[1].upper()}"
     year = matter.get("year") or matter.get("date", "")
     found = _YEAR.search(year) if year else None
     number = int(found[1]) if found else _year(stem, title, opening)
     if form and number and not matter.get("title"):
         title = f"{title} {number}"
-    publisher = (
-        matter.get("publisher")
-        or (filing[1].strip() if filing else "")
-        or publisher_in(f"{opening}\n{ending}")
-        or publisher_named(title, text)
-    )
+    publisher = matter.get("publisher") or registrant or publisher_in(f"{opening}\n{ending}") or publisher_named(title, text)
     return Document(
         id=slug(matter.get("id") or stem),
         title=" ".join(drop_control(title).split())[:200] or stem,
@@ -306,6 +301,22 @@ def _document(path: Path, data: bytes, content: Content, known: Mapping[str, str
         pages=tuple(pages),
         labels=content.labels,
     )
+
+
+def _registrant(opening: str, text: str) -> str:
+    r"""Whose filing with the stock exchange supervision it is: above the words that say so or, where that is a picture, over its statements.
+
+    >>> _registrant("QUAY, INC.\n(Exact name of registrant)", ""), _registrant("File 1-2\n(Exact name of registrant)", "Quay, Inc. and Subsidiaries\n")
+    ('QUAY, INC.', 'Quay, Inc.')
+    """
+    told = re.search(r"(?m)^(.{3,80})\n\W*(?:\(?Exact name of registrant)", opening, re.I)
+    if not told:
+        return ""
+    if not re.search(r"\bfile\b|\bnumber\b|\d{3}", told[1], re.I):
+        return told[1].strip()
+    owners = re.findall(r"(?m)^(.{3,60}?),? and subsidiaries$", text[:500_000], re.I)
+    owners = owners or re.findall(r"\bterms? [“\"]([^”\"\n]{3,60}?),?[”\"],? (?:the )?[“\"]Company", text[:100_000])
+    return Counter(owners).most_common(1)[0][0].strip() if owners else ""
 
 
 _PUBLISHERS = (
@@ -330,6 +341,8 @@ def publisher_in(text: str) -> str:
             name = re.split(
                 r"\s*(?:\.\s*(?:All|保留)|All rights|保留|版权|Inc\.?(?= All)|\.$)", match[1].strip(" .,，：:()（）"), flags=re.I
             )[0].strip(" ,.，")
+            if name.count("）") > name.count("（") or name.count(")") > name.count("("):
+                name = name.rstrip(" )）")
             if (
                 2 <= len(name) <= 60
                 and re.search(rf"[{HAN}A-Za-z]{{2}}", name)

@@ -20,6 +20,7 @@ from rag.lexical import terms
 from rag.question import language_of
 from rag.translate import Language, translated_shares
 from rag.types import Encoder, Filter, Hit, Store
+from rag.wording import other_names
 
 NAMED_REPORT_BONUS = 0.08
 """For chunks of a report that the question names; soft, since a name may also be what is asked about."""
@@ -151,7 +152,7 @@ def explained_search(
     for group, language in ((own, question), (foreign, other)):
         if not group:
             continue
-        shares = weigh_terms(store, core, carried) if language == question else weigh_translated(store, language, core, carried)
+        shares = _shares(store, core, carried) if language == question else weigh_translated(store, language, core, carried)
         mix = mix_for(question, language, dense_weight)
         # Searching everything needs no list of documents.
         among = None if len(group) == len(store.documents()) else group
@@ -194,6 +195,16 @@ def _read_closely(store: Store, encoder: Encoder, found: Sequence[Explained], co
         fused = one.mix.fused(hit.lexical, hit.dense, sentence, alike) + one.bonus
         read.append(replace(one, hit=replace(hit, text=text, fused=fused), sentence=sentence, likeness=alike))
     return read
+
+
+def _shares(store: Store, core: str, carried: str) -> dict[str, float]:
+    """As `weigh_terms`; where reports call something otherwise, half of the weight goes to the question with those names too."""
+    own = weigh_terms(store, core, carried)
+    names = other_names(core)
+    if not names:
+        return own
+    wider = weigh_terms(store, f"{core} {names}", carried)
+    return {term: (own.get(term, 0.0) + share) / 2 for term, share in wider.items()}
 
 
 def _question_vector(encoder: Encoder, core: str, carried: str) -> np.ndarray:

@@ -173,6 +173,82 @@ def test_headings_by_size_weight_outline_and_printed_pages(tmp_path):
     assert "11" not in document.text
 
 
+def test_exponents_and_footnote_marks_stay_raised(tmp_path):
+    def draw(canvas):
+        text = canvas.beginText(60, 780)
+        for part, size, rise in (
+            ("The harbour holds 10", 10, 0),
+            ("6", 6, 4),
+            (" boxes, growth of 45.3", 10, 0),
+            ("12", 6, 4),
+            (" percent", 10, 0),
+        ):
+            text.setFont("Helvetica", size)
+            text.setRise(rise)
+            text.textOut(part)
+        canvas.drawText(text)
+        canvas.setFont("Helvetica", 18)
+        canvas.drawString(60, 700, "Box ")
+        canvas.setFont("Helvetica", 9)
+        canvas.drawString(96, 700, "1934 is small but not raised")
+
+    (tmp_path / "power.pdf").write_bytes(drawn(draw))
+    text = " ".join(read_document(tmp_path / "power.pdf").text.split())
+    assert "holds 10⁶ boxes, growth of 45.3¹² percent" in text and "1934" in text
+
+
+def test_a_page_that_is_mostly_a_table_is_parted_like_the_others(tmp_path):
+    def column(canvas, left: float, top: float, words: list[str]) -> None:
+        for number, line in enumerate(words):
+            canvas.drawString(left, top - 14 * number, line)
+
+    def draw(canvas):
+        for page in range(4):
+            canvas.setFont("Helvetica", 10)
+            if page == 2:
+                for number in range(24):
+                    for cell, left in (
+                        (f"Crane {number}", 60),
+                        ("north", 150),
+                        (str(40 + number), 250),
+                        ("open", 340),
+                        (str(90 - number), 450),
+                    ):
+                        canvas.drawString(left, 780 - 14 * number, cell)
+                column(canvas, 60, 400, ["The ships wait for the tide beside the quay", "and leave at noon."])
+                column(
+                    canvas, 310, 400, ["1. Pilots come first in their small boats.", "2. Tugs come behind them, slowly and never", "alone."]
+                )
+            else:
+                left, right = (lines_of("en", 30, 10 * page + side, 42) for side in (1, 2))
+                column(canvas, 60, 780, left)
+                column(canvas, 310, 780, right)
+            canvas.showPage()
+
+    (tmp_path / "mixed.pdf").write_bytes(drawn(draw))
+    text = " ".join(read_document(tmp_path / "mixed.pdf").text.split())
+    assert "The ships wait for the tide beside the quay and leave at noon." in text and "Crane 7 north | 47 | open | 83" in text
+    assert "2. Tugs come behind them, slowly and never alone." in text
+
+
+def test_heads_reach_over_the_names_of_groups_and_behind_a_line_of_text():
+    runs = [
+        *row(700, ("At May 31, 2031", 300, 380), ("At May 31, 2030", 400, 480)),
+        *row(686, ("Assets", 50, 80)),
+        *row(672, ("Cranes", 60, 90), ("$", 300, 305), ("5,727", 350, 380), ("$", 386, 391), ("2,539", 450, 480)),
+        *row(658, ("Ships", 60, 90), ("848 $", 362, 391), ("1,035", 450, 480)),
+        *row(644, ("Ropes", 60, 90), ("32", 370, 380), ("43", 470, 480)),
+        *row(630, ("The harbour counts its assets on the last day of May, whatever the weather and the tide may be on that day.", 50, 480)),
+        *row(616, ("Debts", 60, 90), ("12", 370, 380), ("13", 470, 480)),
+        *row(602, ("Loans", 60, 90), ("22", 370, 380), ("23", 470, 480)),
+        *row(588, ("Total", 60, 90), ("34", 370, 380), ("36", 470, 480)),
+    ]
+    texts = [s.line.text for s in lines_of_runs(runs, 1)]
+    heads = ("At May 31, 2031", "At May 31, 2030")
+    assert texts[0] == "Assets" and texts[1] == f"Cranes | {heads[0]}: $5,727 | {heads[1]}: $2,539"
+    assert texts[2] == f"Ships | {heads[0]}: 848 | {heads[1]}: $1,035" and texts[-1] == f"Total | {heads[0]}: 34 | {heads[1]}: 36"
+
+
 def test_text_printed_twice_counts_once_and_sideways_pages_stand_up(tmp_path):
     def draw(canvas):
         canvas.setFont("STSong-Light", 12)
