@@ -215,7 +215,12 @@ def test_a_page_that_is_mostly_a_table_is_parted_like_the_others(tmp_path):
                         (str(90 - number), 450),
                     ):
                         canvas.drawString(left, 780 - 14 * number, cell)
-                column(canvas, 60, 400, ["The ships wait for the tide beside the quay", "and leave at noon."])
+                column(
+                    canvas,
+                    60,
+                    400,
+                    ["The ships wait for the tide beside the quay", "and leave at noon. Nobody on the pier is so", "patient."],
+                )
                 column(
                     canvas, 310, 400, ["1. Pilots come first in their small boats.", "2. Tugs come behind them, slowly and never", "alone."]
                 )
@@ -227,7 +232,10 @@ def test_a_page_that_is_mostly_a_table_is_parted_like_the_others(tmp_path):
 
     (tmp_path / "mixed.pdf").write_bytes(drawn(draw))
     text = " ".join(read_document(tmp_path / "mixed.pdf").text.split())
-    assert "The ships wait for the tide beside the quay and leave at noon." in text and "Crane 7 north | 47 | open | 83" in text
+    assert (
+        "The ships wait for the tide beside the quay and leave at noon. Nobody on the pier is so patient." in text
+        and "Crane 7 north | 47 | open | 83" in text
+    )
     assert "2. Tugs come behind them, slowly and never alone." in text
 
 
