@@ -21,7 +21,7 @@ from rag.lexical import terms
 from rag.question import LONG_KINDS, Question, names_of, quantity_answers
 from rag.rank import Scored, Sentence, SentenceRanker
 from rag.types import Answer, Citation, Claim, Document
-from rag.verify import check
+from rag.verify import check, figures_at_odds
 
 DEFINING = 0.25
 """What a sentence that defines the very subject asked for gains, as a share of the best score."""
@@ -55,8 +55,13 @@ CONTENDER_SHARE = {"strict": 0.85, "balanced": 0.7, "open": 0.5}
 TOPIC_FEATURES = ("score", "window_cosine", "chunk_cosine", "bm25_chunk")
 """What tells whether the reports speak of the topic: the score of the best sentence, and features of `rag.rank` at their best."""
 TOPIC_FILE = Path(__file__).parent / "model" / "topic.json"
-
-
+RIVALS_AMONG = 24
+"""The best sentences among which figures are looked for that are at odds with the best one's."""
+AKIN = 0.5
+"""Of the shorter sentence's character pairs, the share that both have at least when they differ in a figure only."""
+RIVALS = 2
+"""Figures at odds that an answer shows beside its own."""
+_FIGURE = re.compile(r"[\d一二三四五六七八九十百千万亿两成倍]|\b(?:hundred|thousand|million|billion|half|third|quarter)")
 _LEAD = re.compile(
     r"以下|如下|[两二三四五六七八九十\d]+(?:个|种|条|类|项|点|大|方面|阶段|步)[^。]{0,12}[：:；]|包括[^。]{0,4}[：:]|\b(?:following|as follows)\b"
 )
@@ -110,7 +115,7 @@ class Composer:
         if question.kind != "compare":
             found = self._one_language(found)
         chosen, note = self._choose(question, found, reports)
-        if question.kind != "compare":
+        if question.kind != "compare" and not note:  # figures at odds are shown beside each other, whatever their length
             chosen = self._whole(question, chosen, BUDGET.get(question.kind, FACT_BUDGET))
         note = " ".join(filter(None, (note, self._other_language(question, chosen))))
         citations = self._cite(chosen, scored, start=1)
@@ -186,6 +191,9 @@ class Composer:
             return self._definition(question, found, budget, most), ""
         if question.kind in ("why", "list"):
             return self._neighbourhood(question, found, budget, most), ""
+        if rivals := self._at_odds(found):
+            note = self._difference(question, found[0].sentence, rivals)
+            return [found[0].sentence, *(sentence for sentence, _, _ in rivals)], note
         best = found[0]
         if _WRITER.search(question.text) and (signature := self._signature(best.sentence)):
             return [signature], ""
@@ -194,6 +202,36 @@ class Composer:
             if len(chosen) < most and item.score >= FACT_MARGIN * best.score and _length(chosen) + len(item.sentence.text) <= budget:
                 chosen.append(item.sentence)
         return chosen, ""
+
+    def _at_odds(self, found: Sequence[Scored]) -> list[tuple[Sentence, str, str]]:
+        """Sentences that say what the best one says, but for a figure: (sentence, figure of the best one, its figure), best first."""
+        rivals: dict[str, tuple[Sentence, str, str]] = {}
+        best = found[0].sentence.text
+        pairs = _pairs(best)
+        if not _FIGURE.search(best):
+            return []
+        for item in found[1:RIVALS_AMONG]:  # of most sentences a look at their characters tells that they say something else
+            if not _FIGURE.search(item.sentence.text) or not _overlap(pairs, _pairs(item.sentence.text), AKIN):
+                continue
+            if figures := figures_at_odds(best, item.sentence.text):
+                rivals.setdefault(figures[1], (item.sentence, *figures))
+        return list(rivals.values())[:RIVALS]
+
+    def _difference(self, question: Question, best: Sentence, rivals: Sequence[tuple[Sentence, str, str]]) -> str:
+        """A line on which report, or section of one report, writes which figure; with years where those may be the reason."""
+        places = [(best, rivals[0][1]), *((sentence, theirs) for sentence, _, theirs in rivals)]
+        documents = [self._document(sentence.document) for sentence, _ in places]
+        names = [document.title for document in documents]
+        if len(set(names)) < len(names):
+            names = [" / ".join((name, *sentence.section[-1:])) for name, (sentence, _) in zip(names, places, strict=True)]
+        dated = len({document.year for document in documents}) > 1
+        years = [document.year if dated else None for document in documents]
+        zh, said = question.language == "zh", []
+        for name, year, (_, figure) in zip(names, years, places, strict=True):
+            named = f"《{name}》" if zh else f'"{name}"'
+            named += f"（{year} 年）" if zh and year else f" ({year})" if year else ""
+            said.append(f"{named}写 {figure}" if zh else f"{named} has {figure}")
+        return f"各处的数字不一致：{'，'.join(said)}。" if zh else f"The figures differ: {', '.join(said)}."
 
     def _signature(self, sentence: Sentence) -> Sentence | None:
         """The line in which the author of a signed stretch gives a name, in the same section; None for a stretch without one."""
@@ -426,11 +464,12 @@ def _spelling(question: Question, found: Sequence[Scored]) -> Sentence | None:
 
 
 def quotable(question: Question, scored: Sequence[Scored]) -> list[Scored]:
-    """Sentences that may be quoted, best first: no headings; signatures only where a person is asked for.
+    """Sentences that may be quoted, best first: no headings; questions only where there is nothing else, signatures only where a person is asked for.
 
     Rows of abbreviations and sentences that only lead in to a list stand behind the rest, where nothing of the kind is asked for.
     """
     kept = [item for item in scored if item.sentence.kind not in ("heading", "contents")]
+    kept = [item for item in kept if not item.sentence.text.rstrip().endswith(("？", "?"))] or kept
     if question.kind not in ("person", "entity"):
         kept = [item for item in kept if not item.sentence.speaker or item.sentence.speaker != item.sentence.text.strip()]
     rows_last = question.kind not in ("abbreviation", "entity", "definition")
@@ -519,8 +558,13 @@ def _pairs(text: str) -> frozenset[str]:
 
 def _same(left: frozenset[str], right: frozenset[str]) -> bool:
     """Whether one sentence says nearly what the other says: four fifths of the shorter one's character pairs."""
+    return _overlap(left, right, 0.8)
+
+
+def _overlap(left: frozenset[str], right: frozenset[str], share: float) -> bool:
+    """Whether both have that share of the shorter one's character pairs."""
     small = min(len(left), len(right))
-    return small > 0 and len(left & right) >= 0.8 * small
+    return small > 0 and len(left & right) >= share * small
 
 
 def _distinct(items: Sequence[Scored]) -> list[Scored]:

@@ -184,7 +184,7 @@ class Assistant:
         from rag.prose import Prose, sources_of
 
         zh = extract.language == "zh"
-        sources = sources_of(hits, self._ranker.sentences, store.document, extract.citations)
+        sources = sources_of(hits, self._ranker.sentences, store.document, extract.query, extract.citations)
         prose = Prose(sources, extract.language, strict=self.config.strictness == "strict", judge=self._judge)
         seconds, cut = 0.0, False
 

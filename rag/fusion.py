@@ -111,12 +111,12 @@ def best_sentence(shares: Mapping[str, float], text: str) -> float:
     >>> best_sentence({"cost": 0.5, "fell": 0.5}, "Costs fell. They rose again."), best_sentence({"cost": 0.5, "fell": 0.5}, "Costs rose. Rents fell.")
     (1.0, 0.5)
     """
-    return max((sum(shares[term] for term in shares.keys() & sentence) for sentence in _sentence_terms(text)), default=0.0)
+    return max((sum(shares[term] for term in shares.keys() & sentence) for sentence in sentence_terms(text)), default=0.0)
 
 
 @lru_cache(maxsize=1024)
-def _sentence_terms(text: str) -> tuple[frozenset[str], ...]:
-    # The same chunks come up again and again; a thousand of them take some 30 MB.
+def sentence_terms(text: str) -> tuple[frozenset[str], ...]:
+    """The lexical terms of each sentence. The same chunks come up again and again; a thousand of them take some 30 MB."""
     return tuple(frozenset(terms(text[start:end])) for start, end in split_sentences(text))
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from rag.chunk import split_sentences
+from rag.copies import Told, parted, shared_out
 from rag.errors import EncoderError
 from rag.lexical import terms
 from rag.llm import NO_ANSWER
@@ -143,9 +144,14 @@ def sources_of(
     hits: Sequence[Hit],
     sentences_of: Callable[[Document], Sequence[Sentence]],
     document: Callable[[str], Document],
+    question: str,
     first: Sequence[Citation] = (),
 ) -> list[Source]:
-    """The passages of the hits as sources: those that hold what `first` cites in front, then as ranked; orders to a model left out."""
+    """The passages of the hits as sources: those that hold what `first` cites in front, then as ranked; orders to a model left out.
+
+    What repeats a better passage on the question is left out too, and no report takes more than a part of them while others have
+    something to say.
+    """
     cited = [(citation.document, citation.start) for citation in first]
     held = {
         hit.chunk.id: [
@@ -154,6 +160,8 @@ def sources_of(
         for hit in hits
     }
     ranked = sorted(hits, key=lambda hit: min(held[hit.chunk.id], default=len(cited)))
+    asked = dict.fromkeys(terms(question), 1.0)
+    ranked, _ = parted(ranked, lambda hit: Told.of(hit.chunk.document, hit.text, asked), len(ranked))
     found: list[Source] = []
     for hit in ranked:
         report = document(hit.chunk.document)
@@ -168,9 +176,8 @@ def sources_of(
         title = "" if gives_orders(report.title) else report.title
         heading = " · ".join(str(part) for part in (title, report.publisher, report.year, section) if part)
         found.append(Source(len(found) + 1, _INVISIBLE.sub("", " ".join(heading.split())), hit.chunk.id, hit.fused, inside, report.title))
-        if len(found) == SOURCES:
-            break
-    return found
+    kept = shared_out(found, lambda source: source.sentences[0].document, SOURCES)
+    return [replace(source, number=number) for number, source in enumerate(kept, 1)]
 
 
 def plain(text: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rag.copies import Told, copies_last
 from rag.encoder import word_vectors
 from rag.fusion import Mix, best_sentence, mix_for
 from rag.lexical import terms
@@ -104,7 +105,7 @@ def search(
     reranker: Reranker | None = None,
     asked: str = "",
 ) -> list[Hit]:
-    """The best chunks, best first; ties by chunk id. `core` is the question without its asking words, `carried` that of the turn before.
+    """The best chunks, best first, copies of a better one last (`rag.copies`); ties by chunk id. `core` is the question without its asking words, `carried` that of the turn before.
 
     `only` restricts to documents, `named` (document ids) merely prefers them. A reranker reads the best `RERANKED`
     beside `asked`, the question as it stands, and decides their order.
@@ -165,7 +166,7 @@ def explained_search(
         part.sort(key=_order)
         found += _read_closely(store, encoder, part[: max(top_k, READ)], core, carried)
     found.sort(key=_order)
-    found = found[: max(top_k, RERANKED) if reranker else top_k]
+    found = copies_last(found, _told, max(top_k, RERANKED) if reranker else top_k)
     if explain:
         found = [replace(one, terms=_terms_there(one)) for one in found]
     if reranker and found:
@@ -173,8 +174,12 @@ def explained_search(
         found = [
             replace(one, hit=replace(one.hit, fused=float(score)), reranked=float(score)) for one, score in zip(found, scores, strict=True)
         ]
-        found.sort(key=_order)
-    return found[:top_k]
+        found = copies_last(sorted(found, key=_order), _told, top_k)
+    return found
+
+
+def _told(one: Explained) -> Told:
+    return Told.of(one.hit.chunk.document, one.hit.text, one.terms)
 
 
 def _order(one: Explained) -> tuple[float, str]:

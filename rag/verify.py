@@ -25,6 +25,8 @@ PARTIAL_COVERAGE = 0.35
 """Shares of the claim's content terms that the evidence must hold."""
 SAME_CLAUSE = 0.5
 """Share of a clause's terms from which on a clause of the evidence is about the same thing."""
+SAME_STATEMENT = 0.6
+"""Jaccard similarity of two clauses, figures aside, from which on they say the same thing."""
 FRAME = 4
 """Characters that must agree around a word for it to count as replaced by another."""
 REPLACED = 3
@@ -292,6 +294,44 @@ def contradicted(claim: str, evidence: str) -> str:
         return denied
     replaced = (problem[1] for problem in _replaced(said, source))
     return next((pair["said"] for pair in replaced if _antonyms(pair["said"], pair["there"])), "")
+
+
+def figures_at_odds(one: str, other: str) -> tuple[str, str] | None:
+    """The figures, as written, in which two texts differ that otherwise say the same of the same year; None where they do not.
+
+    >>> figures_at_odds("到 2030 年，全球渗透率将达到 70%。", "预计 2030 年全球渗透率将达到 35%，远超今天。")
+    ('70%', '35%')
+    >>> figures_at_odds("2030 年渗透率将达到 70%。", "2025 年渗透率将达到 35%。"), figures_at_odds("全球渗透率达到 70%。", "中国渗透率达到 35%。")
+    (None, None)
+    """
+    if bool(HAN.search(one)) != bool(HAN.search(other)):
+        return None
+    said, source = _Reading(one), _Reading(other)
+    mine, theirs = (frozenset(each.low for each in text.quantities if each.kind == "year") for text in (said, source))
+    if (mine and theirs and not mine & theirs) or all(next(_names_of(*pair), None) for pair in ((said, source), (source, said))):
+        return None  # each names something that the other does not: they speak of two things
+    for quantity in said.quantities:
+        clause = _clause_of(said, quantity)
+        if quantity.kind in ("year", "date", "bare") or clause is None or any(_agree(quantity, each) for each in source.quantities):
+            continue
+        for rival in source.quantities:
+            place = _clause_of(source, rival)
+            if place is None or not _same_measure(quantity, rival) or any(_agree(each, rival) for each in said.quantities):
+                continue
+            alike = len(clause.content & place.content) >= max(2, SAME_STATEMENT * len(clause.content | place.content))
+            if alike and not any(_replaced(_Reading(clause.text), _Reading(place.text))):
+                return said.text[quantity.start : quantity.end].strip(), source.text[rival.start : rival.end].strip()
+    return None
+
+
+def _names_of(said: _Reading, source: _Reading) -> Iterator[Problem]:
+    yield from _names(said, source)
+    yield from _places(said, source)
+
+
+def _same_measure(one: Quantity, other: Quantity) -> bool:
+    mine, theirs = _measure(one), _measure(other)
+    return bool(mine and theirs) and (mine[0] == theirs[0] or _comparable(one, other, mine[0], theirs[0]))
 
 
 _DENIAL = _Late(r"(?:不[会能再是]|并?不|并非|没有|没|未)(?:完全|必|一定|会|能|被)?(?P<what>[\u4e00-\u9fff]{2})")

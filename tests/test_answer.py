@@ -247,3 +247,44 @@ def test_an_answer_in_another_language_says_so():
     made = answer("潮汐是什么？", {"The": 3.0}, replace(tides, language="en"))
     assert made.reason == "报告原文是英文，以下按原文引用。"
     assert answer("潮汐是什么？", {"潮汐": 3.0}, report(("prose", "潮汐是涨落。"))).reason == ""
+
+
+# ---- figures at odds ----
+
+
+def test_a_figure_at_odds_stands_beside_the_best_one_and_is_said():
+    tides = report(("prose", "全国潮汐电站的装机容量达到 4.2 GW。"))
+    other = report(("prose", "编者按。全国潮汐电站的装机容量达到 9.9 GW。"), name="e", title="另一份")
+    result = answer("全国潮汐电站的装机容量有多大？", {"全国": 3.0, "编者": 0.2}, tides, other)
+    assert said(result) == ["全国潮汐电站的装机容量达到 4.2 GW。", "全国潮汐电站的装机容量达到 9.9 GW。"]
+    assert result.reason == "各处的数字不一致：《潮汐报告》写 4.2 GW，《另一份》写 9.9 GW。"
+    assert result.claims[0].text[slice(*result.claims[0].emphasis)] == "4.2 GW"
+
+
+def test_figures_at_odds_within_a_report_name_the_sections_and_across_years_the_years():
+    tides = report(("prose", "全国潮汐电站的装机容量达到 4.2 GW。"), ("prose", "全国潮汐电站的装机容量达到 4.4 GW。"))
+    result = answer("全国潮汐电站的装机容量有多大？", {"全国": 3.0}, tides)
+    assert result.reason == "各处的数字不一致：《潮汐报告 / 一 现状》写 4.2 GW，《潮汐报告 / 一 现状》写 4.4 GW。"
+    later = replace(report(("prose", "Tidal plants reached 9.9 GW of capacity."), name="e", title="Later"), year=2024, language="en")
+    first = replace(report(("prose", "Tidal plants reached 4.2 GW of capacity."), title="First"), language="en")
+    result = answer("How much capacity do tidal plants have?", {"Tidal plants reached 4": 3.0, "Tidal": 1.0}, first, later)
+    assert result.reason == 'The figures differ: "First" (2022) has 4.2 GW, "Later" (2024) has 9.9 GW.'
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "2030 年全国潮汐电站的装机容量达到 9 GW。",
+        "东岸潮汐电站的装机容量达到 9 GW。",
+        "成本是 0.31 元。",
+        "全国潮汐电站的装机容量达到 4200 兆瓦。",
+    ],
+)
+def test_what_is_said_of_something_else_is_not_at_odds(other):
+    tides = report(("prose", "2022 年全国潮汐电站的装机容量达到 4.2 GW。"), ("prose", other))
+    assert answer("全国潮汐电站的装机容量有多大？", {"2022": 3.0}, tides).reason == ""
+
+
+def test_an_echo_of_the_question_is_not_its_answer():
+    tides = report(("prose", "潮汐电站的装机容量有多大？"), ("prose", "装机容量为 4.2 GW。"))
+    assert said(answer("潮汐电站的装机容量有多大？", {"潮汐": 3.0, "装机": 1.0}, tides)) == ["装机容量为 4.2 GW。"]
