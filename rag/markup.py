@@ -13,9 +13,10 @@ from urllib.parse import unquote
 from lxml import etree, html
 
 from rag.archive import check_archive, part
-from rag.clean import HAN, Piece, drop_control
+from rag.clean import HAN, drop_control
+from rag.decode import decode
 from rag.errors import UnreadableFile
-from rag.readers import Content, decode, row_text
+from rag.pieces import Content, Piece, row_text
 
 MAX_ELEMENTS = 2_000_000
 _UNSEEN = frozenset(

@@ -18,7 +18,7 @@ from functools import lru_cache
 from statistics import median
 
 from rag.clean import HAN, join_lines
-from rag.pdf import Run
+from rag.layout import Run
 
 INSTALL = "tesseract (Debian and Ubuntu: apt install tesseract-ocr tesseract-ocr-chi-sim)"
 """What to install, for messages."""

@@ -15,10 +15,10 @@ from pathlib import Path
 from lxml import etree
 
 from rag.archive import check_archive, part
-from rag.clean import Piece, drop_control
+from rag.clean import drop_control
 from rag.errors import UnreadableFile
 from rag.markup import read_xml
-from rag.readers import Content, row_text
+from rag.pieces import Content, Piece, row_text
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"

@@ -8,19 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.clean import (
-    Line,
     drop_control,
     is_letter_spaced,
     join_lines,
     lines_of_extracted_text,
     looks_extracted,
     lost_exponents,
-    pieces_from_lines,
     running_titles,
     undo_doubling,
     undo_spacing,
     width,
 )
+from rag.paragraphs import pieces_from_lines
+from rag.pieces import Line
 
 
 def letters(text: str) -> str:

@@ -1,5 +1,7 @@
 """The wheel holds all that a machine without this checkout needs; and importing the package stays cheap."""
 
+import ast
+import graphlib
 import json
 import os
 import re
@@ -100,3 +102,19 @@ def test_a_second_install_does_nothing(tmp_path):
     (tmp_path / ".venv").mkdir()
     (tmp_path / ".venv" / ".installed").touch()
     assert "Nothing to be done" in run("make", "install", cwd=tmp_path, LC_ALL="C")
+
+
+def test_imports_run_one_way():
+    """Also those inside functions; what only a type checker sees does not count."""
+    found: dict[str, set[str]] = {}
+    for file in sorted((ROOT / "rag").glob("*.py")):
+        nodes, tree = set(), [ast.parse(file.read_text(encoding="utf-8"))]
+        while tree:
+            node = tree.pop()
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rag."):
+                nodes.add(node.module)
+            if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)):
+                tree += ast.iter_child_nodes(node)
+        found[f"rag.{file.stem}"] = nodes - {"rag.__init__"}
+    order = list(graphlib.TopologicalSorter(found).static_order())  # raises CycleError
+    assert order.index("rag.pieces") < order.index("rag.pdf") < order.index("rag.readers") < order.index("rag.sandbox")

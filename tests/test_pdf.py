@@ -8,7 +8,8 @@ import hostile
 import pytest
 
 from rag.errors import UnreadableFile
-from rag.pdf import Run, lines_of_runs, read_pdf
+from rag.layout import Run, lines_of_runs
+from rag.pdf import read_pdf
 from rag.readers import read_document
 
 reportlab = pytest.importorskip("reportlab")

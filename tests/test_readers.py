@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rag.decode import decode
 from rag.errors import UnreadableFile, UsageError
-from rag.readers import decode, find_files, front_matter, language_of, plain_markup, read_document, slug
+from rag.readers import find_files, front_matter, language_of, plain_markup, read_document, slug
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 

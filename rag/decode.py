@@ -1,0 +1,106 @@
+"""Bytes of a text file -> text, in whatever encoding it was saved; what no encoding makes readable is refused."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+
+from rag.clean import drop_control, looks_garbled
+from rag.errors import UnreadableFile
+
+
+def decode(data: bytes, path: Path | str = "text") -> str:
+    """Bytes as text: byte-order mark, strict UTF-8, UTF-16 without a mark, older Chinese encodings, charset-normalizer.
+
+    Raises UnreadableFile for what is no text, and for text that no encoding makes readable.
+    """
+    text = None
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            text = data.decode(encoding, "replace")
+            if _is_noise(text) or _plausible(text) < 0.05:
+                raise UnreadableFile(path, f"not text (it begins like {encoding}, but what follows is binary); give it its own suffix")
+            return _clean_newlines(text)
+    sample = data[:65_536]
+    if sum(sample.count(byte) for byte in _BINARY) <= 0.02 * len(sample):
+        try:
+            text = data.decode("utf-8")
+        except UnicodeDecodeError:
+            text = _decode_legacy(data)
+    elif sample.count(0):
+        text = _decode_wide(data)
+    if text is None or _is_noise(text) or looks_garbled(text):
+        raise UnreadableFile(
+            path, "not text, or in an encoding that is not known (binary content); give it its own suffix or save it as UTF-8"
+        )
+    return _clean_newlines(text)
+
+
+_MARKS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_BINARY = tuple(byte for byte in range(32) if byte not in b"\t\n\r\f\v\x1a\x1b")
+_USUAL = re.compile(r"[，。、；：！？“”的一是在不了有和人这中大为与及用這為與個们們会會上到时時,.\sA-Za-z0-9]")
+
+
+def _plausible(text: str) -> float:
+    """Share of characters that every Chinese or English text has many of."""
+    sample = text[:20_000]
+    return len(_USUAL.findall(sample)) / len(sample) if sample else 0.0
+
+
+def _is_noise(text: str) -> bool:
+    """Whether more than a twentieth of the beginning or the end of a text are characters that no text holds."""
+    for part in (text[:65_536], text[-65_536:]):
+        odd = sum(unicodedata.category(c) in ("Cc", "Cn", "Co", "Cs") and c not in "\t\n\r\f\v" or c == "\ufffd" for c in part)
+        if odd > 0.05 * len(part):
+            return True
+    return False
+
+
+def _decode_wide(data: bytes) -> str | None:
+    """UTF-16 without a mark, where one byte order gives text."""
+    for encoding in ("utf-16-le", "utf-16-be"):
+        try:
+            text = data[: len(data) // 2 * 2].decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if _plausible(text) > 0.15 and not _is_noise(text):
+            return text
+    return None
+
+
+def _decode_legacy(data: bytes) -> str | None:
+    """Text in an older encoding: the Chinese one that reads best, since short samples mislead the detector, which is asked next."""
+    found: list[tuple[float, str]] = []
+    for encoding in ("gb18030", "big5", "utf-16-le", "utf-16-be"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if not _is_noise(text):
+            usual = _plausible(re.sub(r"[\x00-\x7f]", "", text)) if encoding in ("gb18030", "big5") else _plausible(text)
+            found.append((usual, text))
+    best = max(found, key=lambda pair: pair[0], default=(0.0, ""))
+    if best[0] > 0.08:
+        return best[1]
+    from charset_normalizer import from_bytes
+
+    guess = from_bytes(data[:262_144]).best()
+    if guess is not None:
+        try:
+            return data.decode(guess.encoding)
+        except (UnicodeDecodeError, LookupError):
+            pass
+    return next((text for _, text in found), None)
+
+
+def _clean_newlines(text: str) -> str:
+    """One kind of newline, no control characters. A form feed opens a page, which one leading blank also says (`rag.clean`)."""
+    text = re.sub(r"\r\n?|[\u2028\u2029\x85]", "\n", text)
+    return drop_control(re.sub(r"\n?\f\n*(?=\S)", "\n\n ", text))

@@ -1,0 +1,73 @@
+"""What passes between the parts that read a file: lines as they stand, pieces of text, and all that a reader found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from rag.types import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a file as it stands, stripped, with what the layout says about it."""
+
+    text: str
+    tight: bool = False
+    """It stands directly below the line before, without the space that parts text boxes."""
+    page: int = 0
+    """Which page break it follows: 0 for the first page, growing by one."""
+    number: int | None = None
+    """The page of the file or the printed page number, when known."""
+    paragraph: bool = False
+    """The layout (indent, gap) says that a paragraph begins here."""
+    rank: int = 0
+    """Size of its type relative to the body: 0 body, 1 or more for larger or bolder type."""
+    kind: Literal["", "row", "note"] = ""
+    """What the layout says that it is: a whole row of a table, or a line of a footnote."""
+    depth: int = 0
+    """Level of a heading that the file's own outline names; 0 for any other line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A block before it has its place in the document."""
+
+    kind: Kind
+    text: str
+    page: int | None = None
+    section: tuple[str, ...] = ()
+    speaker: str = ""
+    breaks: tuple[tuple[int, int | None], ...] = ()
+    """(character of `text`, page) where another page begins inside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a reader found in a file."""
+
+    pieces: list[Piece]
+    title: str = ""
+    matter: Mapping[str, str] = field(default_factory=dict)
+    """What the file says of itself: id, title, publisher, year or date, language."""
+    opening: str = ""
+    """Text of the cover and first pages, where title, publisher and year stand."""
+    ending: str = ""
+    page_count: int = 0
+    notes: tuple[str, ...] = ()
+    labels: tuple[tuple[int, str], ...] = ()
+    author: str = ""
+
+
+def row_text(header: Sequence[str], cells: Sequence[str]) -> str:
+    """A row of a table in one line, each cell behind the first with the name of its column.
+
+    >>> row_text(["Crane", "Lifts", "Note"], ["North", "40", ""])
+    'North | Lifts: 40'
+    """
+    named = [
+        f"{header[at].rstrip(':：')}: {cell}" if at and at < len(header) and header[at] and header[at] != cell else cell
+        for at, cell in enumerate(cells)
+    ]
+    return " | ".join(text for text, cell in zip(named, cells, strict=True) if cell)
