@@ -155,6 +155,8 @@ def _false(quote: str, beside: str, strangers: Sequence[str], choose: random.Ran
                 yield "number", disguise(_put(quote, quantity, _other_number(quote, quantity, choose, 0))), (quote,)
                 if (swapped := _other_unit(quote, quantity)) and swapped != quote:
                     yield "unit", disguise(swapped), (quote,)
+        if crossed := _crossed(quote, found):
+            yield "crossed", disguise(crossed), (quote,)
         if renamed := _renamed(quote, zh, choose):
             yield "entity", disguise(renamed), (quote,)
         if swapped := _other_word(quote, strangers, choose):
@@ -165,6 +167,23 @@ def _false(quote: str, beside: str, strangers: Sequence[str], choose: random.Ran
             yield "negation", disguise(negated), (quote,)
         if beside and not _says(beside, quote):
             yield "neighbour", disguise(quote), (beside,)
+
+
+def _crossed(text: str, found: Sequence[Quantity]) -> str:
+    """The text with the first two different figures of one kind, each with its unit, in each other's place; no ranges, no growth from one to the other."""
+    for place, one in enumerate(found):
+        for other in found[place + 1 :]:
+            between = text[one.end : other.start]
+            alike = one.kind == other.kind and one.unit == other.unit and one.kind not in ("bare", "date") and one.low != other.low
+            if (
+                alike
+                and one.low == one.high
+                and other.low == other.high
+                and len(between) > 3
+                and not re.search(r"到|至|升|降|增|减|变|from|to\b", between)
+            ):
+                return f"{text[: one.start]}{text[other.start : other.end]}{between}{text[one.start : one.end]}{text[other.end :]}"
+    return ""
 
 
 def _put(text: str, quantity: Quantity, written: str) -> str:

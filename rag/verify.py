@@ -27,6 +27,10 @@ SAME_CLAUSE = 0.5
 """Share of a clause's terms from which on a clause of the evidence is about the same thing."""
 SAME_STATEMENT = 0.6
 """Jaccard similarity of two clauses, figures aside, from which on they say the same thing."""
+CROSSED = 2
+"""By how many terms two figures must fit each other's surroundings better than their own to count as exchanged."""
+BESIDE = 24
+"""Characters on each side of a figure that are its surroundings."""
 FRAME = 4
 """Characters that must agree around a word for it to count as replaced by another."""
 REPLACED = 3
@@ -312,7 +316,12 @@ def figures_at_odds(one: str, other: str) -> tuple[str, str] | None:
         return None  # each names something that the other does not: they speak of two things
     for quantity in said.quantities:
         clause = _clause_of(said, quantity)
-        if quantity.kind in ("year", "date", "bare") or clause is None or any(_agree(quantity, each) for each in source.quantities):
+        if (
+            quantity.kind in ("year", "date")
+            or clause is None
+            or said.text[: quantity.start].endswith("第")
+            or any(_agree(quantity, each) for each in source.quantities)
+        ):
             continue
         for rival in source.quantities:
             place = _clause_of(source, rival)
@@ -331,7 +340,8 @@ def _names_of(said: _Reading, source: _Reading) -> Iterator[Problem]:
 
 def _same_measure(one: Quantity, other: Quantity) -> bool:
     mine, theirs = _measure(one), _measure(other)
-    return bool(mine and theirs) and (mine[0] == theirs[0] or _comparable(one, other, mine[0], theirs[0]))
+    comparable = "bare" not in (one.kind, other.kind) and mine and theirs and _comparable(one, other, mine[0], theirs[0])
+    return bool(comparable or (mine and theirs and mine[0] == theirs[0]))
 
 
 _DENIAL = _Late(r"(?:不[会能再是]|并?不|并非|没有|没|未)(?:完全|必|一定|会|能|被)?(?P<what>[\u4e00-\u9fff]{2})")
@@ -548,6 +558,8 @@ def _figures(said: _Reading, source: _Reading) -> Iterator[Problem]:
             yield ("figure_other", {"said": written, "there": others}) if others else ("figure", {"said": written})
         elif elsewhere := _misplaced(said, quantity, source, [other for other in same if other in source.quantities]):
             yield "figure_place", {"said": written, "there": elsewhere}
+    if crossed := _crossed(said, source):
+        yield "figure_place", crossed
     ordinals = set(_ORDINAL.findall(_digits(source.text + source.about)))
     for ordinal in _ORDINAL.findall(_digits(said.text)):
         if ordinal not in ordinals and ordinals:
@@ -638,6 +650,36 @@ def _misplaced(said: _Reading, quantity: Quantity, source: _Reading, same: Seque
             if shared >= at_home + (0.3 if shared < 0.85 else 0.1):
                 return source.text[other.start : other.end].strip()
     return ""
+
+
+def _crossed(said: _Reading, source: _Reading) -> dict[str, str] | None:
+    """Two figures of one kind that the claim has in each other's place, known by the words before and behind each; None where all is well."""
+    homes = {}
+    for quantity in said.quantities:
+        same = [other for other in source.quantities if _agree(quantity, other)]
+        if len(same) == 1 and quantity.kind != "date":
+            homes[quantity] = same[0]
+    for one, other in itertools.combinations(homes, 2):
+        if one.kind != other.kind or homes[one] is homes[other] or _agree(one, other):
+            continue
+        (here, there), (first, second) = (
+            tuple(_beside(text, quantity) for quantity in pair)
+            for text, pair in ((said, (one, other)), (source, (homes[one], homes[other])))
+        )
+        straight, across = len(here & first) + len(there & second), len(here & second) + len(there & first)
+        if across >= straight + CROSSED and across >= 2 * straight:
+            written = homes[other]
+            return {"said": said.text[one.start : one.end].strip(), "there": source.text[written.start : written.end].strip()}
+    return None
+
+
+def _beside(reading: _Reading, quantity: Quantity) -> frozenset[tuple[str, str]]:
+    """The content terms before and behind a figure, up to the next figure or clause but one, each with its side."""
+    before = max((other.end for other in reading.quantities if other.end <= quantity.start), default=0)
+    behind = min((other.start for other in reading.quantities if other.start >= quantity.end), default=len(reading.text))
+    left = reading.text[max(before, quantity.start - BESIDE) : quantity.start]
+    right = reading.text[quantity.end : min(behind, quantity.end + BESIDE)]
+    return frozenset({("before", term) for term in _content(left)} | {("behind", term) for term in _content(right)})
 
 
 def _clause_of(reading: _Reading, quantity: Quantity) -> _Clause | None:

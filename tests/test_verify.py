@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from rag.verify import alike, check
+from rag.verify import alike, check, figures_at_odds
 
 SOURCE = "到 2030 年，海上风电的渗透率预计提升到 70%，东岸将新建 1500 万千瓦装机，由 OSPAR 牵头。"
 
@@ -148,3 +148,61 @@ def test_any_text_gets_a_verdict_and_itself_is_never_refuted(claim, evidence):
     assert verdict in ("supported", "partial", "unsupported", "uncited") and bool(why) == (verdict in ("partial", "unsupported"))
     if any(character.isalnum() for character in claim):
         assert check(claim, [claim])[0] == "supported"
+
+
+@pytest.mark.parametrize(
+    ("claim", "source", "reason"),
+    [
+        (
+            "故障可做到 10 分钟发现、5 分钟响应、1 分钟恢复。",
+            "故障可做到 1 分钟发现、5 分钟响应、10 分钟恢复。",
+            "数字 10 分钟 在原文里说的是另一件事，这里原文写 1 分钟",
+        ),
+        (
+            "AI 替代 9700 万个岗位、创造 4 亿个岗位。",
+            "AI 替代 4 亿个岗位、创造 9700 万个岗位。",
+            "数字 9700 万个 在原文里说的是另一件事，这里原文写 4 亿个",
+        ),
+        (
+            "The north plant holds 20 turbines and the south plant 35 turbines.",
+            "The north plant holds 35 turbines and the south plant 20 turbines.",
+            "the figure 20 belongs to something else in the cited text, which says 35 here",
+        ),
+    ],
+)
+def test_figures_in_each_others_place(claim, source, reason):
+    assert check(claim, [source]) == ("unsupported", reason)
+
+
+@pytest.mark.parametrize(
+    ("claim", "source"),
+    [
+        ("其中 5 分钟响应，1 分钟发现，10 分钟恢复。", "故障可做到 1 分钟发现、5 分钟响应、10 分钟恢复。"),
+        ("It created 97 million jobs and replaced 400 million jobs.", "It replaced 400 million jobs and created 97 million jobs."),
+        ("从 12ZB 增至 28ZB。", "全球存储总量预计从 12ZB 增至 28ZB。"),
+    ],
+)
+def test_figures_in_another_order_keep_their_place(claim, source):
+    assert check(claim, [source]) == ("supported", "")
+
+
+# ---- figures at odds ----
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "figures"),
+    [
+        ("到 2030 年，全球渗透率将达到 70%。", "预计 2030 年全球渗透率将达到 35%，远超今天。", ("70%", "35%")),
+        ("Installed capacity reached 4.2 GW in 2022.", "In 2022 installed capacity reached 9.9 GW.", ("4.2 GW", "9.9 GW")),
+        ("Twelve stations were built on the coast.", "14 stations were built on the coast.", ("12", "14")),
+        ("2030 年渗透率将达到 70%。", "2025 年渗透率将达到 35%。", None),
+        ("全球渗透率达到 70%。", "中国渗透率达到 35%。", None),
+        ("装机达到 4.2 GW。", "装机达到 4200 兆瓦。", None),
+        ("渗透率达到 70%。", "装机达到 9 GW。", None),
+        ("渗透率达到 70%。", "Penetration reaches 35%.", None),
+        ("渗透率很高。", "渗透率达到 35%。", None),
+    ],
+)
+def test_two_texts_that_differ_in_a_figure(one, other, figures):
+    assert figures_at_odds(one, other) == figures
+    assert figures_at_odds(other, one) == (figures and figures[::-1])
