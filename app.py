@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import atexit
 import base64
+import gc
 import hashlib
 import json
 import logging
@@ -28,26 +29,19 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-# before Gradio is imported, which reads them at import: no telemetry, no look-ups, and its own call to itself not through a proxy
-os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", HF_HUB_DISABLE_TELEMETRY="1")
-for _variable in ("NO_PROXY", "no_proxy"):
-    os.environ[_variable] = ",".join(filter(None, [os.environ.get(_variable), "127.0.0.1,localhost,::1"]))
-
-import gradio as gr  # noqa: E402
-from starlette.middleware import Middleware  # noqa: E402
-
-import rag.web  # noqa: E402
-from rag.chat import Assistant, Finished, Rewritten, Said, Withdrawn, Writing  # noqa: E402
-from rag.config import SECRETS  # noqa: E402
-from rag.errors import RagError, UsageError  # noqa: E402
-from rag.explore import key_terms, outline  # noqa: E402
-from rag.library import Library, State  # noqa: E402
-from rag.pages import Picture, picture  # noqa: E402
-from rag.readers import MAX_BYTES, SUFFIXES  # noqa: E402
-from rag.suggest import about_section, about_term, follow_ups, openers, topic  # noqa: E402
-from rag.types import Citation, Document, Filter  # noqa: E402
-from rag.web.guard import Guard  # noqa: E402
-from rag.web.panel import (  # noqa: E402
+import rag.web
+from rag.chat import Assistant, Finished, Rewritten, Said, Withdrawn, Writing
+from rag.config import SECRETS
+from rag.errors import RagError, UsageError
+from rag.explore import key_terms, outline
+from rag.library import Library, State
+from rag.pages import Picture, picture
+from rag.readers import MAX_BYTES, SUFFIXES
+from rag.suggest import about_section, about_term, follow_ups, openers, topic
+from rag.types import Citation, Document, Filter
+from rag.web.framework import Middleware, draft, gr
+from rag.web.guard import Guard
+from rag.web.panel import (
     RATINGS,
     Shown,
     answer_html,
@@ -59,8 +53,8 @@ from rag.web.panel import (  # noqa: E402
     question_html,
     references,
 )
-from rag.web.scope import narrowed  # noqa: E402
-from rag.web.shelf import (  # noqa: E402
+from rag.web.scope import narrowed
+from rag.web.shelf import (
     Side,
     asks_html,
     change_html,
@@ -71,9 +65,9 @@ from rag.web.shelf import (  # noqa: E402
     scores_html,
     talks_html,
 )
-from rag.web.strings import LANGUAGES, complaint, preferred, say  # noqa: E402
-from rag.web.talks import Feedback, Talks  # noqa: E402
-from rag.web.tools import Tools, functions, told  # noqa: E402
+from rag.web.strings import LANGUAGES, complaint, preferred, say
+from rag.web.talks import Feedback, Talks
+from rag.web.tools import Tools, functions, told
 
 WEB = Path(rag.web.__file__).parent
 EXAMPLES = (
@@ -190,7 +184,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
             chosen = () if len(found) == len(documents()) else found
             gr.Info(say(language, "only_set", chosen=len(found)), duration=4, title="Veracite")
             if not rest:
-                yield gr.skip(), gr.skip(), sources(turns, language, chosen=chosen), gr.Textbox(value=""), gr.skip(), gr.skip()
+                yield gr.skip(), gr.skip(), sources(turns, language, chosen=chosen), gr.update(value=""), gr.skip(), gr.skip()
                 return
             question, sent = rest, replace(sent, chosen=tuple(chosen))
         before = [turn.key for turn in turns]
@@ -200,7 +194,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
         history = [past for shown in turns[-REMEMBERED:] if (past := shown.remembered()) is not None]
         turns.append(turn)
         first_panel = sources(turns, language, chosen=chosen) if sent.replaced or chosen is not None else gr.skip()
-        yield messages(turns, language), turns, first_panel, gr.Textbox(value="", submit_btn=False, stop_btn=True), gr.skip(), gr.skip()
+        yield messages(turns, language), turns, first_panel, gr.update(value="", submit_btn=False, stop_btn=True), gr.skip(), gr.skip()
         drawn_before: object = None
         try:
             with closing(progress(turn, question, history, Filter(reports=sent.chosen), sent.llm)) as steps:
@@ -213,7 +207,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
                     drawn_before = state
                     yield messages(turns, language, typed), turns, panel, gr.skip(), gr.skip(), gr.skip()
             talk = talks.save(sent.owner, talk_id(talk), turns)
-            yield gr.skip(), turns, gr.skip(), gr.Textbox(submit_btn=True, stop_btn=False), banner(), marked(talk)
+            yield gr.skip(), turns, gr.skip(), gr.update(submit_btn=True, stop_btn=False), banner(), marked(talk)
         finally:
             if turns and turns[-1].key == turn.key:  # whoever asked has gone away in the middle
                 halt(turns)
@@ -293,14 +287,14 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
 
     def stop(turns: list[Shown]) -> tuple:
         halt(turns)
-        return turns, gr.Textbox(submit_btn=True, stop_btn=False)
+        return turns, gr.update(submit_btn=True, stop_btn=False)
 
     def stopped(turns: list[Shown], language: str) -> tuple:
         return messages(turns, known(language)), sources(turns, known(language))
 
     def fresh(turns: list[Shown], language: str) -> tuple:
         halt(turns)
-        return [], [], sources([], known(language)), gr.Textbox(value="", submit_btn=True, stop_btn=False), marked("")
+        return [], [], sources([], known(language)), gr.update(value="", submit_btn=True, stop_btn=False), marked("")
 
     def rate(given: Any, turns: list[Shown], language: str, request: gr.Request) -> tuple:
         """Keeps what people think of an answer, with everything needed to see what happened."""
@@ -362,12 +356,12 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
         try:
             state = start()
         except RagError as error:
-            yield change_html(None, language, str(error)), gr.skip(), gr.File(value=None)
+            yield change_html(None, language, str(error)), gr.skip(), gr.update(value=None)
             return
         if state.finished:
-            yield change_html(state, language), gr.skip(), gr.File(value=None)
+            yield change_html(state, language), gr.skip(), gr.update(value=None)
             return
-        yield change_html(library.state, language), gr.skip(), gr.File(value=None)
+        yield change_html(library.state, language), gr.skip(), gr.update(value=None)
         shown_state = None
         while not library.wait(0.15):
             if library.state != shown_state:
@@ -405,7 +399,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
     def scoped_words(chosen: Sequence[str], language: str) -> tuple:
         words = {"chosen": len(chosen), "total": len(documents())}
         tab = say(language, "reports_chosen", **words) if chosen else say(language, "reports")
-        return gr.Tab(label=tab), gr.Textbox(placeholder=say(language, "ask_chosen" if chosen else "ask", **words))
+        return gr.update(label=tab), gr.update(placeholder=say(language, "ask_chosen" if chosen else "ask", **words))
 
     # ---- conversations
 
@@ -426,7 +420,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
             if sent.talk == talk:
                 halt(turns)
                 result, talk = ([], [], sources([], language), marked("")), ""
-        box = gr.Textbox(submit_btn=True, stop_btn=False) if sent.action != "rename" else gr.skip()
+        box = gr.update(submit_btn=True, stop_btn=False) if sent.action != "rename" else gr.skip()
         return *result, talks_html(talks.all(sent.owner), talk, language), box
 
     def take_away(given: Any, turns: list[Shown], language: str, request: gr.Request) -> str:
@@ -481,36 +475,38 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
 
     # ---- the whole page
 
-    def banner() -> gr.HTML:
-        return gr.HTML(f'<p role="status">{escaped(assistant.warning)}</p>' if assistant.warning else "", visible=bool(assistant.warning))
+    def banner() -> dict[str, Any]:
+        return gr.update(
+            value=f'<p role="status">{escaped(assistant.warning)}</p>' if assistant.warning else "", visible=bool(assistant.warning)
+        )
 
     def marked(talk: str) -> str:
         return f'<i data-talk="{talk}"></i>'
 
     def labels(language: str, chosen: Sequence[str], turns: list[Shown], soft: bool = False) -> tuple:
-        """Every component that carries words, in the order of `worded`. `soft` leaves alone what may have been asked meanwhile."""
+        """What changes of every component that carries words, in the order of `worded`. `soft` leaves alone what may have been asked meanwhile."""
         found = documents()
         tab, box = scoped_words([name for name in chosen if any(name == document.id for document in found)], language)
         return (
             language,
-            gr.HTML(head_html(language)),
-            *(gr.Button(say(language, name)) for name in ("sources", "new", "export", "other_language", "theme")),
-            gr.Tab(label=say(language, "sources")),
+            gr.update(value=head_html(language)),
+            *(gr.update(value=say(language, name)) for name in ("sources", "new", "export", "other_language", "theme")),
+            gr.update(label=say(language, "sources")),
             tab,
-            *(gr.Tab(label=say(language, name)) for name in ("explore", "talks", "scores")),
+            *(gr.update(label=say(language, name)) for name in ("explore", "talks", "scores")),
             box,
-            gr.Markdown(say(language, "hint")),
-            gr.Chatbot(
+            gr.update(value=say(language, "hint")),
+            gr.update(
                 **({} if soft else {"value": messages(turns, language)}),
                 placeholder=say(language, "welcome", total=len(found)) if found else say(language, "no_reports"),
-                examples=welcome(language) if found else None,
+                examples=welcome(language) if found else [],
             ),
             sources(turns, language).replace("<div ", '<div data-soft="1" ', 1) if soft else sources(turns, language),
             banner(),
             reports(language),
-            gr.File(label=add_label(language)),
-            gr.Button(say(language, "refresh")),
-            gr.Checkbox(label=say(language, "llm_switch", model=assistant.model)),
+            gr.update(label=add_label(language)),
+            gr.update(value=say(language, "refresh")),
+            gr.update(label=say(language, "llm_switch", model=assistant.model)),
         )
 
     def first(remembered: str, given: Any, turns: list[Shown], request: gr.Request) -> tuple:
@@ -527,7 +523,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
         value = event.value.get("text") if isinstance(event.value, dict) else event.value
         yield from answer(value, given, turns, language, talk, request)
 
-    with gr.Blocks(title="Veracite", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
+    with draft(), gr.Blocks(title="Veracite", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
         turns_state, language_state = gr.State([]), gr.State("zh")  # values: a function here would become an endpoint
         remembered, taken, given = (gr.Textbox(visible=False) for _ in range(3))
         with gr.Row(elem_id="top"):
@@ -694,7 +690,8 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
                 log.warning("preparing: %s", error)
 
     page.prepare = prepare
-    page.queue(default_concurrency_limit=AT_ONCE, max_size=64, api_open=False)
+    with draft():
+        page.queue(default_concurrency_limit=AT_ONCE, max_size=64, api_open=False)
     return page
 
 
@@ -882,6 +879,7 @@ def serve(
         prevent_thread_lock=True,
         quiet=True,
     )
+    gc.freeze()  # what stands now stays: no need to look through it again at every collection
     threading.Thread(target=page.prepare, name="prepare", daemon=True).start()
     sys.stdout.write(f"Veracite: http://{f'[{host}]' if ':' in host else host}:{port}{root_path.rstrip('/')}\n")
     sys.stdout.flush()
