@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chromium import browser, open_page, server  # noqa: F401  (fixtures for every file)
 
 from rag.errors import UnreadableFile
 from rag.lexical import terms

@@ -8,8 +8,8 @@ import tempfile
 from pathlib import Path
 
 from browser import LONG, TALL, UNKNOWN
+from chromium import CHIP, CHROMIUM, FLAGS, ask, start
 from playwright.sync_api import Page, sync_playwright
-from test_app import CHIP, CHROMIUM, FLAGS, ask, start
 
 FIRST = "存算一体有哪三条技术路径？"
 

@@ -5,18 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 import re
-import shutil
 import socket
 import string
-import subprocess
-import sys
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -25,6 +19,8 @@ from types import SimpleNamespace
 
 import pytest
 from browser import CRANE, FOLLOW, HOSTILE, LIGHTHOUSE, LONG, NASTY, ORCHARD, PEARS, TALL, TEXTS, UNKNOWN, ScriptedAssistant, cite
+from chromium import CHIP, ask, chosen_tab, lit
+from chromium import start as start_page
 from hypothesis import given, settings
 from hypothesis import strategies as some
 from starlette.applications import Starlette
@@ -39,13 +35,8 @@ from rag.web import panel, strings
 from rag.web.guard import Guard
 
 HERE = Path(__file__).resolve().parent
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 AXE = HERE.parent / ".axe" / "node_modules" / "axe-core" / "axe.min.js"
 PANEL_TAGS = ("div", "section", "span", "button", "p", "article", "header", "h3", "i", "b", "blockquote", "mark", "pre")
-FLAGS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
-LEAVING = re.compile("AbortError: signal is aborted|Connection errored out")
-"""What the framework says when a page is left while it still listens."""
-CHIP = '#chat a[href^="#cite-"]'
 
 
 # ---- words ----------------------------------------------------------------------------------------------------------------------------
@@ -335,104 +326,6 @@ def test_bodies_are_bounded_and_headers_are_ours(guarded):
 # ---- a real browser -------------------------------------------------------------------------------------------------------------------
 
 
-def start(folder: Path, *options: str) -> tuple[subprocess.Popen, str, Path]:
-    """The server on a free port over reports in `folder`, its address and the file with what it wrote."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    said = folder / "said.txt"
-    environment = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    environment["HTTP_PROXY"] = "http://127.0.0.1:9"  # a proxy that is not there must not stop the page
-    with said.open("w") as file:
-        process = subprocess.Popen(
-            [sys.executable, str(HERE / "browser.py"), str(port), str(folder), "--alone", *options],
-            env=environment,
-            stdout=file,
-            stderr=file,
-        )
-    address = f"http://127.0.0.1:{port}/"
-    for _ in range(600):
-        try:
-            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=5).read(1)
-            return process, address, said
-        except urllib.error.HTTPError:
-            return process, address, said
-        except OSError:
-            assert process.poll() is None, said.read_text()
-            time.sleep(0.15)
-    raise AssertionError("the page did not come up")
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[tuple[str, Path]]:
-    process, address, said = start(tmp_path_factory.mktemp("page"), "--warn")
-    yield address, said
-    process.terminate()
-    process.wait(10)
-
-
-@pytest.fixture(scope="module")
-def browser(server):
-    if not CHROMIUM:
-        pytest.skip("no chromium: apt-get install chromium, or set CHROMIUM to its path")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def open_page(browser, server):
-    """Opens a page; at the end of the test it must have asked nobody else, logged no error and run nothing hostile."""
-    contexts, seen = [], []
-
-    def opened(locale: str = "zh-CN", width: int = 1360, height: int = 860, beside=None, **options):
-        context = beside.context if beside else browser.new_context(locale=locale, viewport={"width": width, "height": height}, **options)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("request", lambda request: seen.append(("request", request.url)))
-        page.on("response", lambda reply: seen.append(("status", f"{reply.status} {reply.url}")) if reply.status >= 400 else None)
-        page.on("pageerror", lambda error: seen.append(("error", str(error))))
-        page.on(
-            "console",
-            lambda message: (
-                seen.append(("console", message.text)) if message.type == "error" and not LEAVING.search(message.text) else None
-            ),
-        )
-        page.goto(server[0])
-        page.wait_for_function(
-            "document.querySelector('#chat .placeholder')?.innerText.includes('8') || document.querySelector('#chat .answer')"
-        )
-        page.wait_for_selector("#sources > *", state="attached")
-        contexts.append((context, page))
-        return page
-
-    yield opened
-    for _, page in contexts:
-        assert page.evaluate("window.PWNED") is None
-    for context in {context for context, _ in contexts}:
-        context.close()
-    assert [what for what in seen if what[0] != "request"] == []
-    assert [url for kind, url in seen if kind == "request" and not url.startswith((server[0], "data:", "blob:"))] == []
-
-
-def ask(page, question: str) -> None:
-    count = page.locator("#chat .answer").count()
-    page.fill("#question textarea", question)
-    page.keyboard.press("Enter")
-    page.wait_for_function(
-        "n => document.querySelectorAll('#chat .answer').length > n && [...document.querySelectorAll('#chat .answer')].pop()"
-        ".querySelector('.foot, .trouble') && document.querySelector('#question .submit-button')",
-        arg=count,
-    )
-
-
-def lit(page) -> str:
-    page.wait_for_selector("#sources mark.lit")
-    return "".join(page.locator("#sources mark.lit").all_text_contents())
-
-
 def test_each_chip_lights_exactly_its_span_and_old_turns_stay_alive(open_page):
     page = open_page()
     ask(page, PEARS)
@@ -570,11 +463,6 @@ def test_on_a_phone_the_sources_are_a_sheet(open_page):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.locator("#sheet-close").tap()
     page.wait_for_function("getComputedStyle(document.querySelector('#evidence')).visibility === 'hidden'")
-
-
-def chosen_tab(page, name: str, inside: str) -> None:
-    page.locator(f"#tab-{name}-button").click()
-    page.wait_for_selector(inside)
 
 
 def test_a_page_of_a_pdf_is_shown_with_the_cited_words_marked(open_page):
@@ -820,7 +708,7 @@ def test_the_server_stays_home_and_private_events_take_nothing_on_trust(server):
 
 
 def test_a_login_guards_everything_and_slows_guessing_down(tmp_path):
-    process, address, said = start(tmp_path, "--login")
+    process, address, said = start_page(tmp_path, "--login")
     try:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor())
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from chromium import CHROMIUM, FLAGS
 from scripted_llm import Reply, ScriptedLLM
-from test_app import CHROMIUM, FLAGS
 from test_llm import GOOD, QUESTION, WRONG, opened  # noqa: F401  (a fixture)
 
 ROOT = Path(__file__).resolve().parent.parent
