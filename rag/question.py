@@ -6,7 +6,7 @@ Rules in two languages, one table each. Patterns for Chinese never touch Latin l
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -148,6 +148,17 @@ _ONLY_AFTER = re.compile(
     r"|(?:'s)?\s+(?:\w+\s+){0,2}(?:report|white paper)\b|\s+(?:say|predict|expect|think|forecast|believe|define|see)",
     re.IGNORECASE,
 )
+_FORM = re.compile(
+    r"(?:(?:please|and)\s+)?\bround(?:ed)?\b[^.?;]{0,30}\bto (?:\w+|\d+) (?:decimal places?|significant (?:digits|figures))\.?|\b(?:please )?answer in (?:units of )?[^.?;]{2,40}"
+    r"|\(?\bin (?:units of [\w ]{3,14}|(?:USD|US dollars?|EUR|RMB)?\s?(?:thousands|millions|billions))\b\)?|\b(?:please )?answer the (?:following )?question|\bto the best of your (?:abilities|knowledge)\b"
+    r"|\bby drawing conclusions from\b|\bthe information (?:stated|provided)\b|\bapproach the question asked by assuming the standpoint of [^.?;]{3,60}?(?= who| that|[.?;])"
+    r"|\bif [^.?]{3,80} (?:is|are) not (?:a )?(?:relevant|useful|meaningful)[^.?]*\.?|(?:结果)?(?:保留|精确到|四舍五入到?)[^，。；？]{0,8}小数(?:点后[^，。；？]{1,4}位)?|(?:请)?用一句话(?:回答|概括)?|(?:以|按)[^，。；？]{1,6}为单位",
+    re.IGNORECASE,
+)
+"""How an answer is to be written, which no report says."""
+_LEGAL_FORM = re.compile(
+    r"(?:the|inc|incorporated|corp|corporation|company|co|ltd|limited|llc|plc|ag|se|gmbh|group|holdings?|&|and|of)[.,]*", re.IGNORECASE
+)
 _ONLY_YEAR = re.compile(
     r"(20\d\d)\s?年?(?:的|那|这)?(?:份|篇|本)(?:报告)?|(?:只|仅)(?:看|查|用|限)?\s?(20\d\d)\s?年?的?报告|\b(?:the|only) (20\d\d) report\b"
 )
@@ -199,12 +210,13 @@ def kind_of(text: str, named: int = 0) -> QuestionKind:
 
 
 def strip_asking(text: str) -> str:
-    """The question without the words that only ask. Falls back to the text when nothing would be left.
+    """The question without the words that only ask or say how to write the answer. Falls back to the text when nothing would be left.
 
     >>> strip_asking("存算一体有哪三条技术路径？")
     '存算一体有 技术路径'
     """
-    pieces = []
+    asked, pieces = text, []
+    text = _FORM.sub(" ", text)
     for piece in re.split(r"([0-9]*[A-Za-z][A-Za-z0-9+./&'-]*)", text):
         if _LATIN.fullmatch(piece):
             pieces.append(" " if piece.lower() in _EN_STOP and piece not in ("IT", "US", "AI") else piece)
@@ -212,14 +224,14 @@ def strip_asking(text: str) -> str:
             pieces.append(_ZH_PHRASES.sub(" ", piece))
     core = re.sub(r"[\s，。？！、；：,?!;“”\"「」（）()]+", " ", "".join(pieces)).strip()
     telling = [piece for piece in core.split() if piece not in _LEFT_OVER]
-    return " ".join(telling) or core or text.strip()
+    return " ".join(telling) or core or asked.strip()
 
 
 def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
     """Reads a question against the reports that there are, whose titles and publishers it may name."""
-    reports = tuple(sorted({document.id for document in documents if _names(text, document)}))
-    stems = {report.split(".")[0] for report in reports}
-    kind = kind_of(text, len(stems))
+    named = {document: found for document in documents if (found := _names(text, document))}
+    reports = tuple(sorted(document.id for document in named))
+    kind = kind_of(text, _publishers_named(named))
     asked = tuple(dict.fromkeys(kind for kinds, pattern in _ASKED if pattern.search(text.lower()) for kind in kinds))
     return Question(
         text=text,
@@ -239,7 +251,7 @@ def _only(text: str, documents: Sequence[Document]) -> tuple[str, ...]:
     asked: set[str] = set()
     for document in documents:
         for name in names_of(document):
-            for match in re.finditer(re.escape(name), text, re.IGNORECASE):
+            for match in re.finditer(_name_pattern(name), text, re.IGNORECASE):
                 if _ONLY_BEFORE.search(text[: match.start()]) or _ONLY_AFTER.match(text[match.end() :]):
                     asked.add(document.id)
     named_years = {int(year) for match in _ONLY_YEAR.finditer(text) for year in match.groups() if year}
@@ -272,12 +284,13 @@ def _aliases(publisher: str, title: str, identity: str) -> frozenset[str]:
             pieces |= {part, part[:2], part[-3:] if len(part) > 4 else ""}
             pieces |= {name for length in (2, 3, 4) if (name := part[:length]) in proper_names()}
         else:
-            pieces |= {word for word in part.split() if len(word) > 3}
+            words = [word for word in part.split() if not _LEGAL_FORM.fullmatch(word)]
+            pieces |= {" ".join(words)} | {word for word in words if len(word) > 3 and not _is_common(word)}
     pieces |= set(re.findall(r"^[\u4e00-\u9fff]{1,10}(?:院|所|公司|集团|协会|联盟|大学|银行)", title))
     for word in re.findall(r"(?<![A-Za-z])[A-Za-z]{4,}(?![A-Za-z])", identity):
         if named := named_in_latin(word):
             pieces |= {word, named}
-        elif not translations(stem(word.lower())):  # no word of the language, so a name
+        elif not _is_common(word):
             pieces.add(word)
     spelled = {form for piece in pieces if HAN.match(piece) for form, p in translations(piece).items() if p >= 0.5 and len(form) > 3}
     return frozenset(pieces | spelled) - {""}
@@ -288,11 +301,49 @@ def names_of(document: Document) -> frozenset[str]:
     return _aliases(document.publisher, re.sub(r"[（(].*?[)）]", "", document.title).strip(), document.id)
 
 
-def _names(text: str, document: Document) -> bool:
-    """Whether a question names a report: its publisher or a telling piece of it, or its title."""
-    lowered = text.lower()
+def _names(text: str, document: Document) -> frozenset[str]:
+    """The names of a report that a question has: forms of its publisher, its title; empty when it names another or none."""
     title = re.sub(r"[（(].*?[)）]", "", document.title).strip()
-    return any(name.lower() in lowered for name in names_of(document)) or (len(title) > 5 and title.lower() in lowered)
+    told = {title} if len(title) > 5 and title.lower() in text.lower() else set()
+    return frozenset(told | {name for name in names_of(document) if _is_named(name, text)})
+
+
+def _is_named(name: str, text: str) -> bool:
+    """Whether a text has a name, however its words are joined; one that is also a common word must be written as a name.
+
+    >>> _is_named("FOOTLOCKER", "Does Foot Locker's CEO stay?"), _is_named("Square", "How big is the square?"), _is_named("Square", "What is Square's revenue?")
+    (True, False, True)
+    """
+    if not name.isascii():
+        return name.lower() in text.lower()
+    words = re.findall(r"[a-z0-9]+", re.sub(r"['’]s(?![a-z])", "", text, flags=re.IGNORECASE).lower())
+    squeezed = re.sub(r"[^a-z0-9]", "", name.lower())
+    if not any(squeezed == "".join(words[i : i + n]) for n in range(1, 5) for i in range(len(words) - n + 1)):
+        return False
+    if " " in name or not _is_common(name):
+        return True
+    return bool(re.search(rf"(?<=[^.?!\s] ){name.capitalize()}(?![a-z])", text))
+
+
+def _is_common(word: str) -> bool:
+    """Whether a Latin word is one of the language, so that its capital alone makes it a name."""
+    return not named_in_latin(word.lower()) and bool(translations(stem(word.lower())))
+
+
+def _name_pattern(name: str) -> str:
+    return rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])" if name.isascii() else re.escape(name)
+
+
+def _publishers_named(named: Mapping[Document, frozenset[str]]) -> int:
+    """How many different ones a question names; reports that share a name, or are editions of one, count as one."""
+    groups: list[set[str]] = []
+    for document, names in named.items():
+        own = {name.lower() for name in names} | {document.id.split(".")[0]}
+        for group in [group for group in groups if group & own]:
+            groups.remove(group)
+            own |= group
+        groups.append(own)
+    return len(groups)
 
 
 def quantity_answers(question: Question, text: str) -> list[tuple[int, int]]:

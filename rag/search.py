@@ -23,7 +23,7 @@ from rag.translate import Language, translated_shares
 from rag.types import Encoder, Filter, Hit, Store
 from rag.wording import other_names
 
-NAMED_REPORT_BONUS = 0.08
+NAMED_REPORT_BONUS = 0.3
 """For chunks of a report that the question names; soft, since a name may also be what is asked about."""
 READ = 30
 """How many of the best hits of each language are read closely, sentence by sentence and word by word."""
@@ -158,6 +158,8 @@ def explained_search(
         # Searching everything needs no list of documents.
         among = None if len(group) == len(store.documents()) else group
         scored = _scored(store, shares, vector, candidates, among)
+        if favoured := group & named:  # other reports must not crowd them out before anything is read
+            scored = sorted({*scored, *_scored(store, shares, vector, candidates, favoured)})
         part = []
         for chunk, (_, lexical, cosine) in zip(store.chunks([chunk_id for chunk_id, _, _ in scored]), scored, strict=True):
             bonus = NAMED_REPORT_BONUS if chunk.document in named else 0.0
