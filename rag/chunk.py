@@ -24,7 +24,7 @@ ROWS_IN_CHUNK = 12
 """Rows of a list of abbreviations in one chunk."""
 
 _CLOSERS = "”’」』）)】》〉\"'］]"
-_BOUNDARY = re.compile(rf"[。！？!?…]+[{re.escape(_CLOSERS)}]*|；|\.+[{re.escape(_CLOSERS)}]*(?=\s|$)|\n")
+_BOUNDARY = re.compile(rf"[。！？!?…]+[{re.escape(_CLOSERS)}]*|；|(?<!\.)\.+[{re.escape(_CLOSERS)}]*(?=\s|$)|\n")
 _ABBREVIATIONS = re.compile(
     r"etc|al|eqs?|nos?|vol|pp|eds?|inc|ltd|co|corp|jr|sr|dept|est|u\.s|u\.k|p\.m|a\.m|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
 )

@@ -302,7 +302,7 @@ def contents_lines(lines: Sequence[Line]) -> set[int]:
     """Positions of the lines of a table of contents: dot leaders anywhere, and the unpunctuated lines around a line that says so."""
     leaders: dict[int, list[tuple[int, int]]] = {}
     for position, line in enumerate(lines):
-        if match := _LEADERS.match(line.text):
+        if match := _leaders(line.text):
             leaders.setdefault(line.page, []).append((position, int(match[2])))
     found: set[int] = set()
     for entries in leaders.values():  # page numbers grow; figures in a table with leaders do not
@@ -333,12 +333,17 @@ def contents_lines(lines: Sequence[Line]) -> set[int]:
     return found
 
 
+def _leaders(text: str) -> re.Match[str] | None:
+    """A title and its page number with dots between; a longer line is none, and would take long to look through."""
+    return _LEADERS.match(text) if len(text) <= 300 else None
+
+
 def titles_in_contents(texts: Iterable[str]) -> tuple[dict[str, str], set[str]]:
     """Dotted number -> title, and the unnumbered titles, of the lines of a table of contents."""
     numbered: dict[str, str] = {}
     plain: set[str] = set()
     for text in texts:
-        match = _LEADERS.match(text)
+        match = _leaders(text)
         title = undo_spacing(match[1] if match else re.sub(r"^\d{1,3}(?=\D)|(?<=\D)\s+\d{1,3}$", "", text))
         dotted = DOTTED.match(title)
         if dotted:

@@ -27,7 +27,7 @@ def decode(data: bytes, path: Path | str = "text") -> str:
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
-            text = _decode_legacy(data)
+            text = _mostly_utf8(data) or _decode_legacy(data)
     elif sample.count(0):
         text = _decode_wide(data)
     if text is None or _is_noise(text) or looks_garbled(text):
@@ -63,6 +63,14 @@ def _is_noise(text: str) -> bool:
     return False
 
 
+def _mostly_utf8(data: bytes) -> str | None:
+    """UTF-8 of which a few bytes are spoiled or cut off, each shown as "�"; None when less than 20 times as many characters are sound."""
+    text = data.decode("utf-8", "replace")
+    spoiled = text.count("\ufffd")
+    sound = len(re.findall(r"[^\x00-\x7f\ufffd]", text))
+    return text if sound >= 20 * spoiled else None
+
+
 def _decode_wide(data: bytes) -> str | None:
     """UTF-16 without a mark, where one byte order gives text."""
     for encoding in ("utf-16-le", "utf-16-be"):
@@ -89,15 +97,30 @@ def _decode_legacy(data: bytes) -> str | None:
     best = max(found, key=lambda pair: pair[0], default=(0.0, ""))
     if best[0] > 0.08:
         return best[1]
+    if found and _is_short_chinese(found[0][1]):
+        return found[0][1]
     from charset_normalizer import from_bytes
 
     guess = from_bytes(data[:262_144]).best()
-    if guess is not None:
+    names = [guess.encoding] if guess is not None else []
+    if guess is not None and re.match(r"cp125|iso8859|latin|mac", guess.encoding) and sum(byte < 128 for byte in data) > 0.8 * len(data):
+        names.insert(0, "cp1252")  # a few accents among English: the detector cannot tell the countries of Europe apart
+    for name in names:
         try:
-            return data.decode(guess.encoding)
+            return data.decode(name)
         except (UnicodeDecodeError, LookupError):
             pass
     return next((text for _, text in found), None)
+
+
+def _is_short_chinese(text: str) -> bool:
+    """Whether a few words are nearly all among the 3,755 characters that GB 2312 puts first, being the common ones.
+
+    >>> _is_short_chinese("港口年报"), _is_short_chinese("镟馗叻")
+    (True, False)
+    """
+    wide = [character.encode("gb18030") for character in text if character > "\x7f"]
+    return 2 <= len(wide) <= 40 and sum(len(code) == 2 and 0xB0 <= code[0] <= 0xD7 and code[1] >= 0xA1 for code in wide) >= 0.9 * len(wide)
 
 
 def _clean_newlines(text: str) -> str:

@@ -163,7 +163,7 @@ class _Draft:
 def _joiner(texts: Sequence[str]) -> Callable[[str, str], str]:
     """`join_lines` as this text wants it: with its own hyphenated words, and its own habit of blanks beside Latin letters."""
     whole = "\n".join(texts)
-    compounds = frozenset(word.lower() for word in re.findall(r"[A-Za-z]+-[A-Za-z]+", whole))
+    compounds = frozenset(word.lower() for word in re.findall(r"(?<![A-Za-z])[A-Za-z]+-[A-Za-z]+", whole))
     return partial(join_lines, compounds=compounds, spaced=_is_spaced(texts))
 
 
@@ -507,7 +507,7 @@ def _signatures(page: _Page) -> dict[int, tuple[int, str, list[str]]]:
 
 def _figure_lines(page: _Page) -> set[int]:
     """Positions of chart debris: runs of three or more narrow lines without punctuation, and the label lines between them."""
-    body = [page.widths[p] for p in page.kept if re.search(r"[，。]|[a-z]{3}.* [a-z]{3}", page.lines[p].text)]
+    body = [page.widths[p] for p in page.kept if re.search(r"[，。]|[a-z]{3}.* [a-z]{3}", page.lines[p].text[:400])]
     usual = median(body) if body else 40
     narrow = [_is_narrow(page, index, usual) for index in range(len(page.kept))]
     found: set[int] = set()

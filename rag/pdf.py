@@ -77,6 +77,7 @@ def _read(
         count = len(pdf)
         pages: list[list[SetLine]] = []
         gutters: dict[int, float] = {}
+        cut: list[int] = []
         failed: list[int] = [page for page in sorted(lost) if 0 < page <= count]
         for page in range(1, min(count, MAX_PAGES) + 1):
             watch(page)
@@ -85,7 +86,9 @@ def _read(
                 if page in by_hand and page not in lost:
                     lines = _page_by_hand(data, page)
                 elif page not in lost:
-                    lines, gutter = _page(pdf, page)
+                    lines, gutter, whole = _page(pdf, page)
+                    if not whole:
+                        cut.append(page)
                     if gutter is not None:
                         gutters[page] = gutter
             except (pypdfium2.PdfiumError, _HandFailed):
@@ -102,7 +105,7 @@ def _read(
             pages[page - 1] = lines
         watch(0)
         outline, labels = _outline(pdf, min(count, MAX_PAGES)), _printed_labels(pdf, count)
-        return _content(path, pages, count, _properties(pdf), outline, labels, failed, seen)
+        return _content(path, pages, count, _properties(pdf), outline, labels, failed, seen, cut)
     finally:
         pdf.close()
 
@@ -139,6 +142,7 @@ def _content(
     labels: dict[int, str],
     failed: Sequence[int],
     seen: Collection[int] | None = None,
+    cut: Sequence[int] = (),
 ) -> Content:
     """Pages put together; what is wrong with some of them becomes a note, what is wrong with all of them an UnreadableFile."""
     garbled = [number for number, lines in enumerate(pages, 1) if _is_garbled(lines)]
@@ -166,6 +170,7 @@ def _content(
         (failed, "cannot be read"),
         (empty, NO_TEXT if seen is None else "empty, or images in which nothing can be recognised"),
         (garbled, "unreadable characters (broken font map), left out"),
+        (cut, f"cut off after {MAX_CHARACTERS} characters"),
         (seen or (), "read by text recognition, so letters and figures may be wrong"),
     ):
         if numbers:
@@ -371,18 +376,18 @@ def _labels_at_the_edge(pages: Sequence[Sequence[SetLine]]) -> dict[int, str]:
 # -------------------------------------------------------------------------------------------------------------------- one page: runs
 
 
-def _page(pdf, number: int, usual: float | None = None) -> tuple[list[SetLine], float | None]:
-    """(lines, gutter) of a page; `usual` is the gutter of other pages."""
+def _page(pdf, number: int, usual: float | None = None) -> tuple[list[SetLine], float | None, bool]:
+    """(lines, gutter, whether it was read whole) of a page; `usual` is the gutter of other pages."""
     page = pdf[number - 1]
     try:
         textpage = page.get_textpage()
         try:
-            runs = _runs(textpage)
+            runs, whole = _runs(textpage), textpage.count_chars() <= MAX_CHARACTERS
         finally:
             textpage.close()
     finally:
         page.close()
-    return laid_out(runs, number, usual)
+    return *laid_out(runs, number, usual), whole
 
 
 def _runs(textpage) -> list[Run]:

@@ -480,14 +480,22 @@ def plain_markup(text: str) -> str:
         codes.append(match[2].strip() if match[2].strip() else match[2])
         return f"\x00{len(codes) - 1}\x00"
 
-    text = re.sub(r"(`+)(.+?)\1", keep, text)
-    text = re.sub(r"!\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    text = re.sub(r"\[([^\]]+)\]\((?:[^()]|\([^()]*\))*\)|\[([^\]]+)\]\[[^\]]*\]", lambda match: match[1] or match[2], text)
-    text = re.sub(r"<((?:https?|mailto):[^>\s]+)>", r"\1", text)
-    text = re.sub(r"</?[A-Za-z][^>]*>|<!--.*?-->", "", text)
-    text = re.sub(r"(\*\*|__)(?=\S)(.+?)(?<=\S)\1", r"\2", text)
-    text = re.sub(r"(?<![\w*])\*(?=\S)([^*]+?)(?<=\S)\*(?![\w*])|(?<![\w_])_(?=\S)([^_]+?)(?<=\S)_(?![\w_])", lambda m: m[1] or m[2], text)
-    text = re.sub(r"~~(.+?)~~", r"\1", text)
+    text = re.sub(r"(`{1,9})(.{1,1000}?)\1", keep, text)
+    text = re.sub(r"!\[([^\]]{0,1000})\]\([^)]{0,2000}\)", r"\1", text)
+    text = re.sub(
+        r"\[([^\]]{1,1000})\]\((?:[^()]|\([^()]{0,1000}\)){0,2000}\)|\[([^\]]{1,1000})\]\[[^\]]{0,1000}\]",
+        lambda match: match[1] or match[2],
+        text,
+    )
+    text = re.sub(r"<((?:https?|mailto):[^>\s]{1,2000})>", r"\1", text)
+    text = re.sub(r"</?[A-Za-z][^>]{0,2000}>|<!--.{0,2000}?-->", "", text)
+    text = re.sub(r"(\*\*|__)(?=\S)(.{1,1000}?)(?<=\S)\1", r"\2", text)
+    text = re.sub(
+        r"(?<![\w*])\*(?=\S)([^*]{1,1000}?)(?<=\S)\*(?![\w*])|(?<![\w_])_(?=\S)([^_]{1,1000}?)(?<=\S)_(?![\w_])",
+        lambda m: m[1] or m[2],
+        text,
+    )
+    text = re.sub(r"~~(.{1,1000}?)~~", r"\1", text)
     text = re.sub(r"\\([\\`*_{}\[\]()#+\-.!|>~])", r"\1", text)
     return re.sub(r"\x00(\d+)\x00", lambda match: codes[int(match[1])], text).strip()
 

@@ -137,6 +137,21 @@ def unmapped_pdf() -> bytes:
     )
 
 
+def endless_map_pdf() -> bytes:
+    """A page whose font maps two thousand million codes in one range."""
+    cmap = b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <00000000> <ffffffff> endcodespacerange\n"
+    cmap += b"1 beginbfrange\n<00000000> <7fffffff> <0041>\nendbfrange endcmap end end"
+    font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode 6 0 R >>"
+    pages = b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>"
+    return pdf_of([CATALOG, pages, page(4), stream(shown(*BODY)), font, stream(cmap)])
+
+
+def many_operators(count: int) -> bytes:
+    """A page of `count` operators that draw one letter each; a few hundred bytes."""
+    content = stream(zlib.compress(b"BT /F1 1 Tf " + b"(x) Tj " * count + b"ET", 9), b"/Filter /FlateDecode")
+    return pdf_of([CATALOG, b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>", page(4), content, FONT])
+
+
 def flipped(data: bytes, seed: int) -> bytes:
     """The same with a few bytes changed."""
     chance, changed = random.Random(seed), bytearray(data)
@@ -175,3 +190,32 @@ def overlapping_zip() -> bytes:
     data[second + 42 : second + 46] = struct.pack("<L", 0)
     data[second + 46 : second + 51] = b"a.txt"
     return bytes(data)
+
+
+def twenty(limit: int) -> dict[str, bytes]:
+    """Files of which none can be read, each for a reason of its own. `limit` is the size in bytes from which a file is too big."""
+    loops = looping_pdfs()
+    entity = '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]>'
+    chance = random.Random(5)
+    return {
+        "empty.pdf": b"",
+        "head.pdf": b"%PDF-1.7",
+        "noise.pdf": chance.randbytes(900),
+        "bomb.pdf": flate_bomb(400_000_000),
+        "kids.pdf": loops["kids.pdf"],
+        "self.pdf": loops["self.pdf"],
+        "nested.pdf": loops["nested.pdf"],
+        "font.pdf": unmapped_pdf(),
+        "images.pdf": pages_pdf([b"", b""]),
+        "word.pdf": docx("<w:p/>"),
+        "pdf.docx": small_pdf(),
+        "cut.docx": docx("<w:p/>")[:50],
+        "bomb.docx": docx("<w:p><w:r><w:t>x</w:t></w:r></w:p>" * 1_500_000),
+        "entity.docx": zipped({"word/document.xml": f'{entity}<w:document xmlns:w="{WORD}"><w:body/></w:document>'}),
+        "other.pptx": zipped({"a.txt": "The harbour wakes."}),
+        "old.docx": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600),
+        "overlap.zip": overlapping_zip(),
+        "binary.txt": bytes(range(256)) * 40,
+        "wide.txt": b"\xff\xfe" + chance.randbytes(4000),
+        "big.md": b"harbour " * (limit // 8 + 1),
+    }

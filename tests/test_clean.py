@@ -116,7 +116,8 @@ def test_joining_keeps_every_letter(before, after):
 def test_pages_keep_every_letter_but_page_numbers(texts):
     lines = [Line(text.strip()) for text in texts if text.strip()]
     whole = Counter("".join(letters(piece.text) for piece in pieces_from_lines(lines)))
-    assert Counter("".join(letters(line.text) for line in lines if not line.text.isdigit())) <= whole
+    once = (undo_doubling(undo_spacing(line.text)) for line in lines if not line.text.isdigit())  # a glyph printed twice counts once
+    assert Counter("".join(map(letters, once))) <= whole
     assert whole <= Counter("".join(letters(line.text) for line in lines))
 
 

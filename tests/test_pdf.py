@@ -292,6 +292,11 @@ def test_pages_without_text_and_broken_fonts_are_said(tmp_path):
     text = hostile.shown(*hostile.BODY)
     half = read_pdf(tmp_path / "half.pdf", hostile.pages_pdf([text, b"", b"", text]))
     assert half.notes == ("pages 2-3: no text: empty or images only",) and half.page_count == 4
+    glyphs = hostile.shown(*[r"\(cid:123\)\(cid:44\)\(cid:9\)"] * 8)
+    named = read_pdf(tmp_path / "named.pdf", hostile.pages_pdf([text, glyphs, text]))
+    assert named.notes == ("page 2: unreadable characters (broken font map), left out",)
+    whole = " ".join(piece.text for piece in named.pieces)
+    assert whole.count("second terminal") == 2 and "cid" not in whole
     with pytest.raises(UnreadableFile, match="page images only, 2 pages"):
         read_pdf(tmp_path / "scan.pdf", hostile.pages_pdf([b"", b""]))
     with pytest.raises(UnreadableFile, match="broken font map"):

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rag.config import load_config
 from rag.decode import decode
+from rag.encoder import open_encoder
 from rag.errors import UnreadableFile, UsageError
+from rag.index import build_index
 from rag.readers import find_files, front_matter, language_of, plain_markup, read_document, slug
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
@@ -144,11 +147,58 @@ def test_pdf_lines_become_paragraphs_with_pages(tmp_path):
     assert (document.title, document.page_count, document.blocks[0].page, document.language) == ("Harbour report", 1, 1, "en")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030", "gbk", "utf-32"])
-def test_encodings_of_chinese_text(tmp_path, encoding):
-    text = "港口在雨中醒来，吊机的灯一盏一盏亮起。工人开始清点昨夜到的货物，准备装车。"
+SIMPLE = "港口在雨中醒来，吊机的灯一盏一盏亮起。工人开始清点昨夜到的货物，准备装车。"
+TRADITIONAL = "港口在雨中醒來，吊機的燈一盞一盞亮起。工人開始清點昨夜到的貨物，準備裝車。"
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        *((SIMPLE, name) for name in ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "gbk", "utf-32")),
+        *(("港口年报", name) for name in ("gb18030", "utf-16-le", "utf-16-be")),
+        ("港口的龘䶮𠮷㐂字很少见，但是也要读得出来。", "gb18030"),
+        (SIMPLE * 400, "gb18030"),
+        (TRADITIONAL, "big5"),
+        ("港口年報", "big5"),
+        ("The “harbour” – it’s open… for all of us.", "cp1252"),
+        ("Le café est fermé à midi, et le port aussi.", "latin-1"),
+    ],
+)
+def test_encodings_of_text(tmp_path, text, encoding):
     document = read_document(write(tmp_path, "港口.txt", text.encode(encoding)))
-    assert (document.text, document.language, document.id) == (text, "zh", "港口")
+    assert (document.text, document.id) == (text, "港口")
+
+
+@pytest.mark.parametrize("spoiled", [b"\xff", b"\xed\xa0\x80", "港".encode()[:2]])
+def test_a_few_spoiled_bytes_do_not_make_a_text_unreadable(tmp_path, spoiled):
+    text = read_document(write(tmp_path, "a.txt", SIMPLE.encode() * 3 + spoiled)).text
+    assert text.rstrip("\ufffd") == SIMPLE * 3 and text.endswith("\ufffd")
+    with pytest.raises(UnreadableFile):
+        read_document(write(tmp_path, "b.txt", b"\xff\xfe\xfd\x00\x01\x02" + SIMPLE.encode()[1:40:2]))
+
+
+WRITTEN = {
+    "zero width": "营\u200b业\u200b收\u200b入",
+    "soft hyphen": "营业\u00ad收入",
+    "radicals": "营业收⼊",
+    "no-break": "营业收\u2060入",
+    "tag": "营业\U000e0041收入",
+    "turned": "\u202a营业收入\u202c",
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN.values(), ids=WRITTEN)
+def test_a_question_finds_words_however_they_are_written(tmp_path, form):
+    from rag.chat import Assistant
+
+    (tmp_path / "r").mkdir()
+    write(tmp_path / "r", "a.txt", f"年报说明如下。\n\n东海公司的{form}在当年达到３２亿元。\n\n港口的吊机在雨中停了三天。")
+    write(tmp_path / "r", "b.txt", "港口的早晨很安静。\n\n工人的休息时间是一小时。")
+    build_index([tmp_path / "r"], tmp_path / "index", open_encoder("builtin"))
+    assistant = Assistant.open(load_config({"index_dir": str(tmp_path / "index")})[0])
+    citation = assistant.ask("东海公司的营业收入达到多少？").citations[0]
+    whole = assistant.store.document(citation.document).text
+    assert whole[citation.start : citation.end] == citation.quote and "３２亿元" in citation.quote
 
 
 def test_plain_text_keeps_paragraphs_and_joins_hard_wraps(tmp_path):

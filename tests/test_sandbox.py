@@ -1,13 +1,34 @@
-"""No file can hurt: whatever is given to the readers, this process lives, its memory stays, and the other files are read."""
+"""No file can hurt: whatever is given to the readers, this process lives, its memory stays, and the other files are read.
+
+What is given, and the test that gives it (here, else in the file named):
+
+    empty, a head alone, noise, another kind than the name says     test_what_is_no_report_says_why_and_the_others_are_read
+    a PDF cut off, or with bytes changed, 200 times                 test_damaged_pdfs_give_their_readable_pages_or_a_reason
+    a PDF with a password; one that only its owner may change       test_pdf.py: test_locked_and_unlocked_files
+    a page that unpacks to 400 MB                                   test_a_bomb_never_takes_more_memory_than_allowed
+    forms that call ten forms each; loops of pages, forms, tables   test_bombs_loops_and_laughs_end_at_their_limit
+    a font that maps 2^31 codes; 300,000 operators on a page        test_a_font_that_maps_everything_and_a_page_that_never_ends
+    more pages than are read                                        test_pdf.py: test_a_long_file_is_cut_off_and_says_so
+    bombs, entities, overlaps, damage in packed files; deep HTML    test_packed_files_are_judged_before_they_are_unpacked
+    links to the network in every format                            test_nothing_that_a_file_names_is_fetched
+    encodings, spoiled bytes, controls                              test_readers.py: test_encodings_of_text
+    names that climb, hide, repeat or are no text; links, pipes     test_odd_names_are_data
+    names that climb out of an archive                              test_formats.py: test_members_of_an_archive_are_files
+    endless lines, runs and blanks; special tokens; 100 MB          test_odd_texts_are_read_in_linear_time
+    invisible, full-width, radical and turned characters            test_readers.py: test_a_question_finds_words_however_they_are_written
+    images only, images in part, fonts without characters           test_pdf.py: test_pages_without_text_and_broken_fonts_are_said
+    two columns drawn row by row under a running head               test_pdf.py: test_two_columns_are_read_one_after_the_other
+    a thousand files, twenty of them all of the above               test_a_thousand_files_with_twenty_hostile_ones
+"""
 
 import io
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +40,7 @@ from conftest import HashingEncoder
 from rag.errors import UnreadableFile
 from rag.index import build_index, open_index
 from rag.pdf import MAX_CHARACTERS
+from rag.readers import MAX_BYTES
 from rag.sandbox import Cut, Limits, Reading, Sandbox, frame, pack, read_frame, unpack
 from rag.types import Block, Chunk, Document
 
@@ -171,25 +193,28 @@ def test_packed_files_are_judged_before_they_are_unpacked(tmp_path):
         "entity.html": f"{entity}<html><body><p>&x; {GOOD}</p></body></html>".encode(),
         "deep.html": b"<div>" * 50_000 + GOOD.encode() + b"</div>" * 50_000,
     }
-    started = time.monotonic()
     found = outcomes(tmp_path, files)
     said = reasons(found)
-    assert time.monotonic() - started < 30
     assert "refused as a bomb" in said["bomb.docx"] and "limit of 2000" in said["many.zip"] and "overlap" in said["overlap.zip"]
     assert all(said[name] != "read" for name in ("entity.docx", "laughs.docx", "cut.docx", "other.docx"))
     assert said["entity.html"] == "read" and "canary" not in found["entity.html"].document.text
 
 
 def test_odd_texts_are_read_in_linear_time(tmp_path):
+    wrapped = "港口在雨中醒来的时候没有人说话，大家在等船和潮水到来\n\n" * 40  # reads like the text layer of a PDF
     files = {
         "control.txt": b"The harbour wakes. <|endoftext|> It rains.\x00\x07" + b" The cranes are quiet." * 9,
         "run.txt": ("港口在雨中醒来" * 20_000).encode(),
         "blanks.txt": b" " * 3_000_000 + b"harbour",
         "letters.txt": b"a" * 1_000_000,
+        "dots.md": b"ab" + b"." * 200_000 + b"x",
+        "ticks.md": b"a `" * 100_000,
+        "comments.md": b"a <!--" * 100_000,
+        "leaders.txt": (wrapped + "x" + ". " * 100_000).encode(),
+        "words.txt": (wrapped + "copyright " * 100_000).encode(),
+        "page.pdf": hostile.many_operators(MAX_CHARACTERS),
     }
-    started = time.monotonic()
-    found = outcomes(tmp_path, files)
-    assert time.monotonic() - started < 40
+    found = outcomes(tmp_path, files, Limits(seconds=20, seconds_per_megabyte=4))  # what grew with the square would take minutes
     assert set(reasons(found).values()) == {"read"} and "<|endoftext|>" in found["control.txt"].document.text
     assert all(chunk.tokens <= Cut().max_tokens for reading in found.values() for chunk in reading.chunks)
     big = tmp_path / "big.txt"
@@ -228,21 +253,14 @@ def test_a_thousand_files_with_twenty_hostile_ones(tmp_path):
     folder.mkdir()
     for number in range(980):
         (folder / f"{number:04}.md").write_text(f"# Pier {number}\n\n{GOOD} It is pier {number}.\n")
-    bad = {
-        "empty.pdf": b"",
-        "random.pdf": os.urandom(900),
-        "bomb.pdf": hostile.flate_bomb(400_000_000),
-        "cut.docx": hostile.docx("<w:p/>")[:50],
-    }
-    bad |= {f"noise{number}.txt": bytes(range(256)) * 10 + bytes([number]) for number in range(8)}
-    bad |= {f"blank{number}.pdf": hostile.pages_pdf([b"%%%d" % number]) for number in range(8)}
+    bad = hostile.twenty(MAX_BYTES)
     for name, data in bad.items():
         (folder / name).write_bytes(data)
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     before = _peak()
     seen: list[tuple[int, int]] = []
-    limits = Limits(seconds=2)
+    limits = Limits(memory=700_000_000, seconds=2, seconds_per_megabyte=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rag.sandbox.Limits", lambda: limits)
         report = build_index(
@@ -252,6 +270,52 @@ def test_a_thousand_files_with_twenty_hostile_ones(tmp_path):
     assert all(reason for _, reason in report.failed) and seen[-1] == (1000, 1000) and seen == sorted(seen)
     assert _peak() - before < 200_000
     assert len(open_index(tmp_path / "index").documents()) == 980
+
+
+def test_a_font_that_maps_everything_and_a_page_that_never_ends(tmp_path):
+    found = outcomes(tmp_path, {"map.pdf": hostile.endless_map_pdf(), "operators.pdf": hostile.many_operators(3 * MAX_CHARACTERS)})
+    assert isinstance(found["map.pdf"], Reading) and isinstance(found["operators.pdf"], Reading)
+    assert found["operators.pdf"].document.notes == (f"page 1: cut off after {MAX_CHARACTERS} characters",)
+    assert len(found["operators.pdf"].document.text) == MAX_CHARACTERS
+
+
+def test_nothing_that_a_file_names_is_fetched(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x"
+        link = f'<Relationship Id="r1" Type="attachedTemplate" Target="{url}" TargetMode="External"/>'
+        relations = f'<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{link}</Relationships>'
+        page = (
+            f'<html><head><link rel="stylesheet" href="{url}"><base href="{url}"></head><body><p>{GOOD}</p><img src="{url}"></body></html>'
+        )
+        chapter = f'<!DOCTYPE html PUBLIC "x" "{url}"><html><body><p>{GOOD}</p><img src="{url}"/></body></html>'
+        action = b"<< /Type /Action /S /URI /URI (%s) >>" % url.encode()
+        files = {
+            "a.html": page.encode(),
+            "c.epub": hostile.zipped(
+                {
+                    "META-INF/container.xml": '<container><rootfiles><rootfile full-path="b.opf"/></rootfiles></container>',
+                    "b.opf": '<package><manifest><item id="a" href="a.xhtml"/></manifest><spine><itemref idref="a"/></spine></package>',
+                    "a.xhtml": chapter,
+                }
+            ),
+            "d.pdf": hostile.pdf_of(
+                [
+                    b"<< /Type /Catalog /Pages 2 0 R /OpenAction 6 0 R >>",
+                    b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+                    hostile.page(4),
+                    hostile.stream(hostile.shown(*hostile.BODY)),
+                    hostile.FONT,
+                    action,
+                ]
+            ),
+            "e.md": f"![x]({url})\n\n{GOOD}\n".encode(),
+        }
+        document = f'<w:document xmlns:w="{hostile.WORD}"><w:body><w:p><w:r><w:t>{GOOD}</w:t></w:r></w:p></w:body></w:document>'
+        files["b.docx"] = hostile.zipped({"word/document.xml": document, "word/_rels/document.xml.rels": relations})
+        assert set(reasons(outcomes(tmp_path, files)).values()) == {"read"}
+        with pytest.raises(TimeoutError):
+            server.accept()
 
 
 def test_ids_do_not_depend_on_which_file_is_read_first(tmp_path, encoder):

@@ -299,7 +299,7 @@ REASONS = {
     "holds no words": "里面没有文字",
     "not a readable PDF": "PDF 已损坏或不完整，请重新保存",
     "not a PDF": "内容不是 PDF，请改用正确的扩展名",
-    "page images only": "只有页面图像，没有文字，请先做文字识别",
+    "page images only": "只有页面图像，没有文字：请安装 tesseract（Debian：tesseract-ocr 与 tesseract-ocr-chi-sim），再用 --ocr 建索引",
     "its fonts give no readable characters": "字体里读不出文字，请重新打印成 PDF 或先做文字识别",
     "locked with a password": "有密码保护，请另存一份不加密的",
     "an old or password-protected Office file": "旧版或加密的 Office 文件，请另存为不加密的 .docx 或 .pptx",
