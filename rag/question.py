@@ -286,6 +286,7 @@ def _aliases(publisher: str, title: str, identity: str) -> frozenset[str]:
         else:
             words = [word for word in part.split() if not _LEGAL_FORM.fullmatch(word)]
             pieces |= {" ".join(words)} | {word for word in words if len(word) > 3 and not _is_common(word)}
+            pieces |= {word for word in words[:1] if len(word) > 3 and len(translations(stem(word.lower()))) == 1}
     pieces |= set(re.findall(r"^[\u4e00-\u9fff]{1,10}(?:院|所|公司|集团|协会|联盟|大学|银行)", title))
     for word in re.findall(r"(?<![A-Za-z])[A-Za-z]{4,}(?![A-Za-z])", identity):
         if named := named_in_latin(word):
@@ -320,9 +321,9 @@ def _is_named(name: str, text: str) -> bool:
     squeezed = re.sub(r"[^a-z0-9]", "", name.lower())
     if not any(squeezed == "".join(words[i : i + n]) for n in range(1, 5) for i in range(len(words) - n + 1)):
         return False
-    if " " in name or not _is_common(name):
+    if not name.isalpha() or not _is_common(name):
         return True
-    return bool(re.search(rf"(?<=[^.?!\s] ){name.capitalize()}(?![a-z])", text))
+    return bool(re.search(rf"(?<=[^.?!\s] )(?:{name.capitalize()}|{name.upper()})(?![a-z])", text))
 
 
 def _is_common(word: str) -> bool:

@@ -18,6 +18,13 @@ _NAMES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bcash flows?\b", "statements of cash flows"),
         (r"\bPP&E\b|\bPPE\b|\bfixed[- ]assets?\b", "property plant and equipment net"),
         (r"\bcapex\b|\bcapital expenditures?\b|\bfree cash flow|\bFCF\b", "purchases of property and equipment capital expenditures"),
+        # which statement a figure that is worked out stands on
+        (
+            r"\bgross (?:margin|profit)s?\b|\b(?:operating|net|profit) margins?\b|\bCAGR\b|\b(?:revenue|sales) growth\b",
+            "statements of operations statements of earnings",
+        ),
+        (r"\bworking capital|\b(?:current|quick) ratio|\btotal (?:current )?(?:assets|liabilities)|\binventory turnover", "balance sheets"),
+        (r"\bcapex\b|\bcapital expenditures?\b|\bdividends? paid|\bFCF\b", "statements of cash flows"),
         (r"\brevenues?\b|\bturnover\b", "net sales total net revenues"),
         (r"\bCOGS\b|\bcost of goods sold", "cost of sales cost of revenue"),
         (r"\bSG&A\b", "selling general and administrative"),
@@ -48,7 +55,7 @@ def other_names(question: str) -> str:
     """What a report may call the statements, lines and fiscal years of a question, each once; empty when it has none.
 
     >>> other_names("What was capex in FY2019?"), other_names("Who opened the harbour?")
-    ('purchases of property and equipment capital expenditures 2019', '')
+    ('purchases of property and equipment capital expenditures statements of cash flows 2019', '')
     """
     found: dict[str, None] = {}
     for pattern, names in _NAMES:

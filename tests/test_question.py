@@ -75,6 +75,43 @@ def test_a_report_is_known_by_its_file_its_publisher_and_their_short_forms():
 
 
 @pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("Are Best Buy's margins steady?", ("bestbuy",)),
+        ("Which company has the best margins to buy?", ()),
+        ("Does Foot Locker's new CEO know Footlocker?", ("FOOTLOCKER_2022",)),
+        ("What is Square's revenue?", ("square",)),
+        ("How big is the square?", ()),
+        ("Coca Cola's assets?", ("cola",)),
+        ("What is Lockheed's revenue, in general?", ("lockheed",)),
+    ],
+)
+def test_a_publisher_is_named_by_its_whole_name_or_a_word_that_is_no_other(text, named):
+    reports = [
+        Document("bestbuy", "Form 10-K", "", (), "", "", publisher="BEST BUY CO., INC."),
+        Document("FOOTLOCKER_2022", "Form 8-K", "", (), "", ""),
+        Document("square", "Form 10-K", "", (), "", "", publisher="SQUARE, INC."),
+        Document("cola", "Form 10-K", "", (), "", "", publisher="The Coca-Cola Company"),
+        Document("lockheed", "Form 10-K", "", (), "", "", publisher="LOCKHEED MARTIN CORPORATION"),
+        Document("mills", "Form 10-K", "", (), "", "", publisher="GENERAL MILLS, INC."),
+    ]
+    assert read_question(text, reports).reports == named
+
+
+def test_two_reports_of_one_publisher_are_no_comparison():
+    one, other = (Document(f"cola{year}", "10-K", "", (), "", "", publisher="Coca-Cola", year=year) for year in (2020, 2021))
+    third = Document("lockheed", "10-K", "", (), "", "", publisher="Lockheed Martin")
+    assert read_question("How much did Coca-Cola sell?", (one, other, third)).kind == "number"
+    assert read_question("How much did Coca-Cola and Lockheed Martin sell?", (one, other, third)).kind == "compare"
+
+
+def test_how_the_answer_is_to_be_written_is_not_searched():
+    asked = "What is Acme's revenue growth (in units of percents and round to one decimal place)? Answer in USD millions."
+    assert strip_asking(asked) == "Acme's revenue growth ."
+    assert strip_asking("装机容量是多少？结果保留两位小数。") == "装机容量"
+
+
+@pytest.mark.parametrize(
     ("text", "only"),
     [
         ("只看海风研究社的报告，潮汐能有多少？", ("tides",)),

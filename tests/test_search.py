@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rag.fusion import GRID, Mix, best_sentence, bm25, estimate_dense_weight, mix_for
-from rag.search import NAMED_REPORT_BONUS, RERANKED, explained_search, inverse_frequencies, search, weigh_terms
+from rag.search import BRIEF, HEADING_BONUS, NAMED_REPORT_BONUS, RERANKED, explained_search, inverse_frequencies, search, weigh_terms
 from rag.types import Chunk, Document, Filter
 
 
@@ -90,6 +90,32 @@ def test_the_best_are_read_sentence_by_sentence_and_word_by_word():
     assert found["b"].terms == {"harbour": pytest.approx(0.5), "ferri": pytest.approx(0.5)} and found["c"].terms == {}
     for one in found.values():
         assert one.hit.fused == pytest.approx(one.mix.fused(0.5, 0.3, one.sentence, one.likeness))
+
+
+class HeadedStore(ReadStore):
+    """The same under headings."""
+
+    headings = {"a": ("Report", "Harbour ferry traffic (in thousands)"), "b": ("Report", "Harbour"), "c": ("Weather", "(in thousands)")}
+
+    def chunks(self, ids):
+        return [replace(chunk, section=self.headings[chunk.id]) for chunk in super().chunks(ids)]
+
+
+def test_a_heading_that_the_question_names_counts_by_the_share_that_is_named():
+    found = {one.hit.chunk.id: one.bonus for one in explained_search(HeadedStore(), PaperEncoder(), "harbour ferry traffic winter")}
+    idf = math.log1p((3 - 1 + 0.5) / 1.5)
+    assert found["a"] == pytest.approx(HEADING_BONUS * 3 * idf / (3 * idf + BRIEF))
+    assert found["b"] == pytest.approx(HEADING_BONUS * idf / (idf + BRIEF)) and found["c"] == 0
+    # units are no heading, the one above them is; a statement is known by its other name
+    assert explained_search(HeadedStore(), PaperEncoder(), "weather")[0].hit.chunk.id == "c"
+
+
+def test_a_named_report_is_read_even_where_others_crowd_it_out():
+    store = PaperStore()
+    store.lexical = lambda weights, top_k, documents=None: [("c", 0.1)] if documents == {"y"} else [("a", 6.0), ("b", 3.0)]
+    store.dense = lambda vector, top_k, documents=None: []
+    assert [hit.chunk.id for hit in search(store, PaperEncoder(), "wind")] == ["a", "b"]
+    assert "c" in [hit.chunk.id for hit in search(store, PaperEncoder(), "wind", named=frozenset({"y"}))]
 
 
 def test_the_share_of_the_best_sentence():
