@@ -1,7 +1,7 @@
 """DOCX and PPTX -> pieces, from their XML: headings by style, tables as rows with their header, slides as pages, notes with their slide.
 
-Hidden, deleted and instruction text is left out. What it gave up: text boxes keep the place of their anchor, charts and SmartArt are not
-read, and a DOCX has pages only where the program that saved it left marks.
+Hidden, deleted and instruction text is left out. What it gave up: text boxes of a DOCX keep the place of their anchor, those of a slide are
+ordered by where they stand, charts and SmartArt are not read, and a DOCX has pages only where the program that saved it left marks.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lxml import etree
@@ -286,9 +286,10 @@ def _relations(path: Path, archive: zipfile.ZipFile, name: str) -> dict[str, str
 
 
 def _slide(slide: etree._Element, number: int) -> list[Piece]:
-    """Title first, then the other shapes in their order."""
-    title, bodies = "", []
-    for shape in slide.iter(f"{_P}sp", f"{_P}graphicFrame"):
+    """Title first, then the shapes that stand where the layout puts them, then the others column by column."""
+    title, bodies, placed = "", [], []
+    tree = slide.find(f".//{_P}spTree")
+    for shape, box in _shapes(tree if tree is not None else slide):
         kind = shape.find(f".//{_P}nvPr/{_P}ph")
         role = kind.get("type", "body") if kind is not None else ""
         if role in ("dt", "ftr", "sldNum", "hdr"):
@@ -297,8 +298,11 @@ def _slide(slide: etree._Element, number: int) -> list[Piece]:
             continue
         if role in ("title", "ctrTitle") and not title:
             title = " ".join(" ".join(_paragraphs(shape)).split())
-        else:
+        elif box is None:
             bodies.append(shape)
+        else:
+            placed.append((shape, box))
+    bodies += [placed[at][0] for at in in_reading_order([box for _, box in placed])]
     section = (title,) if title else ()
     pieces = [Piece("heading", title, number, section)] if title else []
     for shape in bodies:
@@ -309,6 +313,94 @@ def _slide(slide: etree._Element, number: int) -> list[Piece]:
         else:
             pieces += [Piece("item" if len(text) < 60 or "\n" in text else "prose", text, number, section) for text in _paragraphs(shape)]
     return pieces
+
+
+Box = tuple[float, float, float, float]
+"""(left, top, right, bottom), growing to the right and down."""
+
+
+def _shapes(tree: etree._Element, scale: tuple[float, float] = (1, 1), shift: tuple[float, float] = (0, 0)) -> Iterator:
+    """(shape, its box or None) of a slide, also inside groups, whose own measure is turned into that of the slide."""
+    for node in tree:
+        if node.tag in (f"{_P}sp", f"{_P}graphicFrame"):
+            measure = _measure(node.find(f"{_P}spPr/{_A}xfrm") if node.tag == f"{_P}sp" else node.find(f"{_P}xfrm"))
+            if measure is None:
+                yield node, None
+            else:
+                (x, y), (wide, high) = measure
+                left, top = shift[0] + scale[0] * x, shift[1] + scale[1] * y
+                yield node, (left, top, left + scale[0] * wide, top + scale[1] * high)
+        elif node.tag == f"{_P}grpSp":
+            frame = node.find(f"{_P}grpSpPr/{_A}xfrm")
+            outer, inner = _measure(frame), _measure(frame, "ch")
+            new_scale, new_shift = scale, shift
+            if outer and inner and inner[1][0] and inner[1][1]:
+                own = outer[1][0] / inner[1][0], outer[1][1] / inner[1][1]
+                new_scale = scale[0] * own[0], scale[1] * own[1]
+                new_shift = tuple(shift[axis] + scale[axis] * (outer[0][axis] - own[axis] * inner[0][axis]) for axis in (0, 1))
+            yield from _shapes(node, new_scale, new_shift)
+        elif isinstance(node.tag, str) and node.tag.endswith("}AlternateContent"):
+            for choice in list(node)[:1]:
+                yield from _shapes(choice, scale, shift)
+
+
+def _measure(frame: etree._Element | None, inner: str = "") -> tuple[tuple[int, int], tuple[int, int]] | None:
+    """((x, y), (width, height)) that a frame gives, or, with "ch", gives for what is inside it."""
+    names = (("chOff", "chExt") if inner else ("off", "ext")) if frame is not None else ()
+    found = [node for name in names if (node := frame.find(f"{_A}{name}")) is not None]  # type: ignore[union-attr]
+    try:
+        return ((int(found[0].get("x")), int(found[0].get("y"))), (int(found[1].get("cx")), int(found[1].get("cy"))))
+    except (IndexError, TypeError, ValueError):
+        return None
+
+
+def in_reading_order(boxes: Sequence[Box]) -> list[int]:
+    """Positions of boxes in the order in which people read them: bands from top to bottom, in a band its columns from left to right.
+
+    Bands below each other whose columns fit, and are parted more widely than the bands, are read as columns.
+
+    >>> in_reading_order([(60, 20, 100, 40), (0, 20, 40, 40), (0, 0, 100, 15), (0, 42, 40, 60), (60, 42, 100, 60)])
+    [2, 1, 3, 0, 4]
+    """
+
+    def parts(members: Sequence[int], axis: int) -> tuple[list[list[int]], float]:
+        """(groups that a gap parts, width of the narrowest gap); overlaps of a thirtieth of the whole do not count."""
+        ordered = sorted(members, key=lambda at: (boxes[at][axis], boxes[at][1 - axis]))
+        slack = (max(boxes[at][axis + 2] for at in members) - boxes[ordered[0]][axis]) / 30
+        groups, end, narrowest = [[ordered[0]]], boxes[ordered[0]][axis + 2], float("inf")
+        for at in ordered[1:]:
+            if boxes[at][axis] >= end - slack:
+                narrowest = min(narrowest, boxes[at][axis] - end)
+                groups.append([])
+            groups[-1].append(at)
+            end = max(end, boxes[at][axis + 2])
+        return groups, narrowest
+
+    def order(members: Sequence[int]) -> list[int]:
+        bands: list[list[int]] = []
+        for band in parts(members, 1)[0]:
+            together = [*bands[-1], *band] if bands else []
+            alike = bands and len(parts(bands[-1], 0)[0]) > 1 and len(parts(band, 0)[0]) > 1
+            if alike and len(parts(together, 0)[0]) > 1:
+                between = min(boxes[at][1] for at in band) - max(boxes[at][3] for at in bands[-1])
+                if parts(together, 0)[1] >= between:
+                    bands[-1] = together
+                    continue
+            bands.append(band)
+        result: list[int] = []
+        for band in bands:
+            columns = parts(band, 0)[0]
+            if len(columns) > 1:
+                result += [at for column in columns for at in order(column)]
+            elif len(bands) > 1:
+                result += order(band)
+            else:
+                result += sorted(band, key=lambda at: (boxes[at][1], boxes[at][0]))
+        return result
+
+    if len(boxes) > 500:  # no slide that people made
+        return sorted(range(len(boxes)), key=lambda at: (boxes[at][1], boxes[at][0]))
+    return order(range(len(boxes))) if boxes else []
 
 
 def _paragraphs(node: etree._Element) -> list[str]:

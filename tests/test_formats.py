@@ -5,10 +5,13 @@ import io
 import hostile
 import pytest
 from conftest import HashingEncoder
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rag.archive import members
 from rag.errors import UnreadableFile, UsageError
 from rag.index import build_index, is_stale, open_index
+from rag.office import in_reading_order
 from rag.readers import Sources, digest_of, find_files, publisher_in, read_document
 
 docx = pytest.importorskip("docx")
@@ -103,6 +106,36 @@ def test_slides_are_pages_with_titles_tables_and_notes(tmp_path):
         (2, "prose", "Say this at pier 1, slowly and clearly, before you go on."),
     ]
     assert document.page_count == 3 and document.notes == ("hidden slides left out: 3",)
+
+
+def test_text_boxes_of_a_slide_are_read_column_by_column_under_what_spans_them(tmp_path):
+    from pptx.util import Inches
+
+    deck = pptx.Presentation()
+    slide = deck.slides.add_slide(deck.slide_layouts[6])
+
+    def box(text: str, left: float, top: float, width: float = 3.5, height: float = 1.0, where=slide.shapes) -> None:
+        where.add_textbox(Inches(left), Inches(top), Inches(width), Inches(height)).text_frame.text = text
+
+    box("right, second", 5.5, 3.1)
+    box("left, first", 0.5, 2.0)
+    box("right, first", 5.5, 2.0)
+    box("over both", 0.5, 0.5, width=8.5)
+    group = slide.shapes.add_group_shape()
+    box("left, second", 0.5, 3.1, where=group.shapes)
+    box("under both", 0.5, 5.5, width=8.5)
+    buffer = io.BytesIO()
+    deck.save(buffer)
+    (tmp_path / "boxes.pptx").write_bytes(buffer.getvalue())
+    texts = [text for _, text, _ in shown(read_document(tmp_path / "boxes.pptx"))]
+    assert texts == ["over both", "left, first", "left, second", "right, first", "right, second", "under both"]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(*4 * [st.integers(-50, 50)]), max_size=30))
+def test_reading_order_loses_no_box(boxes):
+    sound = [(min(a, c), min(b, d), max(a, c), max(b, d)) for a, b, c, d in boxes]
+    assert sorted(in_reading_order(sound)) == list(range(len(boxes)))
 
 
 PAGE = """<!doctype html><html lang="en"><head><title>Harbour news | The Quay</title><meta property="og:site_name" content="The Quay">
