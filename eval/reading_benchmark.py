@@ -2,12 +2,15 @@
 
 Of white papers with a Markdown of the same text: sentences found whole and in order, headings that are sections, running heads inside
 sentences. Of filings with questions: the page of the answer among the first passages, beside BM25 over pypdf's pages. Of reports that came
-out of a PDF as text: sentences of a random sample that the layout broke. Speed beside pypdf and pdfminer, in seconds of computing.
+out of a PDF as text: sentences of a random sample that the layout broke; `--sheet` makes or renews the sheet of verdicts, `--text` writes the
+sentences out for a look by eye. Speed beside pypdf and pdfminer, in seconds of computing. `--only hostile` reads a thousand files of which
+twenty are made to do harm, and two huge ones.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import math
 import random
@@ -29,7 +32,8 @@ from rag.encoder import open_encoder
 from rag.errors import UnreadableFile
 from rag.index import build_index
 from rag.lexical import terms
-from rag.readers import read_document
+from rag.readers import MAX_BYTES, read_document
+from rag.sandbox import Cut, Sandbox
 from rag.types import Document
 
 
@@ -202,14 +206,53 @@ def _bm25_pages(folder: Path) -> Passages:
 # ---------------------------------------------------------------------------------------------------------------------- originals
 
 
+SHEET = ("document", "page", "start", "end", "verdict", "note")
+
+
+def sample(document: Document, count: int, seed: int = 7) -> list[tuple[int, int]]:
+    """(start, end) of random sentences that may be quoted, of twelve characters or more."""
+    spans = [(s, e) for s, e, position in sentence_spans(document) if document.blocks[position].kind in ("prose", "item") and e - s >= 12]
+    return random.Random(seed).sample(spans, min(count, len(spans)))
+
+
 def broken_sentences(file: Path, count: int, seed: int = 7) -> dict[str, Any]:
     """A random sample of the sentences that may be quoted, and those that the layout broke, by what gave them away."""
-    document = read_document(file)
-    spans = [(s, e) for s, e, position in sentence_spans(document) if document.blocks[position].kind in ("prose", "item") and e - s >= 12]
-    sample = [document.text[s:e] for s, e in random.Random(seed).sample(spans, min(count, len(spans)))]
-    heads = _running_heads(file)
-    broken = [(text, why) for text in sample if (why := broken_by(text, heads))]
-    return {"sample": len(sample), "broken": len(broken), "share": round(len(broken) / len(sample), 3), "sentences": broken, "all": sample}
+    document, heads = read_document(file), _running_heads(file)
+    texts = [document.text[s:e] for s, e in sample(document, count, seed)]
+    broken = [(text, why) for text in texts if (why := broken_by(text, heads))]
+    return {"sample": len(texts), "broken": len(broken), "share": round(len(broken) / len(texts), 3), "sentences": broken}
+
+
+def sheet_rows(files: Sequence[Path], known: Sequence[dict[str, str]] = (), count: int = 100) -> list[dict[str, str]]:
+    """The sheet of verdicts: places of the sampled sentences, no text of them.
+
+    The script's verdict stands where `known` has none for the same place; what a person judged and noted there is kept.
+    """
+    judged = {(row["document"], row["start"], row["end"]): row for row in known}
+    rows = []
+    for file in files:
+        document, heads = read_document(file), _running_heads(file)
+        for start, end in sorted(sample(document, count)):
+            why = broken_by(document.text[start:end], heads)
+            page = document.page_at(start)
+            values = (
+                document.id,
+                "" if page is None else str(page),
+                str(start),
+                str(end),
+                "broken" if why else "sound",
+                f"script: {why or 'nothing'}",
+            )
+            rows.append(judged.get((document.id, str(start), str(end)), dict(zip(SHEET, values, strict=True))))
+    return rows
+
+
+def _write_sheet(path: Path, files: Sequence[Path]) -> None:
+    known = list(csv.DictReader(path.open(encoding="utf-8", newline=""))) if path.exists() else []
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.DictWriter(out, SHEET, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(sheet_rows(files, known))
 
 
 def broken_by(text: str, heads: frozenset[str] = frozenset()) -> str:
@@ -276,6 +319,45 @@ def _pdfminer(file: Path) -> int:
     return sum(1 for _ in extract_pages(file))
 
 
+def hostile_batch() -> dict[str, Any]:
+    """A thousand files, twenty of them made to do harm, indexed under the shipped limits; a PDF of 20,000 pages; one line of 10 MB."""
+    import resource
+    import sys
+
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+    import hostile
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "reports")
+        folder.mkdir()
+        for number in range(980):
+            (folder / f"{number:04}.md").write_text(
+                f"# Pier {number}\n\nThe harbour wakes before pier {number} does. Its cranes lift boxes.\n"
+            )
+        bad = hostile.twenty(MAX_BYTES)
+        for file, data in bad.items():
+            (folder / file).write_bytes(data)
+        encoder, before = open_encoder("builtin"), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        report = build_index([folder], Path(name, "index"), encoder)
+        found: dict[str, Any] = {"indexed": report.documents, "listed": len(report.failed), "seconds": round(report.seconds, 1)}
+        found["as expected"] = sorted(Path(path).name for path, _ in report.failed) == sorted(bad)
+        for file, data in {
+            "pages.pdf": hostile.many_pages(20_000),
+            "line.txt": b"The harbour wakes and its cranes lift forty boxes " * 200_000,
+        }.items():
+            Path(name, file).write_bytes(data)
+            started = time.monotonic()
+            with Sandbox(children=1) as sandbox:
+                reading = sandbox.read_one(Path(name, file), cut=Cut())
+            found[file] = {
+                "seconds": round(time.monotonic() - started, 1),
+                "passages": len(reading.chunks),
+                "notes": reading.document.notes,
+            }
+        peak, child = (resource.getrusage(who).ru_maxrss // 1000 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        return found | {"MB of this process before": before // 1000, "at its highest": peak, "of a child at its highest": child}
+
+
 def odd_files(folder: Path) -> Iterator[tuple[str, str]]:
     """(file, what reading it says) for hard cases."""
     for file in sorted(folder.glob("*.pdf")):
@@ -291,7 +373,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pdf", type=Path, help="folder with fisco_whitepaper, financebench and misc_zh")
     parser.add_argument("--reports", type=Path, help="folder with text layers of reports")
-    parser.add_argument("--sheet", type=Path, help="where the sampled sentences go, for a look by eye")
+    parser.add_argument(
+        "--sheet", type=Path, help="CSV of places and verdicts, made or renewed; verdicts of places that are still sampled stay"
+    )
+    parser.add_argument("--text", type=Path, help="where the sampled sentences go, for a look by eye")
     parser.add_argument("--only", default="papers,filings,odd,originals,speed")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
@@ -313,10 +398,16 @@ def main() -> None:
     if arguments.pdf and "speed" in wanted:
         keep("pages a second", speed(sorted((arguments.pdf / "financebench").glob("*.pdf"))[:5]))
     if arguments.reports and "originals" in wanted:
-        samples = {file.stem: broken_sentences(file, 100) for file in sorted(arguments.reports.glob("*.txt"))}
+        files = sorted(arguments.reports.glob("*.txt"))
         if arguments.sheet:
-            arguments.sheet.write_text("\n".join(text for sample in samples.values() for text in sample["all"]) + "\n", encoding="utf-8")
-        keep("originals", {name: {key: value for key, value in sample.items() if key != "all"} for name, sample in samples.items()})
+            _write_sheet(arguments.sheet, files)
+        if arguments.text:
+            documents = [read_document(file) for file in files]
+            lines = [f"{d.id} {s}:{e} {d.text[s:e]}" for d in documents for s, e in sorted(sample(d, 100))]
+            arguments.text.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        keep("originals", {file.stem: broken_sentences(file, 100) for file in files})
+    if "hostile" in wanted:
+        keep("hostile", hostile_batch())
     if arguments.pdf and "filings" in wanted:
         keep("filings", filings(arguments.pdf / "financebench"))
 
