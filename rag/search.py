@@ -27,7 +27,7 @@ from rag.wording import other_names
 
 NAMED_REPORT_BONUS = 0.6
 """For chunks of a report that the question names; others may still answer, since a name may also be what is asked about."""
-HEADING_BONUS = 0.8
+HEADING_BONUS = 0.6
 """For chunks under a heading that the question names in full; less for a part of it."""
 BRIEF = 3.0
 """Idf that is added to a heading's own before it is compared, so that one of a word or two says less than a full title."""
