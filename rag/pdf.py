@@ -26,6 +26,11 @@ MAX_PAGES = 5_000
 MAX_CHARACTERS = 100_000
 """On one page."""
 MAX_OUTLINE = 5_000
+SAMPLED_PAGES, SAMPLED_EVERY = 24, 20
+"""About so many pages, and one in so many of their characters, tell which fonts a file is set in."""
+HEAVIEST = 1000
+"""Of the weights that fonts can have."""
+_BOLD_NAME = re.compile(rb"bold|black|heavy|SimHei|STHei", re.IGNORECASE)
 
 NO_TEXT = "no text: empty or images only"
 """In a document's notes, behind the pages of which that is true."""
@@ -75,6 +80,7 @@ def _read(
             raise UnreadableFile(path, "not a readable PDF (damaged or incomplete); save it again") from error
     try:
         count = len(pdf)
+        plain = _plain_font(pdf, watch, {*lost, *by_hand})
         pages: list[list[SetLine]] = []
         gutters: dict[int, float] = {}
         cut: list[int] = []
@@ -86,7 +92,7 @@ def _read(
                 if page in by_hand and page not in lost:
                     lines = _page_by_hand(data, page)
                 elif page not in lost:
-                    lines, gutter, whole = _page(pdf, page)
+                    lines, gutter, whole = _page(pdf, page, plain)
                     if not whole:
                         cut.append(page)
                     if gutter is not None:
@@ -99,7 +105,7 @@ def _read(
             for page in range(1, len(pages) + 1):
                 if page not in gutters and page not in by_hand and page not in lost and page not in failed and pages[page - 1]:
                     watch(page)
-                    pages[page - 1] = _page(pdf, page, usual)[0]
+                    pages[page - 1] = _page(pdf, page, plain, usual)[0]
         seen = _recognised(pdf, pages, watch, lost) if recognise else None
         for page, lines in (seen or {}).items():
             pages[page - 1] = lines
@@ -376,13 +382,13 @@ def _labels_at_the_edge(pages: Sequence[Sequence[SetLine]]) -> dict[int, str]:
 # -------------------------------------------------------------------------------------------------------------------- one page: runs
 
 
-def _page(pdf, number: int, usual: float | None = None) -> tuple[list[SetLine], float | None, bool]:
-    """(lines, gutter, whether it was read whole) of a page; `usual` is the gutter of other pages."""
+def _page(pdf, number: int, plain: bytes, usual: float | None = None) -> tuple[list[SetLine], float | None, bool]:
+    """(lines, gutter, whether it was read whole) of a page; `usual` is the gutter of other pages, `plain` as of `_plain_font`."""
     page = pdf[number - 1]
     try:
         textpage = page.get_textpage()
         try:
-            runs, whole = _runs(textpage), textpage.count_chars() <= MAX_CHARACTERS
+            runs, whole = _runs(textpage, plain), textpage.count_chars() <= MAX_CHARACTERS
         finally:
             textpage.close()
     finally:
@@ -390,7 +396,7 @@ def _page(pdf, number: int, usual: float | None = None) -> tuple[list[SetLine], 
     return *laid_out(runs, number, usual), whole
 
 
-def _runs(textpage) -> list[Run]:
+def _runs(textpage, plain: bytes = b"") -> list[Run]:
     """Stretches of characters that stand side by side, in the order in which the page draws them.
 
     A character printed twice in one place (false bold) counts once; on a page set sideways the boxes are turned upright.
@@ -410,7 +416,7 @@ def _runs(textpage) -> list[Run]:
 
     def close() -> None:
         if text:
-            bold = _is_bold(handle, started) and (len(text) < 2 or _is_bold(handle, last_at))
+            bold = _is_bold(handle, started, plain) and (len(text) < 2 or _is_bold(handle, last_at, plain))
             runs.append(Run("".join(text).strip(), left, right, bottom, top, bold))
             text.clear()
 
@@ -497,15 +503,47 @@ def _turned(left: float, right: float, bottom: float, top: float, turn: int) -> 
     return -top, -bottom, left, right
 
 
-def _is_bold(handle, at: int) -> bool:
+def _is_bold(handle, at: int, plain: bytes = b"") -> bool:
+    """Whether a character is bold by its weight or font; where its weight tells nothing, whether its font is another than `plain`."""
     from pypdfium2 import raw
 
-    if raw.FPDFText_GetFontWeight(handle, at) >= 600:
+    weight, name = raw.FPDFText_GetFontWeight(handle, at), _font(handle, at)
+    if _BOLD_NAME.search(name):
         return True
+    return bool(plain) and name != plain if weight > HEAVIEST else weight >= 600
+
+
+def _font(handle, at: int) -> bytes:
+    """The name of a character's font; empty for one that the page does not draw."""
+    from pypdfium2 import raw
+
     name = ctypes.create_string_buffer(80)
-    flags = ctypes.c_int()
-    length = raw.FPDFText_GetFontInfo(handle, at, name, 80, flags)
-    return bool(length) and re.search(rb"bold|black|heavy|SimHei|STHei", name.value, re.I) is not None
+    raw.FPDFText_GetFontInfo(handle, at, name, 80, ctypes.c_int())
+    return name.value
+
+
+def _plain_font(pdf, watch: Callable[[int], None], untouched: Collection[int]) -> bytes:
+    """The font of most of the text that has an impossible weight; empty in a file without such.
+
+    Some writers give every font a weight of some thousands and call them F1, F2: a heading can then only be told by being in another font.
+    """
+    import pypdfium2
+    from pypdfium2 import raw
+
+    fonts: Counter[bytes] = Counter()
+    for page in range(1, min(len(pdf), MAX_PAGES) + 1, max(1, len(pdf) // SAMPLED_PAGES)):
+        if page in untouched:
+            continue
+        watch(page)
+        try:
+            textpage = pdf[page - 1].get_textpage()
+        except pypdfium2.PdfiumError:
+            continue
+        for at in range(0, min(textpage.count_chars(), MAX_CHARACTERS), SAMPLED_EVERY):
+            if raw.FPDFText_GetFontWeight(textpage.raw, at) > HEAVIEST:
+                fonts[_font(textpage.raw, at)] += 1
+        textpage.close()
+    return fonts.most_common(1)[0][0] if fonts else b""
 
 
 def _once(runs: Sequence[Run]) -> list[Run]:

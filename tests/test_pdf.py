@@ -240,6 +240,38 @@ def test_a_page_that_is_mostly_a_table_is_parted_like_the_others(tmp_path):
     assert "2. Tugs come behind them, slowly and never alone." in text
 
 
+def test_headings_in_a_font_of_their_own_where_weights_and_names_tell_nothing(tmp_path):
+    def font(number: int, descriptor: int) -> bytes:
+        return (
+            b"<< /Type /Font /Subtype /TrueType /BaseFont /F%d /Encoding /WinAnsiEncoding /FirstChar 32 /LastChar 122 /Widths [%s] /FontDescriptor %d 0 R >>"
+            % (number, b" ".join([b"500"] * 91), descriptor)
+        )
+
+    def description(number: int) -> bytes:
+        return (
+            b"<< /Type /FontDescriptor /FontName /F%d /Flags 32 /FontBBox [0 -200 1000 800] /ItalicAngle 0 /Ascent 800 /Descent -200 /StemV 1000 >>"
+            % number
+        )
+
+    body = b"".join(
+        b"(%s) Tj 0 -14 Td " % line
+        for line in (b"The cranes lift forty boxes an hour, and the", b"ships wait less than a day for their turn.")
+    )
+    text = (
+        b"BT /F2 12 Tf 72 720 Td (Cranes of the pier) Tj 0 -24 Td /F1 12 Tf "
+        + body
+        + b"0 -24 Td /F2 12 Tf (Ships in the bay) Tj 0 -24 Td /F1 12 Tf "
+        + body
+        + b"ET"
+    )
+    page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R /F2 7 0 R >> >> >>"
+    pages = b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>"
+    objects = [hostile.CATALOG, pages, page, hostile.stream(text), font(1, 6), description(1), font(2, 8), description(2)]
+    content = read_pdf(tmp_path / "a.pdf", hostile.pdf_of(objects), lambda page: None)
+    assert [piece.text for piece in content.pieces if piece.kind == "heading"] == ["Cranes of the pier", "Ships in the bay"]
+    assert [piece.kind for piece in content.pieces] == ["heading", "prose", "heading", "prose"]
+
+
 def test_heads_reach_over_the_names_of_groups_and_behind_a_line_of_text():
     runs = [
         *row(700, ("At May 31, 2031", 300, 380), ("At May 31, 2030", 400, 480)),
@@ -310,7 +342,7 @@ def test_pages_that_killed_a_reader_are_read_by_hand_or_left_out(tmp_path):
     content = read_pdf(tmp_path / "a.pdf", data, seen.append, by_hand=[2, 3], lost=[3])
     text = " ".join(piece.text for piece in content.pieces)
     assert [text.count(word) for word in ("harbour", "station", "market")] == [1, 1, 0]
-    assert seen == [0, 1, 2, 3, 0] and content.notes == ("page 3: cannot be read",)
+    assert seen == [0, 1, 1, 2, 3, 0] and content.notes == ("page 3: cannot be read",)
     text = " ".join(piece.text for piece in read_pdf(tmp_path / "a.pdf", data, by_hand=[0]).pieces)
     assert [text.count(word) for word in ("harbour", "station", "market")] == [1, 1, 1]
 
