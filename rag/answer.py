@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from rag.demands import Surroundings, false_premise, unmet
+from rag.evidence import GLOSSED
 from rag.lexical import terms
 from rag.question import LONG_KINDS, Question, names_of, quantity_answers
 from rag.rank import Scored, Sentence, SentenceRanker
@@ -109,6 +110,9 @@ class Composer:
     def compose(self, question: Question, query: str, scored: Sequence[Scored], reports: Sequence[Document]) -> Answer:
         """The answer to a question from its ranked sentences, best first. `reports` are those that may answer."""
         refusal, found = self._decide(question, quotable(question, _preferred(question, scored)))
+        if (row := self._abbreviation(question, scored)) and (question.kind == "abbreviation" or (refusal and question.kind in GLOSSED)):
+            refusal, found = None, sorted(found or scored, key=lambda item: item.sentence != row)
+            question = replace(question, kind="abbreviation")
         if refusal:
             nearest = self._cite([item.sentence for item in _distinct(found)[:3]], scored, start=1)
             return Answer(question.text, query, question.language, abstained=True, reason=refusal.reason, nearest=tuple(nearest))
@@ -262,7 +266,7 @@ class Composer:
             if (
                 0 <= position < len(sentences)
                 and sentences[position].section == best.section
-                and sentences[position].kind not in ("heading", "contents", "figure")
+                and sentences[position].kind not in ("heading", "contents", "figure", "abbreviation")
             ):
                 key = (best.document, position)
                 scores[key] = (

@@ -5,13 +5,14 @@ A comparison searches each report on its own; a follow-up leans towards the sect
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rag.followup import Rewrite
 from rag.lexical import terms
 from rag.question import Question, read_question, without_names
-from rag.rank import Scored, SentenceRanker
+from rag.rank import Scored, Sentence, SentenceRanker
 from rag.search import Explained, Reranker, explained_search, weigh_terms, weigh_translated
 from rag.translate import Language
 from rag.types import Document, Encoder, Filter, Hit, Store, Turn
@@ -21,6 +22,10 @@ SECTION_PRIOR = 0.15
 WITHOUT_OWN = 0.15
 """What a sentence that only speaks of the turn before loses against one that speaks of the new turn."""
 COMPARED_REPORTS = 4
+GLOSSED = ("abbreviation", "definition", "entity")
+"""Kinds of question that a row of a list of abbreviations may answer."""
+GLOSSARY_CHUNKS = 200
+"""Passages with an abbreviation among which its row is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,29 @@ class Finder:
         hits = self.hits(question, carried, only, self.top_k)
         if question.kind == "compare":
             return self._compare(question, hits)
-        return Evidence(question, tuple(hits), tuple(self._sentences(question, carried, hits)))
+        ranked = self._sentences(question, carried, hits)
+        if question.kind in GLOSSED and not any(item.sentence.kind == "abbreviation" for item in ranked if spells(item.sentence, question)):
+            ranked += self._glossary(question, only)
+        return Evidence(question, tuple(hits), tuple(ranked))
+
+    def _glossary(self, question: Question, only: Filter | None) -> list[Scored]:
+        """The rows of lists of abbreviations that spell out a name of the question, wherever they stand: such a row shares one word with it."""
+        allowed = frozenset(document.id for document in self.store.documents() if not only or only.allows(document))
+        found: dict[str, Hit] = {}
+        for name in question.names:
+            if not re.search("[A-Z]{2}|[A-Z].*[0-9]", name):
+                continue
+            ids = [chunk_id for chunk_id, _ in self.store.lexical(dict.fromkeys(terms(name), 1.0), GLOSSARY_CHUNKS, allowed)]
+            found |= {chunk.id: Hit(chunk, "", 0.0, 0.0, 0.0) for chunk in self.store.chunks(ids)}
+        hits = [
+            hit
+            for hit in found.values()
+            if any(
+                sentence.kind == "abbreviation" and hit.chunk.start <= sentence.start < hit.chunk.end and spells(sentence, question)
+                for sentence in self.ranker.sentences(self.store.document(hit.chunk.document))
+            )
+        ]
+        return [item for item in self._sentences(question, "", hits) if spells(item.sentence, question)]
 
     def _sentences(self, question: Question, carried: str, hits: Sequence[Hit]) -> list[Scored]:
         """The sentences of the hits, best first; those of reports in the other language are matched with the translated question."""
@@ -129,6 +156,14 @@ class Finder:
             return frozenset(history[-1].sections)
         ranked = [item.sentence for item in self._rank(before, "", only, reports).sentences if item.sentence.kind != "heading"]
         return frozenset((sentence.document, sentence.section) for sentence in ranked[:1])
+
+
+def spells(sentence: Sentence, question: Question) -> bool:
+    """Whether a sentence is the row of a list of abbreviations whose key is a name of the question, letter for letter."""
+    if sentence.kind != "abbreviation":
+        return False
+    row = sentence.text.lstrip("| ")
+    return any(re.match(rf"{re.escape(name)}(?![A-Za-z0-9])", row) for name in question.names)
 
 
 def in_one_edition(only: Filter | None, reports: Sequence[Document], language: str) -> Filter | None:

@@ -32,6 +32,7 @@ _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = (
         re.compile(
             rf"(?:{_ACRONYM}).{{0,12}}(?:全称|全写|缩写|缩略|简写|代表(?:啥|什么|哪)|各代表|展开)|(?:全称|缩写|缩略语|简称).{{0,10}}(?:{_ACRONYM})"
             r"|\bstands? for\b|\babbreviat|\bacronym|\bfull (?:form|name) of [A-Z]|\bspell(?:ed)? out\b|哪几个(?:英文)?(?:词|单词)"
+            rf"|(?:{_ACRONYM})\s?(?:的|用|在)?(?:中文|汉语|英文|英语)[^，。？]{{0,4}}(?:意思|名称?|叫|是|怎么说|全称)|(?:{_ACRONYM})\s?(?:表示|是)(?:什么|哪个|哪种)(?:数据|计量)?单位"
         ),
     ),
     (

@@ -249,6 +249,14 @@ def test_an_answer_in_another_language_says_so():
     assert answer("潮汐是什么？", {"潮汐": 3.0}, report(("prose", "潮汐是涨落。"))).reason == ""
 
 
+def test_a_row_answers_where_nothing_else_speaks_of_the_topic():
+    rows = report(("abbreviation", "TSGX | Tidal Something"), ("abbreviation", "TSG | Tidal Stream Generator | 潮流发电机"))
+    off_topic = {"window_cosine": -2.0, "chunk_cosine": -2.0}
+    for question in ("TSG 的中文意思", "TSG 是什么？"):
+        assert said(answer(question, {"TSGX": 0.2}, rows, features=off_topic)) == ["TSG | Tidal Stream Generator | 潮流发电机"]
+    assert answer("TSG 为什么重要？", {"TSGX": 0.2}, rows, features=off_topic).abstained
+
+
 # ---- figures at odds ----
 
 

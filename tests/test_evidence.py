@@ -87,3 +87,21 @@ def test_of_two_editions_the_one_in_the_language_of_the_question_answers():
     assert in_one_edition(None, reports, "zh") == Filter(("bees", "tides.zh"))
     assert in_one_edition(Filter(year=2022), reports, "en") == Filter(("bees", "tides.en"), year=2022)
     assert in_one_edition(None, reports[:2], "zh") is None
+
+
+def test_a_row_that_spells_out_a_name_is_found_wherever_it_stands(tmp_path):
+    rows = "\n".join(f"| T{chr(65 + number)}X | Tidal {number} Thing | 潮汐{number} |" for number in range(26))
+    glossary = f"# 附录 缩略语\n\n| 缩略语 | 英文全称 | 中文全称 |\n|---|---|---|\n{rows}\n| OTEC | Ocean Thermal Energy Conversion | 海洋温差发电 |\n"
+    prose = "\n\n".join(f"第 {number} 座 OTEC 电站的中文资料很多，意思是它运行良好，单位也表示满意。" for number in range(40))
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "ocean.md").write_text(f"# 海洋\n\n{prose}\n\n{glossary}", encoding="utf-8")
+    (tmp_path / "corpus" / "tides.md").write_text(TIDES, encoding="utf-8")
+    encoder = BuiltinEncoder()
+    build_index([tmp_path / "corpus"], tmp_path / "index", encoder, target_tokens=120, max_tokens=160)
+    finder = Finder(open_index(tmp_path / "index", encoder=encoder), encoder, SentenceRanker(encoder), 10, 4)
+    found = find(finder, "OTEC 的中文意思")
+    assert [item.sentence.text for item in found.sentences if item.sentence.kind == "abbreviation"] == [
+        "OTEC | Ocean Thermal Energy Conversion | 海洋温差发电"
+    ]
+    assert not [item for item in find(finder, "OTEC 的中文意思", only=Filter(("tides",))).sentences if item.sentence.kind == "abbreviation"]
+    assert not [item for item in find(finder, "OTE 的中文意思").sentences if item.sentence.text.startswith("OTEC |")]

@@ -11,6 +11,8 @@ from rag.types import Document
     [
         ("潮汐电站为什么要建三座，成本多少？", "why"),
         ("HTAP 全称", "abbreviation"),
+        ("SRE 的中文意思", "abbreviation"),
+        ("EB 表示什么单位？", "abbreviation"),
         ("What does ZTNA stand for?", "abbreviation"),
         ("潮汐能是什么？", "definition"),
         ("报告里说的“蓝碳”指的是怎样一个过程？", "definition"),
