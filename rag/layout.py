@@ -96,9 +96,13 @@ def usual_gutter(gutters: dict[int, float], pages: Sequence[Sequence[SetLine]]) 
 
 
 def _baselines(runs: Iterable[Run]) -> list[list[Run]]:
-    """Runs gathered to rows that share most of their height, rows from top to bottom, runs from left to right."""
+    """Runs gathered to rows that share most of their height, rows from top to bottom, runs from left to right.
+
+    A drop capital goes with the first of the lines that it reaches over.
+    """
+    capitals, others = _drop_capitals(list(runs))
     rows: list[list[Run]] = []
-    for run in sorted(runs, key=lambda run: (-run.top, run.left)):
+    for run in sorted(others, key=lambda run: (-run.top, run.left)):
         for row in reversed(rows[-4:]):
             shared = min(run.top, row[0].top) - max(run.bottom, row[0].bottom)
             if shared > 0.5 * min(run.height, row[0].height):
@@ -106,7 +110,35 @@ def _baselines(runs: Iterable[Run]) -> list[list[Run]]:
                 break
         else:
             rows.append([run])
+    for capital, beside in capitals:
+        row = next(row for row in rows if beside in row)
+        row.append(replace(beside, text=capital.text, left=capital.left, right=beside.left))
     return [sorted(row, key=lambda run: run.left) for row in rows]
+
+
+def _drop_capitals(runs: list[Run]) -> tuple[list[tuple[Run, Run]], list[Run]]:
+    """((capital, the first line beside it) of each drop capital, the other runs): one large letter with two lines or more on its right.
+
+    >>> large, lines = Run("T", 0, 20, 0, 30), [Run("he ships wait", 22, 90, 18, 28), Run("for the tide", 22, 90, 4, 14)]
+    >>> [(capital.text, beside.text) for capital, beside in _drop_capitals([large, *lines])[0]]
+    [('T', 'he ships wait')]
+    """
+    usual = median(run.height for run in runs) if runs else 0.0
+    found = []
+    for run in runs:
+        if len(run.text) == 1 and run.text.isalpha() and run.height > 1.8 * usual:
+            beside = [
+                other
+                for other in runs
+                if other is not run
+                and other.height < 0.7 * run.height
+                and -0.1 * run.height < other.left - run.right < 0.8 * run.height
+                and run.bottom - 0.1 * run.height < (other.bottom + other.top) / 2 < run.top + 0.1 * run.height
+            ]
+            if len(beside) >= 2:
+                found.append((run, max(beside, key=lambda other: other.top)))
+    capitals = [capital for capital, _ in found]
+    return found, [run for run in runs if run not in capitals]
 
 
 Rows = list[list[Run]]
@@ -188,7 +220,8 @@ def _is_centred(row: Sequence[Run], edge: float, rows: Rows, body: float) -> boo
         return False
     lefts, rights = [run.left for other in rows for run in other], [run.right for other in rows for run in other]
     middle = (min(lefts) + max(rights)) / 2
-    centred = abs((row[0].left + row[0].right) / 2 - middle) < 0.5 * body
+    slack = 2.5 if page_number(row[0].text) is not None else 0.5  # a page number stands in the middle of the sheet, not of the text
+    centred = abs((row[0].left + row[0].right) / 2 - middle) < slack * body
     return centred and (row is rows[0] or row is rows[-1])
 
 

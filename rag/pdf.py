@@ -452,7 +452,9 @@ def _runs(textpage, plain: bytes = b"") -> list[Run]:
             gap = new_left - right
             if character == last and abs(new_left - last_left) < 0.35 * (new_right - new_left) and abs(new_bottom - bottom) < 0.2 * size:
                 continue
-            if not (-0.5 * size < gap < 0.6 * size and abs(new_bottom - bottom) < 0.5 * size):
+            lone = len(text) == 1 or len(text) == 2 and text[1] == " "
+            dropped = lone and size > 18 and new_top - new_bottom < 0.55 * size and last.isalpha() and character.isalpha()
+            if dropped or not (-0.5 * size < gap < 0.6 * size and abs(new_bottom - bottom) < 0.5 * size):
                 close()
             elif gap > 0.2 * size and text[-1] != " ":
                 text.append(" ")

@@ -143,6 +143,43 @@ def drawn(draw) -> bytes:
     return buffer.getvalue()
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("by_row", [True, False])
+def test_drop_capitals_pull_quotes_and_glyphs_printed_twice(tmp_path, language, by_row):
+    """A capital over two lines on the left; on the right a quote in spaced letters, a title in false shadow, and text below."""
+    words = {
+        "zh": ("随", "着潮水上涨，", "港 口 在 雨 中 醒 来，", "船 在 等 待 潮 水。"),
+        "en": ("T", "he tide is in,", "Ships wait for", "the tide."),
+    }
+    capital, opening, *quote = words[language]
+    pages: list[tuple[list[str], list[str]]] = []
+
+    def draw(canvas):
+        for page in range(3):
+            left, right = lines_of(language, 20, page, 40), lines_of(language, 12, 50 + page, 40)
+            left[:2] = [f"{opening}{left[0]}"[:16], left[1][:16]]
+            pages.append((left, right))
+            shown = [(60 + 34 * (row < 2), 755 - 15 * row, 10, line) for row, line in enumerate(left)]
+            beside = [(330, 700, 16, quote[0]), (330, 676, 16, quote[1]), (330, 600, 12, "智智能能港港口口协协同同")]
+            beside += [(330, 560 - 15 * row, 10, line) for row, line in enumerate(right)]
+            whole = [(60, 737, 30, capital), *shown, *beside]
+            for x, y, size, text in sorted(whole, key=lambda each: -each[1]) if by_row else whole:
+                canvas.setFont("STSong-Light", size)
+                canvas.drawString(x, y, text)
+            canvas.setFont("STSong-Light", 9)
+            canvas.drawCentredString(297, 40, str(page + 1))
+            canvas.showPage()
+
+    (tmp_path / "gloss.pdf").write_bytes(drawn(draw))
+    document = read_document(tmp_path / "gloss.pdf")
+    texts = [document.text[b.start : b.end] for b in document.blocks]
+    for left, right in pages:
+        assert bare(capital + "".join(left)) in bare("".join(texts)) and bare("".join(right)) in bare("".join(texts))
+    joined = "".join(quote) if language == "zh" else " ".join(quote)
+    assert sum(text == (re.sub(" ", "", joined) if language == "zh" else joined) for text in texts) == 3
+    assert sum("智能港口协同" in text for text in texts) == 3 and not any(re.fullmatch(r"\d", text) for text in texts)
+
+
 def test_headings_by_size_weight_outline_and_printed_pages(tmp_path):
     def draw(canvas):
         for page in range(4):
