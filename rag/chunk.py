@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from rag.tokens import count_tokens
 from rag.types import Block, Chunk, Document, content_id
 
-CHUNKER_VERSION = "8"
+CHUNKER_VERSION = "9"
 """Part of every index's manifest; changes whenever reading or chunking would give other texts or spans."""
 
 LONG_SENTENCE = 60
