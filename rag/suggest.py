@@ -10,13 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rag.chat import Assistant
 from rag.errors import RagError
+from rag.lexical import stem
+from rag.translate import translations
 from rag.types import Answer, Document, Filter
 
 TRIES = 8
 """Drafts that are asked at most for one set of suggestions."""
 _GENERIC = re.compile(
-    r"摘要|目录|前言|后记|附录|结语|专家点评|趋势解读|方法论.*|参考文献|序言?.*|卷首语.*|致谢|缩略语.*|summary|contents|foreword.*|preface.*|"
-    r"abstract|appendix.*|methodology|expert comments?|interpretation|references|introduction|conclusions?|overview|abbreviations.*",
+    r"摘要|目录|前言|后记|附录.*|结语|倡议|专家点评|趋势解读|方法论.*|参考文献|序言?.*|卷首语.*|致谢|缩略语.*|summary|contents|foreword.*|"
+    r"preface.*|abstract|appendix.*|methodology|expert comments?|interpretation|references|introduction|initiatives?|conclusions?|overview|"
+    r"abbreviations.*",
     re.I,
 )
 _NUMBER = re.compile(
@@ -28,8 +31,21 @@ _DEFINED = {
     "zh": re.compile(
         r"(?:^|[。！？；\n])([A-Za-z][A-Za-z0-9.+\-]{1,18}|[\u4e00-\u9fff]{2,8})(?:（[^（）]{1,40}）)?是(?:一种|一个|指|由|把|利用)"
     ),
-    "en": re.compile(r"(?:^|[.!?]\s+|\n)(?:An? |The )?([A-Z][A-Za-z0-9+\-]*(?: [a-z]+){0,2}) (?:is|are|means|stands for) (?:a|an|the) "),
+    "en": re.compile(r"(?:^|[.!?]\s+|\n)(?:(An?|The) )?([A-Za-z][A-Za-z0-9+\-]*(?: [a-z][a-z\-]*){0,2}) (is|are) (?:an?|the) "),
 }
+_NO_NAME = {
+    "zh": re.compile(
+        r"^(?:这|那|它|其|他|她|我|你|但|而|也|就|都|不|还|更|可以|因此|所以|同时|目前|如果|若|由于|因为|随着|当|在|对|通过|作为|本|该|各|每|其中|例如|一个|一种)"
+        r"|[的了着过地得于]$|[我你他]"
+    ),
+    "en": re.compile(
+        r"^(?:it|this|that|there|he|she|they|we|you|what|which|who|these|those|one|each|every|here|if|when|while|where|as|since|because|"
+        r"although|though|but|and|or|so|for|in|on|at|by|with|from|to|of|such|some|many|most|all|both|its|their|our|his|her|another|other|not|no|"
+        r"also|however|thus|then|now|today|first|second|third|finally|only|how|why)(?:$| )",
+        re.I,
+    ),
+}
+"""What begins like a definition and names nothing."""
 _DRAFTS: dict[str, tuple[tuple[str, str], ...]] = {
     "zh": (
         ("挑战", "{}面临哪些挑战？"),
@@ -46,6 +62,11 @@ _DRAFTS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 """(what a section must speak of, the question): the question is drafted for sections that do."""
 _DEFINITION = {"zh": "{}是什么？", "en": "What is {}?"}
+_MOTTO = re.compile(
+    r"无[处所不]|皆|\w \b(?:is|are|was|were|will|can|must|should|has|have|reach(?:es)?|use[sd]?|makes?|drives?|enables?|reshapes?|becomes?|brings?|meets?|needs?)\b"
+)
+_QUOTED = {"zh": "关于“{}”，报告说了什么？", "en": "What does the report say about “{}”?"}
+"""For a heading that is no name, such as a motto."""
 _PEOPLE = re.compile(r"专家|点评|序言|卷首语|expert|preface|foreword", re.I)
 
 Draft = tuple[str, str, tuple[str, ...]]
@@ -83,9 +104,8 @@ def about_section(assistant: Assistant, document: str, section: tuple[str, ...],
 def about_term(assistant: Assistant, document: str, term: str, count: int = 3) -> tuple[str, ...]:
     """Questions on a word of a report that it answers. Raises KeyError for an unknown report."""
     language = "zh" if assistant.store.document(document).language == "zh" else "en"
-    spaced = f" {term} " if language == "zh" and term.isascii() else term
     questions = [_DEFINITION[language], *(question for _, question in _DRAFTS[language])]
-    drafts: list[Draft] = [(question.format(spaced).strip(), document, ()) for question in questions]
+    drafts: list[Draft] = [(_filled(question, term), document, ()) for question in questions]
     return tuple(answerable(assistant, drafts, Filter((document,)), count))
 
 
@@ -139,27 +159,57 @@ def topic(section: Sequence[str]) -> str:
 
 
 def defined(text: str, language: str) -> list[str]:
-    """Names that a text says something of in the form "X is a ...", each once, in its order.
+    """Names that a text says something of in the form "X is a ...", each once, in its order, with the article that a question needs.
 
-    >>> defined("A chiplet is a small die. It is a part.", "en")
-    ['chiplet']
+    >>> defined("A chiplet is a small die. It is a part. If chips are the core, all is well. Heat pumps are the rule.", "en")
+    ['a chiplet', 'heat pumps']
     """
-    if language == "en":
-        names = [re.sub(r"^(?:An?|The) ", "", match[1]) for match in _DEFINED["en"].finditer(text)]
-        names += [match[1] for match in re.finditer(r"(?:^|[.!?]\s+|\n)An? ([a-z][a-z\-]+(?: [a-z]+)?) is an? ", text)]
-        pronouns = ("It", "This", "That", "There", "He", "She", "They", "What", "Which", "These", "Those", "One", "Each", "Here")
-        return list(dict.fromkeys(name for name in names if name.split()[0] not in pronouns))
-    names = [match[1] for match in _DEFINED["zh"].finditer(text)]
-    odd = re.compile(
-        r"^(?:这|那|它|其|他|她|我|你|但|而|也|就|都|不|还|更|可以|因此|所以|同时|目前|如果|由于|其中|例如|一个|一种)|[的了着过地得于]$|[我你他]"
-    )
-    return list(dict.fromkeys(name for name in names if not odd.search(name)))
+    if language != "en":
+        names = [match[1] for match in _DEFINED["zh"].finditer(text)]
+        return list(dict.fromkeys(name for name in names if not _NO_NAME["zh"].search(name)))
+    found = []
+    for article, name, verb in _DEFINED["en"].findall(text):
+        name = _within(name, text)
+        plural = name.endswith("s") and not name.endswith("ss")
+        ordinary = name.isalpha() and name[1:].islower() and (name.islower() or bool(translations(stem(name.lower()))))
+        bare = ordinary and article not in ("A", "An")  # "Education is the ...": no definition
+        if not (_NO_NAME["en"].match(name) or bare or (verb == "are") != plural):
+            found.append(f"{article.lower()} {name}".strip())
+    return list(dict.fromkeys(found))
+
+
+def _within(name: str, text: str) -> str:
+    """An English name as it is written inside a sentence: its first word small where the text itself writes it so.
+
+    >>> _within("Heat pump", "The heat of a pump."), _within("CLIP", "a clip"), _within("Copilot", "With Copilot.")
+    ('heat pump', 'CLIP', 'Copilot')
+    """
+    first = re.match(r"[A-Z][a-z]+(?:-[a-z]+)*(?![A-Za-z])", name)
+    if first and (
+        re.search(rf"(?<![A-Za-z]){first[0].lower()}(?![A-Za-z])", text) or (" " in name and translations(stem(first[0].lower())))
+    ):
+        return name[0].lower() + name[1:]
+    return name
+
+
+def _filled(question: str, name: str) -> str:
+    """The question with a name in it, and spaces between its Latin and the question's Han characters.
+
+    >>> _filled("{}面临哪些挑战？", "生成式 AI")
+    '生成式 AI 面临哪些挑战？'
+    """
+    text = question.format(name)
+    return re.sub(r"(?<=[A-Za-z0-9])(?=[\u4e00-\u9fff])|(?<=[\u4e00-\u9fff])(?=[A-Za-z0-9])", " ", text) if "？" in question else text
 
 
 def _definitions(report: Document, section: Sequence[str]) -> list[Draft]:
     language = "zh" if report.language == "zh" else "en"
     top = tuple(section[:1])
-    return [(_DEFINITION[language].format(name), report.id, top) for name in defined(_text_of(report, top), language)]
+    drafts: list[Draft] = []
+    for name in defined(_text_of(report, top), language):
+        plural = language == "en" and re.search(rf"\b{re.escape(name)} are\b", report.text, re.I)
+        drafts.append((_filled("What are {}?" if plural and name.endswith("s") else _DEFINITION[language], name), report.id, top))
+    return drafts
 
 
 def _by_sections(report: Document, here: tuple[str, ...], language: str) -> list[Draft]:
@@ -174,10 +224,13 @@ def _drafts(report: Document, section: tuple[str, ...], language: str) -> list[D
     name = topic(section)
     if not name:
         return []
-    if language == "en" and name[1:2].islower() and not any(sign.isupper() for sign in name[1:]):
-        name = name[0].lower() + name[1:]
+    if language == "en":
+        name = _within(name, report.text)
+    running = "\n".join(report.text[block.start : block.end] for block in report.blocks if block.kind != "heading")
+    if _MOTTO.search(name) or running.lower().count(name.lower()) < 2:  # a heading that the text does not use as a name
+        return [(_filled(_QUOTED[language], name), report.id, section)]
     text = _text_of(report, section)
-    return [(question.format(name), report.id, section) for clue, question in _DRAFTS[language] if re.search(clue, text)]
+    return [(_filled(question, name), report.id, section) for clue, question in _DRAFTS[language] if re.search(clue, text)]
 
 
 def _paths(report: Document) -> list[tuple[str, ...]]:

@@ -61,7 +61,26 @@ def test_headings_and_definitions_give_names():
     assert topic(("趋势三 存算一体", "趋势解读")) == "存算一体" and topic(("2.6 Retail: all digital",)) == "Retail"
     assert topic(("专家点评",)) == topic(()) == ""
     assert defined("存算一体是一种架构。它是一个词。这是指别的。", "zh") == ["存算一体"]
-    assert defined("It is a test. A heat pump is a machine.", "en") == ["heat pump"]
+    assert defined("It is a test. A heat pump is a machine. Education is the key.", "en") == ["a heat pump"]
+    assert defined("If computing networks are the base, all is well. Computing networks are the base of computing.", "en") == [
+        "computing networks"
+    ]
+    assert defined("如果算力网络是一种设施。算力网络是一种设施。", "zh") == ["算力网络"]
+
+
+def test_suggestions_are_well_formed(assistant):
+    found = [*openers(assistant, "zh"), *openers(assistant, "en")]
+    for report in assistant.documents():
+        for field in outline(assistant.store.document(report.id)):
+            found += about_section(assistant, report.id, field.section)
+    assert len(found) > 60
+    for question in found:
+        assert question.endswith(("？", "?")) and "  " not in question
+        assert not re.search(r"\b(?:What (?:is|are)|of) (?:If|When|In|It|This|That|The|And|For|As)\b", question)
+        assert not re.search(r"^What (?:is|are) [A-Z][a-z]+ [a-z]", question)  # a name begins small in the middle of a sentence
+        assert not re.search(r"^What are (?!the )\S+[^s?]\?$", question)
+        assert not re.search(r"(?:challenges|uses|expected) of [^“]*\b(?:is|are|reaches|reshapes)\b", question)
+        assert not re.search(r"[A-Za-z0-9][\u4e00-\u9fff]|[\u4e00-\u9fff][A-Za-z0-9]", question)
 
 
 def test_an_outline_covers_a_report_and_opens_what_is_large():
