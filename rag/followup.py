@@ -18,6 +18,12 @@ _LEANS = re.compile(
     r"|^(?:and|what about|how about|then|also|so)\b|\b(?:it|its|they|them|their|this one|that one|those|these|the former|the latter|there)\b",
     re.IGNORECASE,
 )
+_SWAPS = re.compile(
+    r"^(?:那|那么|还有)?(?!(?:它|他|她|这|那|此|其|前者|后者|两者))[^，,；;？?]{2,12}呢[？?。\s]*$"
+    r"|^(?:and|what about|how about)\s+(?!(?:it|its|they|them|that|this|those|these)\b)[\w'’ -]{2,40}[?.\s]*$",
+    re.IGNORECASE,
+)
+"""A question that only puts another thing in the place of the last one's."""
 _ASKS_WHAT_IS = re.compile(
     r"^(?:什么是|啥是|何谓)[\u4e00-\u9fff]{3,}[？?。\s]*$|^[\u4e00-\u9fff]{3,}?(?:是(?:个)?(?:什么|啥)|是(?:什么|啥)意思|指(?:的是)?(?:什么|啥))[？?。\s]*$"
 )
@@ -60,7 +66,7 @@ def rewrite(question: str, history: Sequence[Turn]) -> Rewrite:
     core = strip_asking(fresh)
     if not history or fresh != question.strip() or not leans(fresh):
         return Rewrite(fresh, core, "", "")
-    previous = history[-1].query or _standalone(history)
+    previous = _without_swapped(history[-1], fresh) or history[-1].query or _standalone(history)
     carried = strip_asking(previous)
     new_years = re.findall(r"(?:19|20)\d\d", fresh)
     if new_years:  # the new turn's year replaces the old one
@@ -68,6 +74,18 @@ def rewrite(question: str, history: Sequence[Turn]) -> Rewrite:
     tail = previous.strip().rstrip("？?。. ")
     joiner = "；" if HAN.search(fresh) else "; "
     return Rewrite(f"{tail}{joiner}{fresh}", core, carried, previous)
+
+
+def _without_swapped(last: Turn, fresh: str) -> str:
+    """Where one thing was asked for in place of another, twice in a row, the question as it was before; else empty.
+
+    >>> _without_swapped(Turn("那医疗呢？", query="零售业有什么变化；那医疗呢？"), "那能源行业呢？")
+    '零售业有什么变化'
+    """
+    if not (_SWAPS.search(last.question) and _SWAPS.search(fresh)):
+        return ""
+    before, joiner, asked = last.query.strip().rpartition("；" if HAN.search(last.question) else "; ")
+    return before if joiner and asked.strip() == last.question.strip() else ""
 
 
 def _standalone(history: Sequence[Turn]) -> str:

@@ -249,6 +249,7 @@ def test_a_turn_is_remembered_with_what_it_cited():
     assert (turn.question, turn.query) == (PEARS, PEARS)
     assert turn.sections == (("orchard.zh", ("第二章 四季", "从花到果")),)
     assert panel.Shown("t1", "stopped", phase="stopped").remembered() is None
+    assert panel.Shown("t1", "stopped", "searched", phase="stopped").remembered().query == "searched"  # the next question leans on it
 
 
 # ---- the guard ------------------------------------------------------------------------------------------------------------------------

@@ -58,3 +58,13 @@ def test_announced_change_of_topic():
 def test_chain_of_short_turns_keeps_the_topic():
     asked = rewrite("它呢？", [Turn("潮汐发电成本多少？"), Turn("那东岸呢？")])
     assert "潮汐发电" in asked.carried and "东岸" in asked.carried
+
+
+def test_one_thing_after_another_in_the_same_place_leaves_only_the_last():
+    turns = [Turn("零售业有什么变化？", query="零售业有什么变化？"), Turn("那医疗行业呢？", query="零售业有什么变化；那医疗行业呢？")]
+    asked = rewrite("那能源行业呢？", turns)
+    assert asked.query == "零售业有什么变化；那能源行业呢？" and "医疗" not in asked.carried
+    asked = rewrite("And energy?", [Turn("And healthcare?", query="What is expected of retail; And healthcare?")])
+    assert asked.query == "What is expected of retail; And energy?"
+    asked = rewrite("And its cost?", [Turn("And healthcare?", query="What is expected of retail; And healthcare?")])
+    assert asked.query == "What is expected of retail; And healthcare; And its cost?"

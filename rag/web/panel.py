@@ -16,7 +16,8 @@ from typing import Literal
 
 from rag.chat import Passage
 from rag.types import Answer, Citation, Claim, Turn
-from rag.web.strings import say
+from rag.web.strings import LANGUAGES, say
+from rag.web.strings import reason as told_why
 
 Phase = Literal["searching", "answering", "done", "stopped", "failed"]
 RATINGS = ("good", "bad", "wrong")
@@ -111,9 +112,12 @@ class Shown:
         return replace(self, phase="searching", draft="", sentences=(), evidence=(), note=reason)
 
     def remembered(self) -> Turn | None:
-        """The turn as history for the next question; None when nothing was answered."""
+        """The turn as history for the next question; None when nothing was understood of it.
+
+        One that was stopped is what the next question leans on all the same.
+        """
         if self.answer is None:
-            return None
+            return Turn(self.question, query=self.query) if self.phase == "stopped" and self.query else None
         cited = dict.fromkeys((citation.document, section_path(citation.section)) for citation in self.answer.citations)
         return Turn(self.question, self.answer.answer, self.answer.query, tuple(cited))
 
@@ -234,13 +238,14 @@ def _answer_parts(turn: Shown, language: str, typed: int | None) -> Iterator[str
     if turn.phase == "searching":
         yield f'<p class="searching">{literal(say(language, "searching"))}<span class="dots"></span></p>'
     if turn.phase == "failed":
-        yield f'<div class="trouble">{literal(say(language, turn.problem, detail=turn.detail))}</div>'
+        yield f'<div class="trouble">{literal(say(language, turn.problem, detail=told_why(language, turn.detail)))}</div>'
     answer = turn.answer
     if answer is not None and answer.abstained:
-        near = say(language, "nearest") if turn.nearest else ""
+        own = answer.language if answer.language in LANGUAGES else language  # in one language throughout, that of the question
+        near = say(own, "nearest") if turn.nearest else ""
         reason = f"<p>{literal(answer.reason)}</p>" if answer.reason else ""
-        yield f'<div class="missing"><strong>{literal(say(language, "not_found"))}</strong>{reason}'
-        yield f"<p>{literal(say(language, 'not_found_help') + ('' if language == 'zh' else ' ') + near)}</p></div>"
+        yield f'<div class="missing"><strong>{literal(say(own, "not_found"))}</strong>{reason}'
+        yield f"<p>{literal(say(own, 'not_found_help') + ('' if own == 'zh' else ' ') + near)}</p></div>"
     elif turn.sentences:
         listed = len(turn.sentences) > 3 and answer is not None and answer.mode == "extractive"
         yield f'<div class="{"lines" if listed else "flow"}">'
