@@ -20,7 +20,7 @@ from rag.errors import EncoderError, RagError, UsageError
 from rag.evidence import Finder, in_one_edition
 from rag.followup import Rewrite, rewrite
 from rag.index import Snapshot, open_index
-from rag.question import read_question, strip_asking
+from rag.question import read_question, strip_asking, without_markup
 from rag.rank import SentenceRanker
 from rag.search import Explained
 from rag.types import Answer, Citation, Claim, Document, Encoder, Filter, Hit, Turn
@@ -288,7 +288,7 @@ class Assistant:
         )
 
     def _checked(self, question: str) -> str:
-        text = question.strip()
+        text = without_markup(question.strip())
         if not any(character.isalnum() for character in text):
             raise UsageError("the question is empty: ask something with at least one word")
         if len(text) > self.config.max_question_chars:

@@ -137,6 +137,8 @@ _COMPARING = re.compile(
 )
 """Words of comparing, in what is left of a question without its asking words."""
 
+_MARKUP = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)|</?[A-Za-z][^<>]*>", re.DOTALL | re.IGNORECASE)
+
 _SAYS_WHO = re.compile(r"(?:[A-Z][\w-]*(?:'s)?\s+)+(?:(?:19|20)\d\d\s+)?reports?\b|\baccording to (?:the )?(?:[A-Z][\w-]*\s*)+")
 """Names that only say whose report is meant, which the report itself need not spell out."""
 
@@ -228,6 +230,17 @@ def strip_asking(text: str) -> str:
     return " ".join(telling) or core or asked.strip()
 
 
+def without_markup(text: str) -> str:
+    """The text without HTML, which says nothing of what is asked; the text as it is where nothing else is in it.
+
+    >>> without_markup("<b>What</b> is <img src=x onerror=a()> CIPU?<script>b()</script>"), without_markup("is 3 < 5 > 4"), without_markup("<b>")
+    ('What is CIPU?', 'is 3 < 5 > 4', '<b>')
+    """
+    bare = re.sub(r"\s+", " ", _MARKUP.sub(" ", text)).replace(" ?", "?").strip()
+    bare = re.sub(rf"(?<={HAN.pattern}) (?={HAN.pattern})", "", bare)
+    return bare if bare != text and any(sign.isalnum() for sign in bare) and _MARKUP.search(text) else text
+
+
 def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
     """Reads a question against the reports that there are, whose titles and publishers it may name."""
     named = {document: found for document in documents if (found := _names(text, document))}
@@ -306,7 +319,8 @@ def names_of(document: Document) -> frozenset[str]:
 def _names(text: str, document: Document) -> frozenset[str]:
     """The names of a report that a question has: forms of its publisher, its title; empty when it names another or none."""
     title = re.sub(r"[（(].*?[)）]", "", document.title).strip()
-    told = {title} if len(title) > 5 and title.lower() in text.lower() else set()
+    word = title.isascii() and title.isalpha() and _is_common(title)  # of "harbour.pdf"
+    told = {title} if len(title) > 5 and not word and title.lower() in text.lower() else set()
     return frozenset(told | {name for name in names_of(document) if _is_named(name, text)})
 
 
@@ -328,8 +342,10 @@ def _is_named(name: str, text: str) -> bool:
 
 
 def _is_common(word: str) -> bool:
-    """Whether a Latin word is one of the language, so that its capital alone makes it a name."""
-    return not named_in_latin(word.lower()) and bool(translations(stem(word.lower())))
+    """Whether a Latin word is one of the language, also in British spelling, so that its capital alone makes it a name."""
+    lowered = word.lower()
+    spelled = (lowered, lowered.replace("our", "or"), re.sub("tre$", "ter", lowered))
+    return not named_in_latin(lowered) and any(translations(stem(form)) for form in spelled)
 
 
 def _name_pattern(name: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.question import kind_of, language_of, names_of, quantity_answers, read_question, strip_asking, without_names
+from rag.question import kind_of, language_of, names_of, quantity_answers, read_question, strip_asking, without_markup, without_names
 from rag.types import Document
 
 
@@ -132,3 +132,30 @@ def test_who_is_named_as_the_one_asked_alone_answers(text, only):
         Document("coast", "Coasts", "", (), "", "", publisher="Coast Watch", year=2020, language="en"),
     ]
     assert read_question(text, reports).only == only
+
+
+def test_a_word_of_the_language_names_a_report_only_with_its_capital_letter():
+    def report(name: str, publisher: str) -> Document:
+        return Document(name, name, "", (), "", f"{name}.pdf", publisher)
+
+    reports = (report("harbour", "Quay Press"), report("light", "Harbour Office"))
+    asked = read_question("How many tonnes of granite does the harbour crane lift?", reports)
+    assert (asked.kind, asked.reports) == ("number", ())
+    assert read_question("How tall is the tower, says the Harbour Office?", reports).reports == ("light",)
+    assert read_question("how do huawei and light differ?", (*reports, report("x", "Huawei"))).reports == ("x",)
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("<b>How</b> tall is the <i>tower</i>?", "How tall is the tower?"),
+        ("<img src=x onerror='alert(1)'> 塔有多高？", "塔有多高？"),
+        ("塔有多高？<script>alert('塔')</script>", "塔有多高？"),
+        ("<!-- a --> 塔有多高？", "塔有多高？"),
+        ("is 3 < 5 and 7 > 4?", "is 3 < 5 and 7 > 4?"),
+        ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+        ("how  wide?", "how  wide?"),
+    ],
+)
+def test_markup_is_no_part_of_a_question(text, bare):
+    assert without_markup(text) == bare
