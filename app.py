@@ -65,7 +65,7 @@ from rag.web.shelf import (
     scores_html,
     talks_html,
 )
-from rag.web.strings import LANGUAGES, complaint, preferred, say
+from rag.web.strings import LANGUAGES, complaint, preferred, reason, say
 from rag.web.talks import Feedback, Talks
 from rag.web.tools import Tools, functions, told
 
@@ -356,7 +356,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
         try:
             state = start()
         except RagError as error:
-            yield change_html(None, language, str(error)), gr.skip(), gr.update(value=None)
+            yield change_html(None, language, reason(language, str(error))), gr.skip(), gr.update(value=None)
             return
         if state.finished:
             yield change_html(state, language), gr.skip(), gr.update(value=None)
@@ -370,7 +370,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
         state = library.state
         if state.problem is not None:
             log.warning("change of reports: %s", state.problem)
-        problem = say(language, complaint(state.problem), detail=str(state.problem)) if state.problem else ""
+        problem = say(language, complaint(state.problem), detail=reason(language, str(state.problem))) if state.problem else ""
         yield change_html(state, language, problem), reports(language), gr.skip()
 
     def add(files: list[str] | None, language: str) -> Iterator[tuple]:

@@ -394,21 +394,29 @@ class Composer:
         wanted = [document for document in reports if document.id in question.reports] if len(question.reports) > 1 else list(reports)
         best = found[0].score
         chosen: list[Sentence] = []
-        silent: list[str] = []
+        silent: list[Document] = []
         speaking = [document for document in wanted if any(item.sentence.document == document.id for item in found)][:4]
         for document in speaking:
             own = [item for item in found if item.sentence.document == document.id]
             if own[0].score < 0.4 * best:
-                silent.append(document.title)
+                silent.append(document)
                 continue
             share = max(1, len(speaking))
             part = _stretch(question, own, self._repeated_headings(document.id), max(1, most // share), budget // share)
             chosen += part
-        silent += [document.title for document in wanted if document not in speaking and len(question.reports) > 1]
+        silent += [document for document in wanted if document not in speaking and len(question.reports) > 1]
+        heard = {document.id.rpartition(".")[0] or document.id for document in speaking if document not in silent}
+        other = {document.id.rpartition(".")[0] for document in wanted if document.language == question.language} - {""}
+        titles = [  # an edition in another language than the question's is not missed where there is one in its own, or where one has spoken
+            document.title
+            for document in silent
+            if document.id.rpartition(".")[0] not in heard
+            and (document.language == question.language or document.id.rpartition(".")[0] not in other)
+        ]
         zh = question.language == "zh"
         note = (
-            ("没有找到相关内容的报告：" if zh else "Nothing found in: ") + ("、" if zh else ", ").join(silent)
-            if silent and len(wanted) < 6
+            ("没有找到相关内容的报告：" if zh else "Nothing found in: ") + ("、" if zh else ", ").join(titles)
+            if titles and len(wanted) < 6
             else ""
         )
         return chosen or [found[0].sentence], note

@@ -310,12 +310,26 @@ REASONS = {
 """The beginnings of why a file cannot be read, and what the Chinese page says first."""
 
 
-def reason(language: str, told: str) -> str:
-    """Why a file was not added: in Chinese with the reader's own words after it, which hold the values.
+TOLD = {
+    "the question is empty": "问题里没有文字，请至少写一个词",
+    "no report passes the filter": "没有报告符合这个范围，请放宽一些",
+    "the reports are being changed already": "报告正在更新，请等这次更新结束",
+    "this is the only report": "这是唯一的一份报告，请先添加别的再移除它",
+    "the change failed": "这次更新没有成功，请再试一次",
+    "the answer broke off": "回答中断了，请再问一次",
+}
+"""The beginnings of errors that hold no value, and all that the Chinese page says of them."""
 
-    >>> reason("zh", "empty (0 bytes)")
-    '文件是空的（empty (0 bytes)）'
+
+def reason(language: str, told: str) -> str:
+    """Why something was not done: in Chinese with the error's own words after it where they hold values.
+
+    >>> reason("zh", "empty (0 bytes)"), reason("zh", "the question is empty: ask something with at least one word")
+    ('文件是空的（empty (0 bytes)）', '问题里没有文字，请至少写一个词')
     """
+    whole = next((words for start, words in TOLD.items() if told.startswith(start)), "") if language == "zh" else ""
+    if whole:
+        return whole
     known = next((words for start, words in REASONS.items() if told.startswith(start)), "") if language == "zh" else ""
     return f"{known}（{told}）" if known else told
 
