@@ -76,10 +76,12 @@ def open_page(browser, server):
     """Opens a page; at the end of the test it must have asked nobody else, logged no error and run nothing hostile."""
     contexts, seen = [], []
 
-    def opened(locale: str = "zh-CN", width: int = 1360, height: int = 860, beside=None, **options):
+    def opened(locale: str = "zh-CN", width: int = 1360, height: int = 860, beside=None, script: str = "", **options):
         context = beside.context if beside else browser.new_context(locale=locale, viewport={"width": width, "height": height}, **options)
         page = context.new_page()
         page.set_default_timeout(20_000)
+        if script:  # runs before those of the page
+            page.add_init_script(script)
         page.on("request", lambda request: seen.append(("request", request.url)))
         page.on("response", lambda reply: seen.append(("status", f"{reply.status} {reply.url}")) if reply.status >= 400 else None)
         page.on("pageerror", lambda error: seen.append(("error", str(error))))
