@@ -549,6 +549,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
                     group_consecutive_messages=False,
                     allow_tags=False,
                     latex_delimiters=[],
+                    autoscroll=False,  # to the end of an answer; its beginning is what people read first, see `follow` in the script
                 )
                 with gr.Column(elem_id="composer"):
                     box = gr.Textbox(

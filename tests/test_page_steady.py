@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import TALL, UNKNOWN
+from browser import LONG, TALL, UNKNOWN
 from chromium import CHIP, ask, chosen_tab, lit
 
 from rag.index import open_index
@@ -130,6 +130,25 @@ def test_each_refusal_and_complaint_is_in_one_language(open_page):
     assert not re.search("[\u4e00-\u9fff]", page.locator("#chat .missing").last.inner_text())
     ask(page, "达摩院和华为对芯片的看法有什么不同？")
     assert not re.search("Nothing found|digest", page.locator("#chat .answer").last.inner_text())
+
+
+def test_a_long_answer_is_read_from_its_question_on_and_scrolling_is_left_alone(open_page):
+    page = open_page(width=390, height=700, has_touch=True, is_mobile=True)
+    ask(page, "梨树有多少棵？")
+    ask(page, "存算一体有哪三条技术路径？")
+    page.wait_for_selector("#chat a.ask")
+    places = "() => [...document.querySelectorAll('#chat .bubble-wrap, #chat .user-row')].map(part => part.getBoundingClientRect().top)"
+    chat, _, last = page.evaluate(places)
+    assert 0 <= last - chat < 40 and page.evaluate("document.querySelector('#chat .bubble-wrap').scrollHeight") > 800
+    page.fill("#question textarea", LONG)
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelector('#chat').innerText.includes('number 1')")
+    page.dispatch_event("#chat .bubble-wrap", "wheel", {"bubbles": True})
+    page.evaluate("document.querySelector('#chat .bubble-wrap').scrollTop = 0")
+    page.wait_for_function("document.querySelector('#chat').innerText.includes('number 5')")
+    assert page.evaluate("document.querySelector('#chat .bubble-wrap').scrollTop") == 0
+    page.locator("#question .stop-button").click()
+    page.wait_for_function("[...document.querySelectorAll('#chat .answer .foot')].pop().innerText === '已停止'")
 
 
 # the last test: it leaves reports behind

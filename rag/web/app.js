@@ -352,8 +352,37 @@ if (!window.veracite) {
     const name = english() ? "Close" : "关闭";
     if (close && close.getAttribute("aria-label") !== name) close.setAttribute("aria-label", name);
   }
+  // a new question is brought to the top and stays there while its answer grows; whoever scrolls meanwhile is left alone
+  let asked = 0;
+  let following = false;
+  let ended;
+  function follow() {
+    const rows = all("#chat .user-row");
+    const box = one("#chat .bubble-wrap");
+    if (rows.length !== asked) {
+      clearTimeout(ended);
+      following = rows.length > asked;
+      asked = rows.length;
+    }
+    if (!following || !box) return;
+    const row = rows[rows.length - 1];
+    box.scrollTo({ top: box.scrollTop + row.getBoundingClientRect().top - box.getBoundingClientRect().top - 12, behavior: "instant" });
+    const answers = all("#chat .answer");
+    if (answers.length === asked && one(".foot, .trouble", answers[asked - 1])) {
+      clearTimeout(ended);
+      ended = setTimeout(letGo, 1500);
+    }
+  }
+  function letGo() {
+    following = false;
+  }
+  for (const name of ["wheel", "touchmove", "mousedown"]) {
+    document.addEventListener(name, event => reach(event, "#chat") && letGo(), { passive: true, capture: true });
+  }
+
   let soon;
   new MutationObserver(() => {
+    follow();
     clearTimeout(soon);
     soon = setTimeout(label, 100);
   }).observe(document.body, { childList: true, subtree: true });

@@ -144,11 +144,11 @@ def map_html(reports: Sequence[tuple[Document, Sequence[Field]]], terms: Mapping
         )
     options = "".join(f'<option value="{escaped(document.id)}">{escaped(document.title)}</option>' for document, _ in reports)
     second = options.replace("<option", "<option selected", 2).replace("<option selected", "<option", 1) if len(reports) > 1 else options
-    topic_words = escaped(say(language, "contrast_topic"))
+    title, topic_words = escaped(say(language, "contrast")), escaped(say(language, "contrast_topic"))
     if len(reports) > 1:
         parts.append(
-            f'<form class="contrast"><h3>{escaped(say(language, "contrast"))}</h3><select name="a" aria-label="1">{options}</select>'
-            f'<select name="b" aria-label="2">{second}</select><input name="topic" maxlength="80" placeholder="{topic_words}" aria-label="{topic_words}">'
+            f'<form class="contrast"><h3>{title}</h3><select name="a" aria-label="{title} 1">{options}</select>'
+            f'<select name="b" aria-label="{title} 2">{second}</select><input name="topic" maxlength="80" placeholder="{topic_words}" aria-label="{topic_words}">'
             f'<button type="submit">{escaped(say(language, "contrast_go"))}</button></form>'
         )
     return "".join(parts) + "</div>"
