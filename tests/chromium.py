@@ -19,7 +19,7 @@ import pytest
 HERE = Path(__file__).resolve().parent
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = "--no-sandbox --disable-gpu --no-first-run --disable-background-networking --disable-component-update --disable-sync".split()
-LEAVING = re.compile("AbortError: signal is aborted|Connection errored out")
+LEAVING = re.compile("AbortError: (?:signal is|BodyStreamBuffer was) aborted|Connection errored out")
 """What the framework says when a page is left while it still listens."""
 CHIP = '#chat a[href^="#cite-"]'
 

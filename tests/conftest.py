@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chromium import browser, open_page, server  # noqa: F401  (fixtures for every file)
 
 from rag.errors import UnreadableFile
 from rag.lexical import terms
 from rag.sandbox import Reading, Sandbox, read_frame, reply_to, request_for, unpack
 from rag.types import FloatMatrix, Progress
+
+pytest.register_assert_rewrite("chromium")
+from chromium import browser, open_page, server  # noqa: E402, F401  (fixtures for every file)
 
 
 class HashingEncoder:

@@ -355,12 +355,13 @@ if (!window.veracite) {
   // a new question is brought to the top and stays there while its answer grows; whoever scrolls meanwhile is left alone
   let asked = 0;
   let following = false;
-  let ended;
+  let ended = null;
   function follow() {
     const rows = all("#chat .user-row");
     const box = one("#chat .bubble-wrap");
     if (rows.length !== asked) {
       clearTimeout(ended);
+      ended = null;
       following = rows.length > asked;
       asked = rows.length;
     }
@@ -368,21 +369,18 @@ if (!window.veracite) {
     const row = rows[rows.length - 1];
     box.scrollTo({ top: box.scrollTop + row.getBoundingClientRect().top - box.getBoundingClientRect().top - 12, behavior: "instant" });
     const answers = all("#chat .answer");
-    if (answers.length === asked && one(".foot, .trouble", answers[asked - 1])) {
-      clearTimeout(ended);
-      ended = setTimeout(letGo, 1500);
-    }
+    if (answers.length === asked && one(".foot, .trouble", answers[asked - 1])) ended ??= setTimeout(letGo, 1200);
   }
   function letGo() {
     following = false;
   }
-  for (const name of ["wheel", "touchmove", "mousedown"]) {
+  for (const name of ["wheel", "touchmove", "mousedown", "keydown", "focusin"]) {
     document.addEventListener(name, event => reach(event, "#chat") && letGo(), { passive: true, capture: true });
   }
 
   let soon;
-  new MutationObserver(() => {
-    follow();
+  new MutationObserver(changes => {
+    if (changes.some(change => reach(change, "#chat"))) follow();
     clearTimeout(soon);
     soon = setTimeout(label, 100);
   }).observe(document.body, { childList: true, subtree: true });
