@@ -217,6 +217,10 @@ def number_pages(lines: Sequence[Line], opens: Sequence[int], printed: dict[int,
     """Give lines their printed page number between two page breaks whose printed numbers agree with the count of breaks.
 
     `opens` holds the positions of the lines that open a page, `printed` the number printed at some of them.
+
+    >>> lines = [Line(text) for text in ("Cranes turn.", "Ships wait.", "The tide turns.")]
+    >>> [line.number for line in number_pages(lines, [0, 1, 2], {0: 7, 1: 8})]  # the third page goes on counting
+    [7, 8, 9]
     """
     anchors: list[tuple[int, int]] = []
     for count, position in enumerate(opens):
@@ -240,7 +244,12 @@ def number_pages(lines: Sequence[Line], opens: Sequence[int], printed: dict[int,
 
 
 def running_heads(lines: Sequence[Line]) -> set[int]:
-    """Positions of running heads, feet and page numbers: short lines at the edge of a page that recur there once digits are taken out."""
+    """Positions of running heads, feet and page numbers: short lines at the edge of a page that recur there once digits are taken out.
+
+    >>> texts = ("Harbour 1", "cranes turn", "Harbour 2", "ships wait", "Harbour 3", "for the tide")
+    >>> sorted(running_heads([Line(text, page=place // 2) for place, text in enumerate(texts)]))
+    [0, 2, 4]
+    """
     edges: dict[int, list[int]] = {}
     exact = Counter(line.text for line in lines if line.kind)
     for position, line in enumerate(lines):
@@ -285,6 +294,9 @@ def running_titles(texts: Sequence[str]) -> tuple[dict[str, str], set[str]]:
     """From running heads such as "开放生态 趋势二 边缘网关": title -> "趋势二 边缘网关", and the group words before them.
 
     Only titles that also stand on a line of their own count, and only where at least two such labels occur.
+
+    >>> running_titles(["开放生态 趋势二 边缘网关", "边缘网关", "趋势三 潮汐能", "潮汐能"])
+    ({'边缘网关': '趋势二 边缘网关', '潮汐能': '趋势三 潮汐能'}, {'开放生态'})
     """
     standing = set(texts)
     titles: dict[str, str] = {}
@@ -299,7 +311,12 @@ def running_titles(texts: Sequence[str]) -> tuple[dict[str, str], set[str]]:
 
 
 def contents_lines(lines: Sequence[Line]) -> set[int]:
-    """Positions of the lines of a table of contents: dot leaders anywhere, and the unpunctuated lines around a line that says so."""
+    """Positions of the lines of a table of contents: dot leaders anywhere, and the unpunctuated lines around a line that says so.
+
+    >>> texts = ("Contents", "Cranes ......... 3", "Ships ......... 7")
+    >>> sorted(contents_lines([*(Line(text) for text in texts), Line("The harbour wakes.", page=1)]))
+    [0, 1, 2]
+    """
     leaders: dict[int, list[tuple[int, int]]] = {}
     for position, line in enumerate(lines):
         if match := _leaders(line.text):
@@ -339,7 +356,11 @@ def _leaders(text: str) -> re.Match[str] | None:
 
 
 def titles_in_contents(texts: Iterable[str]) -> tuple[dict[str, str], set[str]]:
-    """Dotted number -> title, and the unnumbered titles, of the lines of a table of contents."""
+    """Dotted number -> title, and the unnumbered titles, of the lines of a table of contents.
+
+    >>> titles_in_contents(["2.1 Cranes ......... 3", "Ships of the bay ......... 7"])
+    ({'2.1': 'Cranes'}, {'Ships of the bay'})
+    """
     numbered: dict[str, str] = {}
     plain: set[str] = set()
     for text in texts:
@@ -354,7 +375,11 @@ def titles_in_contents(texts: Iterable[str]) -> tuple[dict[str, str], set[str]]:
 
 
 def looks_extracted(text: str) -> bool:
-    """Whether a text file is the text layer of a PDF: blank lines between most lines although most lines end inside a sentence."""
+    """Whether a text file is the text layer of a PDF: blank lines between most lines although most lines end inside a sentence.
+
+    >>> looks_extracted("the cranes turn\\n\\nwhile ships wait\\n\\n" * 12), looks_extracted("The cranes turn.\\n" * 24)
+    (True, False)
+    """
     lines = text.split("\n")
     filled = [position for position, line in enumerate(lines) if line.strip()]
     if len(filled) < 20:
@@ -365,7 +390,11 @@ def looks_extracted(text: str) -> bool:
 
 
 def lines_of_extracted_text(text: str) -> list[Line]:
-    """Lines of a PDF's text layer: a form feed or one leading blank opens a page; a line without a blank line above it is tight."""
+    """Lines of a PDF's text layer: a form feed or one leading blank opens a page; a line without a blank line above it is tight.
+
+    >>> [(line.text, line.page, line.tight) for line in lines_of_extracted_text("one\\ntwo\\n\\nthree\\n\\n\\ffour")]
+    [('one', 0, False), ('two', 0, True), ('three', 0, False), ('four', 1, False)]
+    """
     raw = text.split("\n")
     leading_bullets = sum(bool(re.match(r"^ [●•]", line)) for line in raw)
     all_bullets = sum(bool(re.match(r"^ ?[●•]", line)) for line in raw)
@@ -401,7 +430,11 @@ def lines_of_extracted_text(text: str) -> list[Line]:
 
 
 def undo_tabs(line: str) -> str:
-    """Strip a line and turn its tabs and form feeds into blanks."""
+    """Strip a line and turn its tabs and form feeds into blanks.
+
+    >>> undo_tabs(" one\\ttwo ")
+    'one two'
+    """
     return re.sub(r"[\t\f\v]", " ", line).strip()
 
 

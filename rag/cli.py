@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rag.config import Config, bundled, load_config, shown
-from rag.errors import IndexDamaged, IndexMismatch, NothingIndexed, RagError, UsageError
+from rag.errors import IndexDamaged, IndexMismatch, NothingIndexed, RagError, UnreadableFile, UsageError
 
 if TYPE_CHECKING:
     from rag.chat import Assistant
@@ -293,15 +293,25 @@ def inspect_file(
     ocr: Annotated[bool, typer.Option("--ocr", help="Read page images in PDFs by text recognition (needs tesseract).")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the reader makes of a file: what it says of itself, repairs and losses, and every block with page, kind and section."""
+    """Show what the reader makes of a file: what it says of itself, repairs and losses, and every block with page, kind and section.
+
+    What cannot be read in an archive or a folder is named; the rest is shown.
+    """
     from rag.inspect import block_lines
     from rag.readers import Sources, find_files
     from rag.sandbox import Cut, Sandbox, pack
 
     recognise = _recognises(load_config({"ocr": "on" if ocr else None})[0])
+    paths = list(find_files([file.absolute()]))
     with Sandbox(children=1, recognise=recognise) as sandbox:
-        for path in find_files([file.absolute()]):
-            reading = sandbox.read_one(path, cut=Cut(), known=Sources([file.absolute()]).known(path))
+        for path in paths:
+            try:
+                reading = sandbox.read_one(path, cut=Cut(), known=Sources([file.absolute()]).known(path))
+            except UnreadableFile as error:
+                if len(paths) == 1:
+                    raise
+                _note(f"{path}: {error.reason}")
+                continue
             found = reading.document
             if as_json:
                 _print_json(pack(reading))

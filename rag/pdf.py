@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from rag.clean import HAN, drop_control, looks_garbled, page_number
+from rag.clean import HAN, drop_control, looks_garbled, page_number, undo_doubling, undo_spacing
 from rag.errors import UnreadableFile
 from rag.layout import DIGITS, RAISED, RAISED_DIGITS, Run, SetLine, laid_out, lines_of_runs, usual_gutter
 from rag.paragraphs import pieces_from_lines
@@ -293,7 +293,7 @@ def _cover_title(first: Sequence[SetLine], path: Path) -> str:
         if not s.near or abs(s.height - largest.height) > 0.06 * largest.height or len(title) + len(s.line.text) > 100:
             break
         title += ("" if re.search(rf"[{HAN}]$", title) and re.match(rf"[{HAN}]", s.line.text) else " ") + s.line.text
-    return title
+    return undo_doubling(undo_spacing(title))
 
 
 def _outline(pdf, count: int) -> dict[int, list[tuple[str, int]]]:

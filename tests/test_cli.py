@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -228,6 +229,16 @@ def test_help_names_every_command(rag):
         "eval",
     ]
     assert [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()] == commands
+
+
+def test_inspect_goes_on_behind_what_it_cannot_read(rag, tmp_path):
+    with zipfile.ZipFile(tmp_path / "reports.zip", "w") as archive:
+        archive.writestr("a.pdf", b"%PDF-1.7 nothing more")
+        archive.writestr("b.md", "# Harbour\n\nCranes turn.")
+    code, out, err = rag("inspect", tmp_path / "reports.zip")
+    assert code == 0 and "Cranes turn." in out and "a.pdf: not a readable PDF" in err and len(err.strip().splitlines()) == 1
+    (tmp_path / "c.pdf").write_bytes(b"%PDF-1.7 nothing more")
+    assert rag("inspect", tmp_path / "c.pdf")[0] != 0
 
 
 # ---------------------------------------------------------------- the whole way, on the built-in encoder
