@@ -86,6 +86,8 @@ REMEMBERED = 10
 """Turns handed on as history."""
 BEAT = 0.065
 """Seconds between two updates of a message; more often costs the server more than people can see."""
+TYPED_AT_ONCE = 3
+"""Answers that are typed at the same time; where more people ask, each gets whole sentences, and so its answer sooner."""
 TYPING = 0.9
 """Seconds that typing may add to one answer."""
 REMEMBERED_VIEWS = 60
@@ -212,9 +214,12 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
             if turns and turns[-1].key == turn.key:  # whoever asked has gone away in the middle
                 halt(turns)
 
+    answering: set[object] = set()
+
     def progress(turn: Shown, question: str, history: list, only: Filter, llm: bool) -> Iterator[tuple[Shown, int | None]]:
         """The turn as it grows, with the number of characters typed of its last sentence; None when that is complete."""
-        allowance, drafted = TYPING, 0.0
+        allowance, drafted, here, crowded = TYPING, 0.0, object(), False
+        answering.add(here)
         try:
             if len(question) > QUESTION_LIMIT:
                 yield replace(turn, phase="failed", problem="too_long", detail=f"{len(question)} / {QUESTION_LIMIT}"), None
@@ -238,7 +243,8 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
                         found = (gather(f"{turn.key}s{place}c{count}", citation, assistant.passage) for count, citation in enumerate(cited))
                         turn = turn.heard(event.claim, tuple(found))
                         length = len(event.claim.text)
-                        beats = 0 if wanted else int(min(allowance, 0.3, length * 0.012) / BEAT)
+                        crowded = crowded or len(answering) > TYPED_AT_ONCE
+                        beats = int(min(allowance, 0.3, length * 0.012) / BEAT) if not (wanted or crowded) else 0
                         for beat in range(1, beats + 1):
                             yield turn, length * beat // (beats + 1)
                             time.sleep(BEAT)
@@ -263,6 +269,8 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
         except Exception as error:  # whatever went wrong, the page stays up and says so
             log.warning("question failed: %s", error, exc_info=not isinstance(error, RagError))
             yield replace(turn, phase="failed", draft="", problem=complaint(error), detail=str(error)), None
+        finally:
+            answering.discard(here)
 
     def lead_on(given: Any, turns: list[Shown], language: str, talk: str, request: gr.Request) -> tuple:
         """Questions to go on with, once an answer stands."""
