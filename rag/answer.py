@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.demands import Surroundings, false_premise, unmet
+from rag.demands import Surroundings, unmet
 from rag.evidence import GLOSSED
 from rag.lexical import terms
+from rag.premises import false_premise
 from rag.question import LONG_KINDS, Question, names_of, quantity_answers
 from rag.rank import Scored, Sentence, SentenceRanker
 from rag.types import Answer, Citation, Claim, Document
@@ -136,13 +137,13 @@ class Composer:
         if question.kind == "compare":
             return None, found
         names = names_of(self._document(found[0].sentence.document))
-        if self._strictness != "open" and (said := false_premise(question, found[0].sentence.text, names)):
-            return Refusal(f"报告的说法与“{said}”相反。" if zh else f'The reports say the opposite of "{said}".'), found
-        failures: list[str] = []
         least = CONTENDER_SHARE[self._strictness] * found[0].score
-        for place, item in enumerate(found[:CONTENDERS]):
-            if place and item.score < least:
-                break
+        contenders = [item for place, item in enumerate(found[:CONTENDERS]) if not place or item.score >= least]
+        said = false_premise(question, [item.sentence.text for item in contenders], names)
+        if said and self._strictness != "open":
+            return Refusal(f"报告的说法与“{said}”不符。" if zh else f'The reports do not bear out "{said}".'), found
+        failures: list[str] = []
+        for place, item in enumerate(contenders):
             failure = unmet(question, self._surroundings(item.sentence))
             if failure is None:
                 return None, [item, *found[:place], *found[place + 1 :]]
@@ -165,7 +166,14 @@ class Composer:
         here = sentence.position
         place = f"{document.title} {document.publisher} {' '.join(sorted(names_of(document)))} {' '.join(sentence.section)}"
         return Surroundings(
-            sentence.text, text(here - 2, here - 1), text(here - 1, here + 1), text(first, last), place, document.year, document.language
+            sentence.text,
+            text(here - 2, here - 1),
+            text(here - 1, here + 1),
+            text(first, last),
+            place,
+            document.year,
+            document.language,
+            sentence.speaker,
         )
 
     def _other_language(self, question: Question, chosen: Sequence[Sentence]) -> str:

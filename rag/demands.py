@@ -1,7 +1,7 @@
-"""What a question demands of its evidence: years, names, a number of a kind, the direction and order that it presumes.
+"""What a question demands of its evidence: years, names, a person, a number of a kind, and the words of ending or beginning that it presumes.
 
 Whether reports answer a question cannot be read off scores: askers paraphrase what is there and repeat the report's words for what is not. So each
-demand is looked for where it must stand. Gives up: a false premise in words that have no listed opposite passes.
+demand is looked for where it must stand.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rag.lexical import stem, terms
+from rag.premises import DOWN, UP
 from rag.quantities import quantities, years
 from rag.question import HAN, Question, quantity_answers
 from rag.translate import proper_names, segment, source_words, translations
-from rag.verify import alike, contradicted
+from rag.verify import alike
 
 _ALSO = {"中国": ("我国", "国内", "全国"), "美国": ("美方", "中美"), "全球": ("世界",)}
 _TELLING = re.compile(r"[A-Z]|\d")
@@ -29,22 +30,15 @@ _PRESUMED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
         re.compile(r"退回|倒退|回到|退出|放弃|取消|停止|拒绝|反对|否认|失败|\b(?:abandon|give up|stop|reject|revert|withdraw|fail|no longer)\w*"),
         re.compile(r"退|倒退|回到|放弃|取消|停|不再|拒绝|反对|否|失败|无需|消失|淘汰|替代|取代|告别|\b(?:abandon|give|stop|reject|revert|withdr|fail|no longer|not|replac|end)\w*", re.IGNORECASE),
     ),
-)  # fmt: skip
-
-
-_DIRECTIONS = (
     (
-        re.compile(
-            r"提升|提高|增加|增长|上升|扩大|变多|变大|上涨|\b(?:increas|rais|grow|rise|rising|improv|more|larger|bigger|higher|up\b)\w*",
-            re.IGNORECASE,
-        ),
-        re.compile(
-            r"降低|减少|下降|缩短|缩小|下滑|变少|变小|下跌|萎缩|\b(?:decreas|reduc|lower|declin|shrink|fall|drop|fewer|less|smaller|down\b)\w*",
-            re.IGNORECASE,
-        ),
+        re.compile(r"淘汰|取代|替代|代替|消失|过时|\b(?:replac|obsolet|disappear|eliminat|supersed|die out)\w*"),
+        re.compile(r"淘汰|取代|替代|代替|替换|消失|过时|颠覆|退出|告别|去除|不再|\b(?:replac|obsolet|disappear|eliminat|supersed|die|no longer|displac)\w*", re.IGNORECASE),
     ),
-)
-"""What rises and what falls."""
+    (
+        re.compile(r"雇佣|雇用|聘用|员工人数|\b(?:employs?|employees|staff|headcount|workforce)\b"),
+        re.compile(r"雇|聘|员工|人员|职工|\b(?:employ|staff|headcount|work)\w*", re.IGNORECASE),
+    ),
+)  # fmt: skip
 
 
 _COUNTED = re.compile(r"多少(?:个|家|位|名|块|张|辆|台|架|种|项|条|款|座|颗|份|部|次|套|支|间|艘|本|件)?(?P<noun>[\u4e00-\u9fff]{2,8})")
@@ -54,11 +48,29 @@ _NO_NOUN = re.compile(
 """What may follow "how many" without naming what is counted."""
 _PERSONS = "员师家者人工生"
 """What Chinese words for people end with."""
-_WHY = re.compile(r"为什么|为何|为啥|凭什么|\bwhy\b", re.IGNORECASE)
-_WHETHER = re.compile(
-    r"吗|是否|是不是|会不会|能不能|有没有|还是|^(?:is|are|does|do|did|will|would|can|could|has|have|was|were)\b", re.IGNORECASE
+
+
+_SUBJECT = re.compile(r"^(?P<what>[^，。；？]{2,12}?)(?:为什么|为何|为啥|凭什么)")
+"""What a question for reasons is about, where it stands in front."""
+_USED = re.compile(
+    r"多少(?:人|家|企业|公司|用户)[会将能在要]?(?:用上|使用|采用|拥有|购买|参加|加入|接受|患上|实施|部署)过?了?(?P<what>[\u4e00-\u9fff]{2,12})"
 )
-_SAYING = re.compile(r"(?:报告|专家)?(?:里|中)?(?:认为|预测|预计|说|觉得|宣称|声称|断言)|到底|究竟")
+"""What those who are counted use or have."""
+_RANKED = re.compile(r"[把将](?P<what>[^，。；？]{2,12}?)(?:[列选归][进入为到]|纳入|算作|评为|当作|视为)")
+"""What is said to be put among others."""
+_PERSON_ASKED = re.compile(
+    r"哪[位名]|(?:作者|发明者|发明人|提出者|创始人|负责人|设计者|主持人)(?:是谁|叫什么|是哪)|谁(?:来)?(?:发明|提出|创立|创办|设计|命名)"
+    r"|\bwhich (?:scholar|scientist|researcher|engineer|professor|expert|author|person|inventor)s?\b|\bwho (?:first )?(?:invented|coined|proposed|founded|designed|discovered|developed)\b",
+    re.IGNORECASE,
+)
+_MADE = re.compile(
+    r"发明|提出|创立|创办|命名|设计出|第一作者|论文|\b(?:invent|coin|propos|found|design|discover|develop)(?:ed|or|er)\b", re.IGNORECASE
+)
+"""What a person did of whom a signature below a remark says nothing."""
+_PERSON_NAMED = re.compile(
+    r"[\u4e00-\u9fff]{1,6}·[\u4e00-\u9fff]{1,6}|(?:院士|教授|博士|先生|女士|研究员|科学家|学者|创始人|工程师)[\u4e00-\u9fff]{2,3}(?=[，。、在]|提出|发明|首)"
+    r"|[\u4e00-\u9fff]{2,4}(?:院士|教授|博士|先生|女士|等人)|\b[A-Z][a-z]+ (?:[A-Z]\. )?[A-Z][a-z]+\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,8 @@ class Surroundings:
     """Of the report."""
     language: str
     """Of the report."""
+    speaker: str = ""
+    """Who signed the sentence; empty for nobody."""
 
 
 def _translated(name: str) -> tuple[str, ...]:
@@ -89,6 +103,20 @@ def _speaks_of(subject: str, text: str) -> bool:
     """Whether a text holds half of the terms of a subject."""
     wanted = set(terms(subject))
     return len(wanted & set(terms(text))) >= 0.5 * len(wanted)
+
+
+def _touches(subject: str, text: str) -> bool:
+    """Whether a text holds a third of the words and pairs of characters of a subject, so that it may call it otherwise."""
+    wanted = {term for term in terms(subject) if len(term) > 1}
+    return len(wanted & set(terms(text))) * 3 >= len(wanted)
+
+
+def _tells_person(question: Question, around: Surroundings) -> bool:
+    """Whether somebody is named beside a sentence, or has signed it where no more than that is asked."""
+    if around.speaker and not _MADE.search(question.text):
+        return True
+    named = _PERSON_NAMED.search(around.window)
+    return bool(named) and (around.language == "en" or bool(HAN.match(named[0])))
 
 
 def names_in(text: str) -> tuple[str, ...]:
@@ -134,16 +162,6 @@ def _is_counted(noun: str, text: str) -> bool:
     )
 
 
-def false_premise(question: Question, sentence: str, names: frozenset[str]) -> str:
-    """The words of a question that asks for reasons whose opposite a sentence states; empty when none. `names` of the report say who is asked."""
-    if not _WHY.search(question.text) or _WHETHER.search(question.text):
-        return ""
-    premise = _SAYING.sub("", _WHY.sub("", question.text))
-    for name in names:
-        premise = premise.removeprefix(name)
-    return contradicted(premise.strip(" ？?。"), sentence)
-
-
 def unmet(question: Question, around: Surroundings) -> str | None:
     """The first demand that the evidence does not meet, told in the question's language; None when all are met."""
     zh = question.language == "zh"
@@ -183,6 +201,12 @@ def unmet(question: Question, around: Surroundings) -> str | None:
             return f"报告的相关内容没有提到{name}。" if zh else f"The reports do not mention {name} in this context."
     if exact and not quantity_answers(question, around.window):
         return "报告谈到了这个话题，但没有给出所问的数字。" if zh else "The reports speak of this but do not give the figure asked for."
+    if _PERSON_ASKED.search(question.text) and not _tells_person(question, around):
+        return "报告没有说是谁。" if zh else "The reports do not say who it is."
+    if question.language == around.language:
+        for pattern in (_SUBJECT, _USED, _RANKED):
+            if (match := pattern.search(question.text)) and not _touches(match["what"], told_in):
+                return f"报告的相关内容没有谈到“{match['what']}”。"
     counted = _COUNTED.search(question.text) if exact and around.language == "zh" else None
     if (
         counted
@@ -192,7 +216,7 @@ def unmet(question: Question, around: Surroundings) -> str | None:
         noun = next(word for word in segment(counted["noun"]) if len(word) > 1)
         return f"报告的相关内容没有给出“{noun}”的数量。"
     if question.kind == "why":
-        for said, opposite in (*_DIRECTIONS, *(pair[::-1] for pair in _DIRECTIONS)):
+        for said, opposite in ((UP, DOWN), (DOWN, UP)):
             if (word := said.search(question.text)) and not said.search(near + around.window) and opposite.search(around.sentence):
                 return f"报告的说法与“{word[0]}”相反。" if zh else f'The reports say the opposite of "{word[0]}".'
     for presumed, needed in _PRESUMED:

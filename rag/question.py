@@ -60,7 +60,7 @@ _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = (
     (
         "number",
         re.compile(
-            r"多少|几成|几[位个人家台辆架倍年天月]|几分之|多大|多高|多长|多久|多快|多远|多宽|多重|多深|多广|比例|占比|比重|百分之几|增速|增长率|哪一?年|何时|什么时候|几时|到什么级别|到什么规模|什么规模|幅度|几纳米|几瓦|花费|价格|卖.{0,3}钱"
+            r"多少|几成|几[位个人家台辆架倍年天月]|几分之|多[大小高低长短久快慢远近宽窄重深浅广准强]|比例|占比|比重|百分之几|增速|增长率|哪一?年|何时|什么时候|几时|到什么级别|到什么规模|什么规模|幅度|几纳米|几瓦|花费|价格|卖.{0,3}钱"
             r"|\bhow (?:many|much|large|big|long|fast|high|often|far|old|tall|small|low|wide|soon)\b|\bwhen\b|\bwhat (?:percentage|percent|share|proportion|fraction|year|rate|number|amount|size|accuracy|level|price|cost)\b|\bby what\b|\bwhat (?:is|was|are|will be) the (?:\w+ ){0,2}(?:price|cost|salary|revenue|turnover|population|size|number|amount|share|percentage|rate|speed|height|length|weight|age|date|year|accuracy|market|capacity) of\b"
         ),
     ),
@@ -93,7 +93,7 @@ _ASKED: tuple[tuple[tuple[QuantityKind, ...], re.Pattern[str]], ...] = (
     (
         ("money",),
         re.compile(
-            r"(?:月薪|年薪|薪水|薪资|工资|营收|营业额|净?利润|票价|身价|市值|学费|租金|融资额?|身家)[^，。]{0,6}(?:多少|多高|几)|多少钱|花费多少|造价|售价|价格|多少(?:亿|万)?(?:美元|元|美金)|投资(?:规模|额)|\bhow much (?:money|does it cost|will it cost)\b|\bprice\b|\bcosts?\b.{0,10}\bhow much"
+            r"(?:月薪|年薪|薪水|薪资|工资|营收|营业额|净?利润|票价|身价|市值|学费|租金|融资额?|身家)[^，。]{0,6}(?:多少|多高|几)|多少钱|花费多少|造价|售价|价格|[单报定时]价|收费|年费|多少(?:亿|万)?(?:美元|元|美金)|投资(?:规模|额)|\bhow much (?:money|does it cost|will it cost)\b|\bprice\b|\bcosts?\b.{0,10}\bhow much"
         ),
     ),
     (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.demands import Surroundings, false_premise, names_in, unmet
+from rag.demands import Surroundings, names_in, unmet
 from rag.question import read_question
 
 
@@ -14,8 +14,9 @@ def around(
     place: str = "潮汐报告 海风研究社 一 现状",
     year: int = 2022,
     language: str = "zh",
+    speaker: str = "",
 ) -> Surroundings:
-    return Surroundings(sentence, before, f"{before}{sentence}", section or f"{before}{sentence}", place, year, language)
+    return Surroundings(sentence, before, f"{before}{sentence}", section or f"{before}{sentence}", place, year, language, speaker)
 
 
 def failure(question: str, sentence: str, **others) -> str | None:
@@ -36,6 +37,11 @@ def failure(question: str, sentence: str, **others) -> str | None:
         ("为什么 60% 的电站停运？", "60% 的电站停运检修。", "一些电站停运检修。", "报告的相关内容没有 60% 这个数字。"),
         ("《渔歌集》是谁写的？", "《渔歌集》由林澜编写。", "林澜编写了一本书。", "报告没有提到《渔歌集》。"),
         ("什么是约化群？", "约化群是一种群。", "潮汐能是一种能源。", "报告没有解释“约化群”。"),
+        ("一次检修收费多少？", "一次检修收 300 万元。", "一次检修要 300 天。", "报告谈到了这个话题，但没有给出所问的数字。"),
+        ("浮筒会取代风机吗？", "浮筒将淘汰风机。", "浮筒与风机并存。", "报告没有“取代”这样的说法。"),
+        ("海水淡化为什么能降低成本？", "海水淡化能降低成本。", "新涂层能降低成本。", "报告的相关内容没有谈到“海水淡化”。"),
+        ("会有多少人使用海水淡化？", "5 亿人会使用海水淡化。", "5 亿人会住在海边。", "报告的相关内容没有谈到“海水淡化”。"),
+        ("为什么把海水淡化列进十大趋势？", "海水淡化是一大趋势。", "潮汐是一大趋势。", "报告的相关内容没有谈到“海水淡化”。"),
     ],
 )
 def test_a_demand_is_met_or_named(question, met, not_met, reason):
@@ -77,20 +83,6 @@ def test_whose_report_is_meant_is_no_demand():
     assert failure("What does the Harbour Office report say on tides?", "Tides rise.", language="en") is None
 
 
-@pytest.mark.parametrize(
-    ("question", "sentence", "said"),
-    [
-        ("为什么电站会首先进入收入低的地区？", "电站会首先进入收入高的地区。", "低"),
-        ("研究社为什么说潮汐能会取代风能？", "潮汐能不会取代风能，两者将长期并存。", "取代"),
-        ("为什么说浮筒是最不成熟的？", "技术较成熟的是浮筒，用得也最多。", "不成熟"),
-        ("潮汐能会取代风能吗？", "潮汐能不会取代风能。", ""),
-        ("为什么老电站扛不住风浪？", "老电站难以抵御风浪。", ""),
-    ],
-)
-def test_a_question_for_reasons_takes_nothing_for_granted_whose_opposite_is_said(question, sentence, said):
-    assert false_premise(read_question(question), sentence, frozenset({"研究社"})) == said
-
-
 def test_what_is_counted_must_be_spoken_of():
     assert failure("电站提供多少个岗位？", "电站提供 300 个职位。") is None
     assert failure("电站有多少台风机？", "电站提供 300 个职位。") == "报告的相关内容没有给出“风机”的数量。"
@@ -114,3 +106,14 @@ def test_a_figure_may_lie_in_a_range_of_its_kind():
     assert failure("为什么市场会到 15 万亿美元以上？", "市场将达到 15 万亿至 25 万亿美元。") is None
     assert failure("为什么 60% 的电站停运？", "50%-70% 的电站停运检修。") is None
     assert failure("为什么 60% 的电站停运？", "50 到 70 座电站停运检修。") == "报告的相关内容没有 60% 这个数字。"
+
+
+def test_a_person_who_is_asked_for_is_named_or_has_signed():
+    assert failure("浮筒是哪位工程师发明的？", "工程师林澜发明了浮筒。") is None
+    assert failure("浮筒是哪位工程师发明的？", "浮筒装在海底。") == "报告没有说是谁。"
+    assert (
+        failure("浮筒是哪位工程师发明的？", "浮筒装在海底。", speaker="王海 教授") == "报告没有说是谁。"
+    )  # a remark on it is no invention
+    assert failure("浮筒那章是哪位专家点评的？", "浮筒装在海底。", speaker="王海 教授") is None
+    assert failure("Which scholar coined the term?", "The term was coined by Ada Moor.", language="en") is None
+    assert failure("Which scholar coined the term?", "The term is old.", language="en") == "The reports do not say who it is."

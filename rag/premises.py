@@ -1,0 +1,203 @@
+"""What a question for reasons takes for granted, held against what the best sentences say.
+
+Askers turn a report's own words round, so no score tells a false premise. Each rule looks for one form in which a premise is told (a comparison,
+a change from one thing to another, the direction of something, what comes first, what alone counts) and for that form turned round in the
+sentences. Gives up: premises told in other forms.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from rag.lexical import stem, terms
+from rag.question import HAN, Question
+from rag.translate import segment, translations
+from rag.verify import contradicted
+
+UP = re.compile(
+    r"提升|提高|增加|增长|增大|上升|扩大|变多|变大|上涨|加剧|加重|推高|抬高|\b(?:increas|rais|grow|rise|rising|improv|boost|expand)\w*|\bgoes? up\b",
+    re.IGNORECASE,
+)
+DOWN = re.compile(
+    r"降低|减少|下降|缩短|缩小|下滑|变少|变小|下跌|萎缩|降至|降到|消除|节省|省去|削减|减轻|压低|\b(?:decreas|reduc|lower|declin|shrink|fall|drop|cut|sav)\w*|\bgoes? down\b",
+    re.IGNORECASE,
+)
+"""What rises and what falls."""
+LIKELY = 0.2
+"""A translation at least so probable may stand for a word of a question in the other language."""
+CLEARLY = 2
+"""By so many terms another sentence must say more of what comes first than the one that says what does."""
+
+_WHY = re.compile(r"为什么|为何|为啥|凭什么|怎么会|\bwhy\b", re.IGNORECASE)
+_WHETHER = re.compile(
+    r"吗|是否|是不是|会不会|能不能|有没有|还是|^(?:is|are|does|do|did|will|would|can|could|has|have|was|were)\b", re.IGNORECASE
+)
+_SAYING = re.compile(
+    r"(?:报告|专家)?(?:里|中)?(?:认为|预测|预计|说|觉得|宣称|声称|断言)|到底|究竟|^(?:\w+ )?(?:do|does|did|will|would) (?=the\b)|\breports?\b"
+)
+_COMPARED = re.compile(
+    r"(?P<a>[^，。；？,;?]{2,14})比(?![例较如重赛])(?P<b>[^，。；？,;?]{2,14}?)(?:更加?|还要?)(?P<how>[\u4e00-\u9fff]{1,3})"
+    r"|\b(?P<c>[\w -]{3,40}?) (?:is|are|be|being) (?:more (?P<said>\w+)|(?P<er>\w{3,}er)) than (?P<d>[\w -]{3,40})",
+    re.IGNORECASE,
+)
+_CHANGE = re.compile(
+    r"从(?P<a>[^，。；？]{1,30}?)(?:(?:逐步|逐渐|全面|加速)?(?:转变|转化|演变|演进|退化|退回|升级|迁移|发展|过渡|切换|扩展|转|变|走|退|回)回?(?:到|向|为|成|至)|回到|到|向|至)(?P<b>[^，。；？]{1,30})"
+    r"|\bfrom (?P<c>[\w -]{2,50}?) (?:back )?(?:in)?to(?:wards?)? (?P<d>[\w -]{2,50})",
+    re.IGNORECASE,
+)
+_FIRST = re.compile(r"最先|率先|最早|首先|优先|第一个|\bfirst\b|\bearliest\b", re.IGNORECASE)
+_AFTER_FIRST = re.compile(r"(?:最先|率先|最早|首先|优先)(?:会|将|能|要)?(?:被|在|于|从)?(?P<what>[^，。；？]{3,30})")
+_ONLY = re.compile(
+    r"(?<![不非])(?<!不能)(?<!不再)(?:只|仅|单单)(?:看|靠|有|能|会|需要?|用|由|凭|算|考虑|依赖|剩|是)(?P<what>[\u4e00-\u9fff]{2,6})"
+)
+_ALONE = re.compile(r"只|仅|唯一|单一")
+_DENIED = re.compile(r"[不非未]")
+DENIED_BEFORE = 8
+"""So many characters before a word a "not" takes it back."""
+_GLUE = frozenset(
+    "的 了 着 和 与 及 在 是 以 为 会 将 要 能 可 更 最 从 到 向 对 被 把 上 下 中 里 其 各 中心 the a an of in and will be".split()
+)
+_CLAUSE = re.compile(r"[，。；、！？,;]|\.(?=\s|$)")
+
+
+def false_premise(question: Question, sentences: Sequence[str], names: frozenset[str]) -> str:
+    """The words of a question that asks for reasons whose opposite the best sentences state; empty when none.
+
+    `sentences` begin with the best one; `names` of the report say who is asked.
+    """
+    if not _WHY.search(question.text) or _WHETHER.search(question.text):
+        return ""
+    premise = _SAYING.sub("", _WHY.sub("", question.text))
+    for name in sorted(names, key=len, reverse=True):
+        premise = premise.strip().removeprefix(name)
+    premise = premise.strip(" ？?。")
+    if said := contradicted(premise, sentences[0]):
+        return said
+    rules: tuple[Callable[[str, Sequence[str]], str], ...] = (_compared, _changed, _directed, _first, _only)
+    return next((said for rule in rules if (said := rule(premise, sentences))), "")
+
+
+def _forms(word: str, text: str) -> tuple[str, ...]:
+    """A word as a text may have it: as it is, or, for a text in the other language, its likely translations."""
+    if bool(HAN.search(word)) == bool(HAN.search(text)):
+        return (word.lower(),)
+    key = word if HAN.search(word) else stem(word.lower())
+    return (word.lower(), *(form for form, p in translations(key).items() if p >= LIKELY))
+
+
+def _has(word: str, text: str) -> bool:
+    lowered = text.lower()
+    return any(form in lowered for form in _forms(word, text))
+
+
+def _telling(phrase: str) -> list[str]:
+    """The words of a phrase that carry its meaning: Latin ones, and Chinese ones of two characters at least, by the dictionary or left over by it."""
+    found: list[str] = []
+    for run in re.findall(rf"{HAN.pattern}+|[A-Za-z0-9]+(?:[-.][A-Za-z0-9]+)*", phrase):
+        if not HAN.match(run):
+            found.append(run.lower())
+            continue
+        unknown = ""
+        for word in [*segment(run), ""]:
+            if len(word) == 1 and word not in _GLUE:
+                unknown += word
+                continue
+            found += [piece for piece in (unknown, word) if len(piece) > 1]
+            unknown = ""
+    return [word for word in found if word not in _GLUE]
+
+
+def _compared(premise: str, sentences: Sequence[str]) -> str:
+    """ "A is more so than B", where a sentence says that B is and does not speak of A.
+
+    >>> _compared("集中式制冷比分布式制冷更可靠", ["分布式制冷灵活，可靠性更高。"]), _compared("分布式制冷比集中式更可靠", ["分布式制冷灵活，可靠性更高。"])
+    ('更可靠', '')
+    """
+    match = _COMPARED.search(premise)
+    if not match:
+        return ""
+    one, other = (_telling(match[group] or match[latin] or "") for group, latin in (("a", "c"), ("b", "d")))
+    how = match["how"] or match["said"] or match["er"].removesuffix("er")
+    mine, theirs = ([word for word in words if word not in rest] for words, rest in ((one, other), (other, one)))
+    for sentence in sentences:
+        said = any(_has(form, sentence) for form in ({how, how[:2]} if HAN.match(how) else {how}))
+        if mine and theirs and said and all(_has(word, sentence) for word in theirs) and not any(_has(word, sentence) for word in mine):
+            return f"更{how}" if HAN.match(how) else match[0][match[0].lower().find(how.lower()) :].split(" than")[0]
+    return ""
+
+
+def _changed(premise: str, sentences: Sequence[str]) -> str:
+    """ "From A to B", where a sentence says from B to A.
+
+    >>> _changed("电站要从分布式转到集中式", ["未来将从集中式走向分布式。"]), _changed("电站要从集中式转到分布式", ["未来将从集中式走向分布式。"])
+    ('从分布式转到集中式', '')
+    """
+    asked = _CHANGE.search(premise)
+    if not asked:
+        return ""
+
+    def ends(match: re.Match[str], like: str) -> tuple[set[str], set[str]]:
+        parts = [match["a"] or match["c"], match["b"] or match["d"]]
+        sides = [{form for word in _telling(part) for form in _forms(word, like)} for part in parts]
+        return sides[0] - sides[1], sides[1] - sides[0]
+
+    for sentence in sentences:
+        for told in _CHANGE.finditer(sentence):
+            (a, b), (before, after) = ends(asked, sentence), ends(told, sentence)
+            if len(a & after) + len(b & before) > len(a & before) + len(b & after) + 1:
+                return asked[0].strip()
+    return ""
+
+
+def _directed(premise: str, sentences: Sequence[str]) -> str:
+    """Something said to rise of which every sentence that says where it goes says that it falls, or the other way round.
+
+    >>> _directed("芯粒会提高制造成本", ["芯粒可以提高良率，降低制造成本。"]), _directed("芯粒会提高良率", ["芯粒可以提高良率，降低制造成本。"])
+    ('提高制造成本', '')
+    """
+    for same, opposite in ((UP, DOWN), (DOWN, UP)):
+        match = same.search(premise)
+        if not match or not HAN.search(premise):
+            continue
+        behind = _CLAUSE.split(premise[match.end() :])[0].lstrip("了着")
+        words = _telling(behind) or _telling(_CLAUSE.split(premise[: match.start()])[-1])
+        if not words:
+            continue
+        clauses = [clause for sentence in sentences for clause in _CLAUSE.split(sentence) if words[-1] in clause]
+        if any(opposite.search(clause) and not same.search(clause) for clause in clauses) and not any(map(same.search, clauses)):
+            return f"{match[0]}{behind}"
+    return ""
+
+
+def _first(premise: str, sentences: Sequence[str]) -> str:
+    """Something said to come first, where what does come first is something else.
+
+    >>> _first("浮筒会最先在深水海域落地", ["浮筒将优先在近岸的浅水港湾落地。", "未来，随着浮筒在深水海域落地，成本会降低。"])
+    '最先'
+    """
+    match = _AFTER_FIRST.search(premise)
+    if not match:
+        return ""
+    wanted = set(terms(match["what"]))
+    told = [len(wanted & set(terms(sentence))) for sentence in sentences if _FIRST.search(sentence)]
+    others = [len(wanted & set(terms(sentence))) for sentence in sentences if not _FIRST.search(sentence)]
+    return match[0][:2] if told and max(others, default=0) >= max(told) + CLEARLY else ""
+
+
+def _only(premise: str, sentences: Sequence[str]) -> str:
+    """Something said to count alone, where the sentences that speak of it say of nothing that it does.
+
+    >>> _only("成本只看人力", ["成本不再以衡量单一要素“人力”为主。"]), _only("成本只看人力", ["成本仅看人力。"])
+    ('只', '')
+    """
+    match = _ONLY.search(premise)
+    if not match:
+        return ""
+    spoken = [sentence for sentence in sentences if any(word in sentence for word in _telling(match["what"]))]
+    alone = any(
+        not _DENIED.search(sentence[max(0, found.start() - DENIED_BEFORE) : found.start()])
+        for sentence in spoken
+        for found in _ALONE.finditer(sentence)
+    )
+    return match[0][0] if spoken and not alone else ""
