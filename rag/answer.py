@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from rag.demands import Surroundings, unmet
+from rag.enumerations import Enumeration, asked_count, enumeration_at
 from rag.evidence import GLOSSED
 from rag.lexical import terms
 from rag.premises import false_premise
@@ -42,6 +43,8 @@ SAME_BLOCK = 0.2
 """What share of the best score a sentence of the same paragraph gains: a reason seldom stands alone."""
 COMPANY_SHARE = 0.65
 """Sentences that join the best one in a reason or definition score at least this share of it."""
+LISTED_SHARE = 0.75
+"""A list may take the place of the best sentence if one of its sentences scores at least this share and it has as many entries as asked for."""
 COMPARED_SHARE = 0.7
 """In a comparison a further sentence of a report scores at least this share of the report's best one."""
 _EXPERT = re.compile(r"专家|点评|\bexperts?\b|\bcomment")
@@ -71,7 +74,6 @@ _WRITER = re.compile(
     r"谁(?:来)?(?:写|撰|执笔|署名|点评|评的)|作者(?:是|叫)|(?:写|撰写|执笔|署名)的?(?:人)?是谁|\b(?:who (?:wrote|signed)|author of|written by whom)\b",
     re.IGNORECASE,
 )
-_NUMBERED = re.compile(r"[（(]?\d{1,2}[)）.、]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,7 @@ class Composer:
             return [row], ""
         if question.kind == "abbreviation" and (spelled := _spelling(question, found)):
             return [spelled], ""
-        if question.kind == "list" and (group := self._enumeration(found[0].sentence, budget)):
+        if question.kind in ("list", "why") and (group := self._enumeration(question, found, budget)):
             return group, ""
         if question.kind == "definition":
             return self._definition(question, found, budget, most), ""
@@ -310,53 +312,40 @@ class Composer:
                 return [*rest[:1], first, *rest[1:]] if _length([first, *rest]) <= budget else [first, *rest][:2]
         return chosen
 
-    def _enumeration(self, best: Sentence, budget: int) -> list[Sentence]:
-        """The whole run of bullets that a sentence belongs to or leads in to, with its lead-in; empty when there is none.
+    def _enumeration(self, question: Question, found: Sequence[Scored], budget: int) -> list[Sentence]:
+        """The whole of the list that the best sentence belongs to or leads in to, or of a list nearby that has as many entries as asked for.
 
-        A bullet that announces a list of its own ("three stages: ...") belongs to that and not to its neighbours.
+        Empty when there is none, and where the question is about one entry of it.
         """
-        sentences = self._ranker.sentences(self._document(best.document))
-        if best.kind == "item" and _LEAD.search(best.text):
+        best, wanted = found[0].sentence, asked_count(question.text)
+        lists = {
+            item.sentence.position: made
+            for item in found[:CONTENDERS]
+            if item.score >= LISTED_SHARE * found[0].score and item.sentence.document == best.document
+            if (made := enumeration_at(self._ranker.sentences(self._document(best.document)), item.sentence.position))
+        }
+        exact = next((made for made in lists.values() if wanted and made.count == wanted), None)
+        made = exact or lists.get(best.position)
+        if not made or (not exact and not self._asks_for(question, best, made)):
             return []
-        start = best.position if best.kind == "item" else best.position + 1
-        items = self._items(sentences, start, best.section)
-        if len({item.block for item in items}) < 2:
-            return []
-        first = items[0].position
-        lead = []
-        if first > 0 and sentences[first - 1].section == best.section and sentences[first - 1].kind == "prose":
-            lead = [sentences[first - 1]]
-        if _length(lead + items) > budget:  # the first sentence of each bullet names it
-            items = [item for place, item in enumerate(items) if place == 0 or items[place - 1].block != item.block]
-        if lead and len(lead[0].text) > 60 and _length(lead + items) > budget:
-            lead = []
-        while items and _length(lead + items) > budget:
-            items.pop()
-        return lead + items
+        if _length(made.sentences) <= budget:
+            return made.sentences
+        heads = made.heads
+        if _length(heads) > budget and made.lead and made.lead not in made.entries[0] and len(made.lead.text) > 60:
+            heads = heads[1:]
+        if _length(heads) > budget:
+            heads = [_first_clause(head) for head in heads]
+        while len(heads) > 1 and _length(heads) > budget:
+            heads.pop()
+        return heads
 
-    def _items(self, sentences: Sequence[Sentence], start: int, section: tuple[str, ...]) -> list[Sentence]:
-        """The sentences of the run of bullets of one style around a place, in order; empty when no bullet stands there."""
-
-        def inside(place: int) -> bool:
-            return 0 <= place < len(sentences) and sentences[place].kind == "item" and sentences[place].section == section
-
-        def opens(place: int) -> bool:
-            return not inside(place - 1) or sentences[place - 1].block != sentences[place].block
-
-        def opening(place: int) -> int:
-            while not opens(place):
-                place -= 1
-            return place
-
-        if not inside(start):
-            return []
-        numbered = bool(_NUMBERED.match(sentences[opening(start)].text))
-        first = last = start
-        while inside(first - 1) and bool(_NUMBERED.match(sentences[opening(first - 1)].text)) == numbered:
-            first -= 1
-        while inside(last + 1) and bool(_NUMBERED.match(sentences[opening(last + 1)].text)) == numbered:
-            last += 1
-        return list(sentences[first : last + 1])
+    def _asks_for(self, question: Question, best: Sentence, made: Enumeration) -> bool:
+        """Whether a question that does not say how many entries it wants asks for a list in which its best sentence was found."""
+        if best == made.lead or made.form == "numbers":
+            return True
+        if question.kind != "list" or made.form != "bullets" or _LEAD.search(best.text):
+            return False  # a bullet that announces a list of its own belongs to that and not to its neighbours
+        return not made.is_about(question.text, best.position)
 
     def _whole(self, question: Question, chosen: Sequence[Sentence], budget: int) -> list[Sentence]:
         """An answer in which every sentence that only announces ("for three reasons:") is followed by what it announces.
@@ -370,9 +359,8 @@ class Composer:
             if not sentence.text.rstrip().endswith(("：", ":")):
                 made.append(sentence)
                 continue
-            sentences = self._ranker.sentences(self._document(sentence.document))
-            items = self._items(sentences, sentence.position + 1, sentence.section)
-            named = [item for place, item in enumerate(items) if place == 0 or items[place - 1].block != item.block]
+            announced = enumeration_at(self._ranker.sentences(self._document(sentence.document)), sentence.position)
+            named = announced.heads[1:] if announced and announced.lead == sentence != announced.entries[0][0] else []
             held = [item for item in made if item in named]
             rest = [item for item in made if item not in held]
             whole = [sentence, *named]
@@ -560,6 +548,12 @@ def _is_debris(sentence: Sentence) -> bool:
         and len(re.findall(r"\s[/|]\s", sentence.text)) >= 4
         and not re.search(r"[。.；;！!？?]\s*$", sentence.text)
     )
+
+
+def _first_clause(sentence: Sentence) -> Sentence:
+    """The beginning of a sentence up to the first sign of rest that leaves something to read."""
+    match = re.search(r"(?<=.{12})[，；,;]", sentence.text)
+    return replace(sentence, text=sentence.text[: match.start()], end=sentence.start + match.start()) if match else sentence
 
 
 def _relevance(score: float) -> float:

@@ -84,6 +84,20 @@ def test_a_long_list_keeps_the_first_sentence_of_each_bullet():
     assert said(result) == ["路线如下：", "第一条。", "第二条。", "第三条。", "第四条。", "第五条。", "第六条。"]
 
 
+def test_a_list_of_as_many_entries_as_asked_for_is_quoted_though_its_neighbour_was_found():
+    tides = report(("prose", "浮筒的挑战不少。挑战包括：1）腐蚀。2）并网。"), ("prose", "还有人说，浮筒很贵。"))
+    assert said(answer("浮筒有哪两项挑战？", {"浮筒": 3.0, "挑战": 2.5}, tides)) == ["挑战包括：1）腐蚀。", "2）并网。"]
+    assert said(answer("浮筒有哪些挑战？", {"浮筒": 3.0, "挑战": 1.0}, tides))[0] == "浮筒的挑战不少。"
+
+
+def test_entries_that_are_too_long_are_quoted_up_to_their_first_rest():
+    rows = [("prose", f"{name}：在{name}的海面上建造很多电站，" + "很长" * 100 + "。") for name in ("近海", "中海", "远海", "深海")]
+    tides = report(("prose", "海上有四种电站。"), *rows)
+    result = answer("海上有哪四种电站？", {"海上": 3.0}, tides)
+    assert said(result)[1:] == [f"{name}：在{name}的海面上建造很多电站" for name in ("近海", "中海", "远海", "深海")]
+    assert all(tides.text[citation.start : citation.end] == citation.quote for citation in result.citations)
+
+
 def test_an_announcement_never_stands_without_what_it_announces():
     tides = report(
         ("prose", "成本因为腐蚀而高。"),
