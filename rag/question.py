@@ -48,7 +48,7 @@ _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = (
             r"|\bdefin(?:e|es|ed|ition)\b|\bwhat (?:does|do) .{1,60} mean\b|\bmeant by\b|\bmeaning of\b"
         ),
     ),
-    ("why", re.compile(r"为什么|为何|为啥|何以|凭什么|原因|缘由|取决于|坎儿|短板|难点|挑战|\bwhy\b|\breasons?\b|\bcauses?\b")),
+    ("why", re.compile(r"为什么|为何|为啥|何以|凭什么|原因|缘由|取决于|坎儿|短板|难点|挑战|难在|瓶颈在|(?:有|带来|起到|产生)(?:了)?(?:什么|何|啥|怎样的)(?:样的)?(?:好处|坏处|优势|劣势|影响|作用|意义|价值|风险|困难|麻烦|难题|问题|帮助|用处|变化|不足|缺点|优点|隐患|局限)|\bwhy\b|\breasons?\b|\bcauses?\b")),
     ("entity", re.compile(r"叫什么|叫啥|名字|名称是|什么名|\bcalled\b|\bnamed?\b")),
     (
         "list",
