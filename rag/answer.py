@@ -28,6 +28,21 @@ from rag.verify import check, figures_at_odds
 
 DEFINING = 0.25
 """What a sentence that defines the very subject asked for gains, as a share of the best score."""
+DESCRIBING = 0.12
+"""The same for one that begins with the subject and says of what kind it is."""
+BELONGING = 0.12
+"""What a sentence loses in a definition, as a share of the best score, that begins with something else: what belongs to the subject, or "it"."""
+GLOSSES_AMONG = 24
+"""The best sentences among which the Chinese name of a Latin one is looked for."""
+GENUS = "(?:技术|方法|系统|过程|能力|体系|架构|模型|平台|方式|概念|领域|学科|产业|服务|设备|装置|理念|模式|标准|协议|组织|联盟|网络|工具|算法|机制|框架|手段)"
+_IT = re.compile(
+    r"(?:它们?|这(?!里)|其(?![他它余中次实])|该|此(?![外前时后])|前者|后者)|(?:It|This|These|They|Its|Their|Such|Those|Both)\b"
+)
+"""What a sentence begins with whose subject stands in the sentence before."""
+_GOES_ON = re.compile(
+    rf"{_IT.pattern}|同时|此外|另外|因此|从而|反之|相反|而且|但|(?:Therefore|Thus|Hence|Moreover|However|Besides|Also|At the same time)\b"
+)
+"""The same, and what joins a sentence to the one before."""
 BUDGET = {"list": 700, "why": 640, "compare": 720, "definition": 280, "abbreviation": 200}
 """Characters of an answer by kind of question; every other kind has FACT_BUDGET."""
 FACT_BUDGET = 230
@@ -70,6 +85,7 @@ _FIGURE = re.compile(r"[\d一二三四五六七八九十百千万亿两成倍]|\
 _LEAD = re.compile(
     r"以下|如下|[两二三四五六七八九十\d]+(?:个|种|条|类|项|点|大|方面|阶段|步)[^。]{0,12}[：:；]|包括[^。]{0,4}[：:]|\b(?:following|as follows)\b"
 )
+_COUNTED = re.compile(r"哪[两二三四五六七八九十\d]|\bwhich (?:two|three|four|five|six|seven|eight)\b", re.IGNORECASE)
 _WRITER = re.compile(
     r"谁(?:来)?(?:写|撰|执笔|署名|点评|评的)|作者(?:是|叫)|(?:写|撰写|执笔|署名)的?(?:人)?是谁|\b(?:who (?:wrote|signed)|author of|written by whom)\b",
     re.IGNORECASE,
@@ -116,6 +132,8 @@ class Composer:
         if (row := self._abbreviation(question, scored)) and (question.kind == "abbreviation" or (refusal and question.kind in GLOSSED)):
             refusal, found = None, sorted(found or scored, key=lambda item: item.sentence != row)
             question = replace(question, kind="abbreviation")
+        if not refusal and question.kind == "abbreviation" and question.names and not row and not _spelling(question, found):
+            refusal = self._unless_open(_unspelled(question))
         if refusal:
             nearest = self._cite([item.sentence for item in _distinct(found)[:3]], scored, start=1)
             return Answer(question.text, query, question.language, abstained=True, reason=refusal.reason, nearest=tuple(nearest))
@@ -152,6 +170,9 @@ class Composer:
             failures.append(failure)
         return (None, found) if self._strictness == "open" else (Refusal(failures[0]), found)
 
+    def _unless_open(self, reason: str) -> Refusal | None:
+        return None if self._strictness == "open" else Refusal(reason)
+
     def _surroundings(self, sentence: Sentence) -> Surroundings:
         document = self._document(sentence.document)
         sentences = self._ranker.sentences(document)
@@ -176,6 +197,7 @@ class Composer:
             document.year,
             document.language,
             sentence.speaker,
+            sentence.section,
         )
 
     def _other_language(self, question: Question, chosen: Sequence[Sentence]) -> str:
@@ -284,17 +306,24 @@ class Composer:
                     sentences[position],
                 )
         scores[(best.document, best.position)] = (found[0].score + 1.0, best)
-        chosen: list[Sentence] = []
+        chosen: list[Sentence] = self._leant_on(sentences, best, budget)
         least = COMPANY_SHARE * found[0].score
         for score, sentence in sorted(scores.values(), key=lambda pair: (-pair[0], pair[1].document, pair[1].position)):
             if len(chosen) == most or (chosen and score < least):
                 break
             if not chosen or (
-                _length(chosen) + len(sentence.text) <= budget
+                sentence not in chosen
+                and _length(chosen) + len(sentence.text) <= budget
                 and not any(_same(_pairs(sentence.text), _pairs(other.text)) for other in chosen)
             ):
                 chosen.append(sentence)
         return _reading_order(chosen)
+
+    def _leant_on(self, sentences: Sequence[Sentence], best: Sentence, budget: int) -> list[Sentence]:
+        """A sentence that leaves open of what it speaks, with the one before in its paragraph, which says so; else nothing."""
+        before = sentences[best.position - 1] if best.position and _GOES_ON.match(best.text) else None
+        fits = before and before.block == best.block and _length([before, best]) <= budget
+        return [best, before] if before and fits else []
 
     def _definition(self, question: Question, found: Sequence[Scored], budget: int, most: int) -> list[Sentence]:
         """The defining sentence with what follows it; before it, for an acronym that it leaves unexplained, the sentence that spells it out."""
@@ -324,7 +353,11 @@ class Composer:
             if item.score >= LISTED_SHARE * found[0].score and item.sentence.document == best.document
             if (made := enumeration_at(self._ranker.sentences(self._document(best.document)), item.sentence.position))
         }
-        exact = next((made for made in lists.values() if wanted and made.count == wanted), None)
+        exact = (
+            next((made for made in lists.values() if made.count == wanted), None)
+            if _COUNTED.search(question.text) or question.kind == "list"
+            else None
+        )
         made = exact or lists.get(best.position)
         if not made or (not exact and not self._asks_for(question, best, made)):
             return []
@@ -459,6 +492,11 @@ class Composer:
         return Claim(text, (citation.n,), verdict, why, emphasis)
 
 
+def _unspelled(question: Question) -> str:
+    name = question.names[0]
+    return f"报告没有写出 {name} 代表什么。" if question.language == "zh" else f"The reports do not spell out {name}."
+
+
 def _spelling(question: Question, found: Sequence[Scored]) -> Sentence | None:
     """The first sentence that says what a name of the question is or spells it out."""
     for name in map(re.escape, question.names):
@@ -493,27 +531,74 @@ def quotable(question: Question, scored: Sequence[Scored]) -> list[Scored]:
 
 
 def _preferred(question: Question, found: Sequence[Scored]) -> Sequence[Scored]:
-    """The sentences, best first; where a definition is asked for, those that define the very subject are raised."""
+    """The sentences, best first; where a definition is asked for, those that define the very subject are raised, and lowered is what speaks of
+    something that belongs to it ("the use of X") or leaves open of what it speaks ("it ...")."""
     if not found or question.kind != "definition":
         return found
-    defining = _defines_subject(question)
-    if not defining:
-        return found
-    gain = DEFINING * found[0].score
-    raised = [replace(item, score=item.score + gain) if defining.search(item.sentence.text) else item for item in found]
-    return sorted(raised, key=lambda item: -item.score)
-
-
-def _defines_subject(question: Question) -> re.Pattern[str] | None:
-    """What a sentence says that defines the subject of a question: the subject and, right behind it, a word of defining."""
-    quoted = re.findall(r"[“\"「]([^”\"」]{2,20})[”\"」]", question.text)
-    subjects = [*quoted, *question.names, *(piece for piece in question.core.split() if len(piece) > 1)]
+    subjects = _subjects(question, found)
     if not subjects:
-        return None
-    names = "|".join(re.escape(subject) for subject in dict.fromkeys(subjects))
+        return found
+    if not any(_defines(subjects).search(item.sentence.text) for item in found):
+        subjects += _headed_by(subjects, found)
+    defining, belonging, described = _defines(subjects), _belongs_to(subjects), _says_what_it_is(subjects)
+    top = found[0].score
+
+    def gained(item: Scored) -> float:
+        text = item.sentence.text
+        if defining.search(text) and not belonging.match(text):
+            return item.score + DEFINING * top
+        if described.match(text):
+            return item.score + DESCRIBING * top
+        return item.score - (BELONGING * top if belonging.match(text) or _IT.match(text) else 0.0)
+
+    return sorted((replace(item, score=gained(item)) for item in found), key=lambda item: -item.score)
+
+
+def _subjects(question: Question, found: Sequence[Scored]) -> list[str]:
+    """What a definition is asked of, with the name that a report in Chinese has for what the question names in Latin letters ("扩散模型（diffusion model）")."""
+    quoted = re.findall(r"[“\"「]([^”\"」]{2,20})[”\"」]", question.text)
+    whole = [question.core] if question.language == "en" else [piece for piece in question.core.split() if len(piece) > 1]
+    named = [name for name in question.names if question.language == "zh" or re.search(r"[A-Z]", name[1:])]
+    asked = [*quoted, *whole, *named]
+    texts = [item.sentence.text for item in found[:GLOSSES_AMONG]]
+    glossed = []
+    for name in asked:
+        if not name.isascii():
+            continue
+        gloss = re.compile(rf"([\u4e00-\u9fff]{{2,12}})\s?[（(]\s?{re.escape(name)}s?\s?[)）,，]", re.IGNORECASE)
+        for run in {match[1] for text in texts for match in gloss.finditer(text)}:
+            tails = [run[start:] for start in range(len(run) - 1) if sum(text.count(run[start:]) for text in texts) > 1]
+            glossed += tails[:1]
+    return list(dict.fromkeys([*asked, *sorted(glossed)]))
+
+
+def _headed_by(subjects: Sequence[str], found: Sequence[Scored]) -> list[str]:
+    """What a heading speaks of that begins with a subject: of "潮流" under the heading "潮流的新型电站" the plants."""
+    named = re.compile(rf"(?:{'|'.join(map(re.escape, subjects))})的([\u4e00-\u9fff]{{2,12}})$")
+    headings = dict.fromkeys(heading for item in found for heading in item.sentence.section)
+    return [match[1] for heading in headings if (match := named.search(heading))]
+
+
+def _defines(subjects: Sequence[str]) -> re.Pattern[str]:
+    """What a sentence says that defines a subject: the subject and, right behind it, a word of defining."""
+    names = "|".join(map(re.escape, subjects))
     return re.compile(
         rf"(?:^|[\s，。；：、“”\"（(])(?:{names})[”\"]?\s?(?:[（(][^）)]{{2,60}}[)）])?\s?(?:[\u4e00-\u9fff]{{0,4}}?(?:是指|指的是|旨在)|[\u4e00-\u9fff]{{0,4}}?是(?![否不])|，?即|指)"
-        rf"|\b(?:{names})\b(?: \([^)]{{2,60}}\))? (?:is|are|means|refers)\b|(?:称为|叫做|称作|被称为|known as|called) ?[“\"]?(?:{names})",
+        rf"|^(?:{names})[”\"]?\s?[：:]|\b(?:{names})\b(?: \([^)]{{2,60}}\))? (?:is|are|means|refers)\b|(?:称为|叫做|称作|被称为|称之为|known as|called) ?[“\"]?(?:{names})",
+        re.IGNORECASE,
+    )
+
+
+def _belongs_to(subjects: Sequence[str]) -> re.Pattern[str]:
+    """A sentence that begins with something that belongs to a subject."""
+    return re.compile(rf"[“\"]?(?:{'|'.join(map(re.escape, subjects))})[”\"]?\s?(?:[（(][^）)]{{2,60}}[)）])?(?:的|['’]s\b)", re.IGNORECASE)
+
+
+def _says_what_it_is(subjects: Sequence[str]) -> re.Pattern[str]:
+    """A sentence that begins with a subject and says of what kind it is, further on."""
+    return re.compile(
+        rf"[“\"]?(?:{'|'.join(map(re.escape, subjects))})[”\"]?\s?(?:[（(][^）)]{{2,60}}[)）])?(?!\s?的)[^。；：:]{{0,60}}(?:是|作为|为)[^。；]{{2,80}}的(?:[\u4e00-\u9fff]{{0,6}}){GENUS}"
+        rf"|(?:{'|'.join(map(re.escape, subjects))})\b[^.;:]{{0,80}}\bis (?:an?|the)\b",
         re.IGNORECASE,
     )
 

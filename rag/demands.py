@@ -7,6 +7,7 @@ demand is looked for where it must stand.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,6 +17,7 @@ from rag.quantities import quantities, years
 from rag.question import HAN, Question, quantity_answers
 from rag.translate import proper_names, segment, source_words, translations
 from rag.verify import alike
+from rag.who import unnamed
 
 _ALSO = {"中国": ("我国", "国内", "全国"), "美国": ("美方", "中美"), "全球": ("世界",)}
 _TELLING = re.compile(r"[A-Z]|\d")
@@ -27,8 +29,12 @@ _PRESUMED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
     (re.compile(r"最先|率先|最早|首先|第一个|\bfirst\b|\bearliest\b"), re.compile(r"最先|率先|最早|首先|首个|首次|首度|第一|先|起步|早期|\bfirst\b|\bearl(?:y|iest)\b|\binitial", re.IGNORECASE)),
     (re.compile(r"最后一|\blast\b"), re.compile(r"最后|最终|末|\blast\b|\bfinal", re.IGNORECASE)),
     (
-        re.compile(r"退回|倒退|回到|退出|放弃|取消|停止|拒绝|反对|否认|失败|\b(?:abandon|give up|stop|reject|revert|withdraw|fail|no longer)\w*"),
-        re.compile(r"退|倒退|回到|放弃|取消|停|不再|拒绝|反对|否|失败|无需|消失|淘汰|替代|取代|告别|\b(?:abandon|give|stop|reject|revert|withdr|fail|no longer|not|replac|end)\w*", re.IGNORECASE),
+        re.compile(r"退回|倒退|回到|退出|\b(?:revert|withdraw|returns? to|go(?:es)? back)\w*"),
+        re.compile(r"退|倒退|回到|回归|重回|\b(?:revert|withdr|return|back)\w*", re.IGNORECASE),
+    ),
+    (
+        re.compile(r"放弃|取消|停止|拒绝|反对|否认|失败|\b(?:abandon|give up|stop|reject|fail|no longer)\w*"),
+        re.compile(r"放弃|取消|停|不再|拒绝|反对|否|失败|无需|消失|淘汰|替代|取代|告别|\b(?:abandon|give|stop|reject|fail|no longer|not|replac|end)\w*", re.IGNORECASE),
     ),
     (
         re.compile(r"淘汰|取代|替代|代替|消失|过时|\b(?:replac|obsolet|disappear|eliminat|supersed|die out)\w*"),
@@ -38,6 +44,7 @@ _PRESUMED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
         re.compile(r"雇佣|雇用|聘用|员工人数|\b(?:employs?|employees|staff|headcount|workforce)\b"),
         re.compile(r"雇|聘|员工|人员|职工|\b(?:employ|staff|headcount|work)\w*", re.IGNORECASE),
     ),
+    *((re.compile(word, re.IGNORECASE),) * 2 for word in (r"地址|\baddress(?:es)?\b", r"电话|\bphone numbers?\b", r"邮箱|\be-?mails?\b", r"网址|官网|\bwebsites?\b", "年龄|几岁|多大年纪", "国籍|哪国人", "学历|毕业", "身高", "生日|出生")),
 )  # fmt: skip
 
 
@@ -58,19 +65,6 @@ _USED = re.compile(
 """What those who are counted use or have."""
 _RANKED = re.compile(r"[把将](?P<what>[^，。；？]{2,12}?)(?:[列选归][进入为到]|纳入|算作|评为|当作|视为)")
 """What is said to be put among others."""
-_PERSON_ASKED = re.compile(
-    r"哪[位名]|(?:作者|发明者|发明人|提出者|创始人|负责人|设计者|主持人)(?:是谁|叫什么|是哪)|谁(?:来)?(?:发明|提出|创立|创办|设计|命名)"
-    r"|\bwhich (?:scholar|scientist|researcher|engineer|professor|expert|author|person|inventor)s?\b|\bwho (?:first )?(?:invented|coined|proposed|founded|designed|discovered|developed)\b",
-    re.IGNORECASE,
-)
-_MADE = re.compile(
-    r"发明|提出|创立|创办|命名|设计出|第一作者|论文|\b(?:invent|coin|propos|found|design|discover|develop)(?:ed|or|er)\b", re.IGNORECASE
-)
-"""What a person did of whom a signature below a remark says nothing."""
-_PERSON_NAMED = re.compile(
-    r"[\u4e00-\u9fff]{1,6}·[\u4e00-\u9fff]{1,6}|(?:院士|教授|博士|先生|女士|研究员|科学家|学者|创始人|工程师)[\u4e00-\u9fff]{2,3}(?=[，。、在]|提出|发明|首)"
-    r"|[\u4e00-\u9fff]{2,4}(?:院士|教授|博士|先生|女士|等人)|\b[A-Z][a-z]+ (?:[A-Z]\. )?[A-Z][a-z]+\b"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +85,13 @@ class Surroundings:
     """Of the report."""
     speaker: str = ""
     """Who signed the sentence; empty for nobody."""
+    headings: tuple[str, ...] = ()
+    """Of the section, from the outermost."""
+
+    @property
+    def told_in(self) -> str:
+        """The section with its place."""
+        return f"{self.place} {self.section}"
 
 
 def _translated(name: str) -> tuple[str, ...]:
@@ -109,14 +110,6 @@ def _touches(subject: str, text: str) -> bool:
     """Whether a text holds a third of the words and pairs of characters of a subject, so that it may call it otherwise."""
     wanted = {term for term in terms(subject) if len(term) > 1}
     return len(wanted & set(terms(text))) * 3 >= len(wanted)
-
-
-def _tells_person(question: Question, around: Surroundings) -> bool:
-    """Whether somebody is named beside a sentence, or has signed it where no more than that is asked."""
-    if around.speaker and not _MADE.search(question.text):
-        return True
-    named = _PERSON_NAMED.search(around.window)
-    return bool(named) and (around.language == "en" or bool(HAN.match(named[0])))
 
 
 def names_in(text: str) -> tuple[str, ...]:
@@ -164,25 +157,53 @@ def _is_counted(noun: str, text: str) -> bool:
 
 def unmet(question: Question, around: Surroundings) -> str | None:
     """The first demand that the evidence does not meet, told in the question's language; None when all are met."""
-    zh = question.language == "zh"
-    near = f"{around.place} {around.before} {around.sentence}"
-    known_years = years(around.place) | {around.year}
-    for year in sorted(question.years - known_years):
+    demands: tuple[Callable[[Question, Surroundings], str | None], ...] = (
+        _years_told, _titles_told, _subject_told, _names_told, _number_told, _who_told, _presumed_told, _figures_told
+    )  # fmt: skip
+    return next((failure for demand in demands if (failure := demand(question, around))), None)
+
+
+def _in(question: Question, zh: str, en: str) -> str:
+    return zh if question.language == "zh" else en
+
+
+def _years_told(question: Question, around: Surroundings) -> str | None:
+    told = years(around.place) | {around.year}
+    for year in sorted(question.years - told):
         if str(year) not in around.window and not (not years(around.window) and str(year) in around.section):
-            return f"报告没有给出 {year} 年的相关内容。" if zh else f"The reports give nothing on this for {year}."
-    told_in = f"{around.place} {around.section}"
-    for title in _TITLE.findall(question.text) if around.language != "en" else ():
-        if not _speaks_of(title, told_in):
-            return f"报告没有提到《{title}》。" if zh else f"The reports do not mention {title}."
-    subjects = [piece for piece in question.core.split() if len(piece) > 1] or [question.core]
-    if question.kind == "definition" and question.language == around.language and not any(_speaks_of(piece, told_in) for piece in subjects):
-        return f"报告没有解释“{subjects[0]}”。" if zh else f'The reports do not explain "{subjects[0]}".'
+            return _in(question, f"报告没有给出 {year} 年的相关内容。", f"The reports give nothing on this for {year}.")
     if question.carried and question.years and not _speaks_of(question.carried, f"{around.place} {around.window}"):
         # A turn that only changes the year still asks about the subject of the turn before.
         year = max(question.years)
-        return f"报告没有给出 {year} 年的相关内容。" if zh else f"The reports give nothing on this for {year}."
-    exact = question.kind == "number"
-    scope = (near if exact else f"{around.place} {around.section}").lower()
+        return _in(question, f"报告没有给出 {year} 年的相关内容。", f"The reports give nothing on this for {year}.")
+    return None
+
+
+def _titles_told(question: Question, around: Surroundings) -> str | None:
+    for title in _TITLE.findall(question.text) if around.language != "en" else ():
+        if not _speaks_of(title, around.told_in):
+            return _in(question, f"报告没有提到《{title}》。", f"The reports do not mention {title}.")
+    return None
+
+
+def _subject_told(question: Question, around: Surroundings) -> str | None:
+    """What a definition or a reason is asked of, or what is counted or ranked, is spoken of in the section."""
+    if question.language != around.language:
+        return None
+    subjects = [piece for piece in question.core.split() if len(piece) > 1] or [question.core]
+    if question.kind == "definition" and not any(_speaks_of(piece, around.told_in) for piece in subjects):
+        return _in(question, f"报告没有解释“{subjects[0]}”。", f'The reports do not explain "{subjects[0]}".')
+    for pattern in (_SUBJECT, _USED, _RANKED):
+        if (match := pattern.search(question.text)) and not _touches(match["what"], around.told_in):
+            return f"报告的相关内容没有谈到“{match['what']}”。"
+    return None
+
+
+def _names_told(question: Question, around: Surroundings) -> str | None:
+    """Latin names and names of places, companies and persons."""
+    zh = question.language == "zh"
+    near = f"{around.place} {around.before} {around.sentence}"
+    scope = (near if question.kind == "number" else around.told_in).lower()
     for name in question.names:
         told = name.lower().removesuffix("'s")
         # A capital at the front is a name too, which a report in the same language writes alike; the first word of a sentence has one anyway.
@@ -191,43 +212,65 @@ def unmet(question: Question, around: Surroundings) -> str | None:
         if front and around.language == "zh" and len(forms) == 2 and not _TELLING.search(name[1:]):
             continue  # no translation is known, so its absence says nothing
         if (front or _TELLING.search(name if zh else name[1:])) and not any(form in scope for form in forms):
-            return f"报告的相关内容没有提到 {name}。" if zh else f"The reports do not mention {name} in this context."
+            return _in(question, f"报告的相关内容没有提到 {name}。", f"The reports do not mention {name} in this context.")
     for name in names_in(question.text) if HAN.search(question.text) else ():
         people = (name.removesuffix("人"),) if name.removesuffix("人") in proper_names() else ()
         forms = (name, *people, *_ALSO.get(name, ()), *(_translated(name) if around.language == "en" else ()))
         if around.language == "en" and len(forms) == 1:
             continue
         if not any(form in f"{around.place} {around.window}".lower() for form in forms):
-            return f"报告的相关内容没有提到{name}。" if zh else f"The reports do not mention {name} in this context."
-    if exact and not quantity_answers(question, around.window):
-        return "报告谈到了这个话题，但没有给出所问的数字。" if zh else "The reports speak of this but do not give the figure asked for."
-    if _PERSON_ASKED.search(question.text) and not _tells_person(question, around):
-        return "报告没有说是谁。" if zh else "The reports do not say who it is."
-    if question.language == around.language:
-        for pattern in (_SUBJECT, _USED, _RANKED):
-            if (match := pattern.search(question.text)) and not _touches(match["what"], told_in):
-                return f"报告的相关内容没有谈到“{match['what']}”。"
-    counted = _COUNTED.search(question.text) if exact and around.language == "zh" else None
-    if (
-        counted
-        and not _NO_NOUN.match(counted["noun"])
-        and not _is_counted(counted["noun"], f"{' '.join(around.place.split())} {around.window}")
-    ):
-        noun = next(word for word in segment(counted["noun"]) if len(word) > 1)
-        return f"报告的相关内容没有给出“{noun}”的数量。"
+            return _in(question, f"报告的相关内容没有提到{name}。", f"The reports do not mention {name} in this context.")
+    if not question.names and question.carried:  # a turn that names nothing itself asks about what the turn before names
+        for name in re.findall(r"[A-Za-z][A-Za-z0-9-]*[A-Z0-9][A-Za-z0-9-]*", question.carried):
+            if name.lower() not in around.told_in.lower():
+                return _in(question, f"报告的相关内容没有提到 {name}。", f"The reports do not mention {name} in this context.")
+    return None
+
+
+def _number_told(question: Question, around: Surroundings) -> str | None:
+    if question.kind != "number":
+        return None
+    if not quantity_answers(question, around.window):
+        return _in(
+            question, "报告谈到了这个话题，但没有给出所问的数字。", "The reports speak of this but do not give the figure asked for."
+        )
+    counted = _COUNTED.search(question.text) if around.language == "zh" else None
+    there = f"{' '.join(around.place.split())} {around.window}"
+    if counted and not _NO_NOUN.match(counted["noun"]) and not _is_counted(counted["noun"], there):
+        return f"报告的相关内容没有给出“{next(word for word in segment(counted['noun']) if len(word) > 1)}”的数量。"
+    return None
+
+
+def _who_told(question: Question, around: Surroundings) -> str | None:
+    if unnamed(question.text, f"{' '.join(around.headings)} {around.window}", around.speaker):
+        return _in(question, "报告没有说是谁。", "The reports do not say who it is.")
+    return None
+
+
+def _presumed_told(question: Question, around: Surroundings) -> str | None:
+    """Words of direction, order and ending that a question presumes."""
     if question.kind == "why":
+        near = f"{around.place} {around.before} {around.sentence} {around.window}"
         for said, opposite in ((UP, DOWN), (DOWN, UP)):
-            if (word := said.search(question.text)) and not said.search(near + around.window) and opposite.search(around.sentence):
-                return f"报告的说法与“{word[0]}”相反。" if zh else f'The reports say the opposite of "{word[0]}".'
+            if (word := said.search(question.text)) and not said.search(near) and opposite.search(around.sentence):
+                return _in(question, f"报告的说法与“{word[0]}”相反。", f'The reports say the opposite of "{word[0]}".')
     for presumed, needed in _PRESUMED:
         if (said := presumed.search(question.text)) and not needed.search(f"{around.place} {around.window}"):
-            return f"报告没有“{said[0]}”这样的说法。" if zh else f'The reports do not say "{said[0]}" of this.'
+            return _in(question, f"报告没有“{said[0]}”这样的说法。", f'The reports do not say "{said[0]}" of this.')
+    return None
+
+
+def _figures_told(question: Question, around: Surroundings) -> str | None:
+    """Shares, sums and the like that a question takes from the report."""
+    there = quantities(around.told_in)
     for quantity in quantities(question.text):
         written = question.text[quantity.start : quantity.end].strip()
         if quantity.kind in ("percent", "money", "people", "multiple") and not any(
             (other.low, other.high) == (quantity.low, quantity.high)
             or (other.kind == quantity.kind and other.low <= quantity.low and quantity.high <= other.high)
-            for other in quantities(f"{around.place} {around.section}")
+            for other in there
         ):
-            return f"报告的相关内容没有 {written} 这个数字。" if zh else f"The reports do not give the figure {written} in this context."
+            return _in(
+                question, f"报告的相关内容没有 {written} 这个数字。", f"The reports do not give the figure {written} in this context."
+            )
     return None

@@ -16,11 +16,11 @@ from rag.translate import segment, translations
 from rag.verify import contradicted
 
 UP = re.compile(
-    r"提升|提高|增加|增长|增大|上升|扩大|变多|变大|上涨|加剧|加重|推高|抬高|\b(?:increas|rais|grow|rise|rising|improv|boost|expand)\w*|\bgoes? up\b",
+    r"提升|提高|增加|增长|增大|上升|扩大|变多|变大|上涨|激增|猛增|飙升|跃升|攀升|增至|升至|更贵|变贵|加剧|加重|推高|抬高|\b(?:increas|rais|grow|rise|rising|improv|boost|expand|leap|surg|soar|climb|jump|doubl)\w*|\b(?:more expensive|dearer|costlier)\b|\bgoes? up\b",
     re.IGNORECASE,
 )
 DOWN = re.compile(
-    r"降低|减少|下降|缩短|缩小|下滑|变少|变小|下跌|萎缩|降至|降到|消除|节省|省去|削减|减轻|压低|\b(?:decreas|reduc|lower|declin|shrink|fall|drop|cut|sav)\w*|\bgoes? down\b",
+    r"降低|减少|下降|缩短|缩小|下滑|变少|变小|下跌|骤减|锐减|更便宜|变便宜|萎缩|降至|降到|消除|节省|省去|削减|减轻|压低|\b(?:decreas|reduc|lower|declin|shrink|fall|drop|cut|sav|halv)\w*|\b(?:less expensive|cheaper)\b|\bgoes? down\b",
     re.IGNORECASE,
 )
 """What rises and what falls."""
@@ -58,6 +58,11 @@ DENIED_BEFORE = 8
 _GLUE = frozenset(
     "的 了 着 和 与 及 在 是 以 为 会 将 要 能 可 更 最 从 到 向 对 被 把 上 下 中 里 其 各 中心 the a an of in and will be".split()
 )
+_NO_OBJECT = re.compile(r"(?:to|by|in|from|until|on|at|for)\b|\d|[一二三四五六七八九十两]", re.IGNORECASE)
+"""What may follow a word of direction without being what moves."""
+_PRICED = re.compile(r"贵|便宜|expensive|dear|costl|cheap", re.IGNORECASE)
+_NEEDLESS = re.compile(r"不再需要|不需要|用不着|不必再?用?|\bno longer (?:needs?|requires?)|\b(?:do|does|will) not need", re.IGNORECASE)
+_WITHOUT = re.compile(r"不再|不需|无需|不必|去掉?|取消|取代|替代|没有|\b(?:no longer|without|not need|replac\w+|do away)\b", re.IGNORECASE)
 _CLAUSE = re.compile(r"[，。；、！？,;]|\.(?=\s|$)")
 
 
@@ -74,7 +79,7 @@ def false_premise(question: Question, sentences: Sequence[str], names: frozenset
     premise = premise.strip(" ？?。")
     if said := contradicted(premise, sentences[0]):
         return said
-    rules: tuple[Callable[[str, Sequence[str]], str], ...] = (_compared, _changed, _directed, _first, _only)
+    rules: tuple[Callable[[str, Sequence[str]], str], ...] = (_compared, _changed, _directed, _needless, _first, _only)
     return next((said for rule in rules if (said := rule(premise, sentences))), "")
 
 
@@ -155,19 +160,38 @@ def _directed(premise: str, sentences: Sequence[str]) -> str:
 
     >>> _directed("芯粒会提高制造成本", ["芯粒可以提高良率，降低制造成本。"]), _directed("芯粒会提高良率", ["芯粒可以提高良率，降低制造成本。"])
     ('提高制造成本', '')
+    >>> _directed("the number of qubits will shrink to 1000", ["Qubits will leap to 10000."])
+    'shrink'
     """
     for same, opposite in ((UP, DOWN), (DOWN, UP)):
         match = same.search(premise)
-        if not match or not HAN.search(premise):
+        if not match:
             continue
-        behind = _CLAUSE.split(premise[match.end() :])[0].lstrip("了着")
-        words = _telling(behind) or _telling(_CLAUSE.split(premise[: match.start()])[-1])
+        behind = _CLAUSE.split(premise[match.end() :])[0].lstrip("了着到至为 ")
+        moved = _telling(behind) if behind and not _NO_OBJECT.match(behind) else []
+        words = (
+            ["成本" if HAN.search(premise) else "cost"]
+            if _PRICED.search(match[0])
+            else moved or _telling(_CLAUSE.split(premise[: match.start()])[-1])
+        )
         if not words:
             continue
-        clauses = [clause for sentence in sentences for clause in _CLAUSE.split(sentence) if words[-1] in clause]
+        clauses = [clause for sentence in sentences for clause in _CLAUSE.split(sentence) if _has(words[-1].removesuffix("s"), clause)]
         if any(opposite.search(clause) and not same.search(clause) for clause in clauses) and not any(map(same.search, clauses)):
-            return f"{match[0]}{behind}"
+            return f"{match[0]}{behind if moved else ''}"
     return ""
+
+
+def _needless(premise: str, sentences: Sequence[str]) -> str:
+    """Something said to be needed no more, where no sentence that speaks of it says that it goes.
+
+    >>> _needless("电站不再需要水轮机", ["未来的水轮机更好。"]), _needless("电站不再需要水轮机", ["未来的电站去掉水轮机。"])
+    ('不再需要', '')
+    """
+    match = _NEEDLESS.search(premise)
+    words = _telling(_CLAUSE.split(premise[match.end() :])[0]) if match else []
+    spoken = [sentence for sentence in sentences if words and _has(words[-1], sentence)]
+    return match[0] if match and spoken and not any(map(_WITHOUT.search, spoken)) else ""
 
 
 def _first(premise: str, sentences: Sequence[str]) -> str:

@@ -44,24 +44,29 @@ _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = (
     (
         "definition",
         re.compile(
-            r"(?:给.{0,8})?下(?:的)?定义|怎么(?:定义|理解)|如何(?:定义|理解)|的?定义(?:是|$|[？?])|怎么一?回事|什么意思|啥意思|含义|指(?:的是)?什么|指(?:的是)?怎样|指的是|说的是什么|说的是啥|(?:才|能)?算(?:是)?[“\"「]"
+            r"(?:给.{0,8})?下(?:的)?定义|怎么(?:定义|理解)|如何(?:定义|理解)|的?定义(?:是|$|[？?])|怎么一?回事|什么意思|啥意思|含义|指(?:的是)?(?:个)?(?:什么|啥)|指(?:的是)?怎样|指的是|说的是什么|说的是啥|(?:才|能)?算(?:是)?[“\"「]"
             r"|\bdefin(?:e|es|ed|ition)\b|\bwhat (?:does|do) .{1,60} mean\b|\bmeant by\b|\bmeaning of\b"
         ),
     ),
-    ("why", re.compile(r"为什么|为何|为啥|何以|凭什么|原因|缘由|取决于|坎儿|短板|难点|挑战|难在|瓶颈在|(?:有|带来|起到|产生)(?:了)?(?:什么|何|啥|怎样的)(?:样的)?(?:好处|坏处|优势|劣势|影响|作用|意义|价值|风险|困难|麻烦|难题|问题|帮助|用处|变化|不足|缺点|优点|隐患|局限)|\bwhy\b|\breasons?\b|\bcauses?\b")),
+    (
+        "why",
+        re.compile(
+            r"为什么|为何|为啥|何以|凭什么|原因|缘由|取决于|坎儿|短板|难点|挑战|难在|瓶颈在|(?:有|带来|起到|产生)(?:了)?(?:什么|何|啥|怎样的)(?:样的)?(?:好处|坏处|优势|劣势|影响|作用|意义|价值|风险|困难|麻烦|难题|问题|帮助|用处|变化|不足|缺点|优点|隐患|局限)|\bwhy\b|\breasons?\b|\bcauses?\b"
+        ),
+    ),
     ("entity", re.compile(r"叫什么|叫啥|名字|名称是|什么名|\bcalled\b|\bnamed?\b")),
     (
         "list",
         re.compile(
             r"(?:有|包括|包含|是|要|具备|分为|分成|涉及|需要|经历|满足|涵盖|列出|列举)?(?:哪些|哪几|哪[两二三四五六七八九十]+|哪\d+)|有些什么|有什么(?:特征|特点|方面|步骤|阶段|类)|分(?:成|为)几|几(?:类|种|大|个)(?:阶段|方面|部分|类)|几个方面|分别是(?:什么|啥)|列(?:出|举)"
-            r"|\bwhat are\b|\bwhich (?:\w+ )?(?:\w+s)\b|\blist\b|\bname (?:the|all)\b|\bwhat (?:kinds|types|stages|steps|factors|categories|components|features|challenges|technologies)\b"
+            r"|\bwhat are\b|\bwhich (?:\w+ ){0,2}\w+[^su\W]s (?:are|were|have|do|did|will|would|can|could|should|may|might)\b|\bwhich (?:two|three|four|five|six|seven|\w+[^su\W]s (?!is\b|has\b|does\b|was\b))|\blist\b|\bname (?:the|all)\b|\bwhat (?:kinds|types|stages|steps|factors|categories|components|features|challenges|technologies)\b"
         ),
     ),
     (
         "number",
         re.compile(
             r"多少|几成|几[位个人家台辆架倍年天月]|几分之|多[大小高低长短久快慢远近宽窄重深浅广准强]|比例|占比|比重|百分之几|增速|增长率|哪一?年|何时|什么时候|几时|到什么级别|到什么规模|什么规模|幅度|几纳米|几瓦|花费|价格|卖.{0,3}钱"
-            r"|\bhow (?:many|much|large|big|long|fast|high|often|far|old|tall|small|low|wide|soon)\b|\bwhen\b|\bwhat (?:percentage|percent|share|proportion|fraction|year|rate|number|amount|size|accuracy|level|price|cost)\b|\bby what\b|\bwhat (?:is|was|are|will be) the (?:\w+ ){0,2}(?:price|cost|salary|revenue|turnover|population|size|number|amount|share|percentage|rate|speed|height|length|weight|age|date|year|accuracy|market|capacity) of\b"
+            r"|\bhow (?:many|much|large|big|long|fast|high|often|far|old|tall|small|low|wide|soon)\b|(?:^|[,;] |\b(?:and|by|since|until) )when\b|\bwhat (?:percentage|percent|share|proportion|fraction|year|rate|number|amount|size|accuracy|level|price|cost)\b|\bby what\b|\bwhat (?:is|was|are|will be) the (?:\w+ ){0,2}(?:price|cost|salary|revenue|turnover|population|size|number|amount|share|percentage|rate|speed|height|length|weight|age|date|year|accuracy|market|capacity) of\b"
         ),
     ),
     ("person", re.compile(r"谁|哪位|何人|哪个人|什么头衔|\bwho(?:m|se)?\b")),
@@ -70,7 +75,7 @@ _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = (
     (
         "definition",
         re.compile(
-            r"是(?:个)?什么[？?。！\s]*$|是(?:个)?啥[？?。\s]*$|^什么是|^啥是|什么样的.{0,20}才|怎样一[个种]|怎么一种|\bwhat (?:is|are|was)\b(?! the\b)|\btell me about\b|\bexplain\b"
+            r"是(?:个)?什么[？?。！\s]*$|是(?:个)?啥[？?。\s]*$|^什么是|^啥是|什么样的.{0,20}才|怎样一[个种]|怎么一种|^(?:那)?(?:什么|啥)叫|^何[为谓]|是(?:一)?(?:个|种)?(?:什么|啥)(?:样的)?(?:概念|东西|玩意儿?|技术|模式|理念|机制|体系|方法)[？?。\s]*$|(?:做|干)(?:什么|啥|嘛)(?:用)?的|用来(?:做|干)(?:什么|啥|嘛)|\bwhat (?:is|are|was)\b(?! the\b)|\btell me about\b|\bexplain\b"
         ),
     ),
     (
@@ -82,7 +87,7 @@ _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = (
 )
 
 _ASKED: tuple[tuple[tuple[QuantityKind, ...], re.Pattern[str]], ...] = (
-    (("year", "date"), re.compile(r"哪一?年|何时|什么时候|几时|\bwhen\b|\bwhat year\b|\bwhich year\b")),
+    (("year", "date"), re.compile(r"哪一?年|何时|什么时候|几时|(?:^|[,;] |\b(?:and|by|since|until) )when\b|\bwhat year\b|\bwhich year\b")),
     (
         ("percent", "multiple"),
         re.compile(
@@ -114,7 +119,7 @@ _ASKED: tuple[tuple[tuple[QuantityKind, ...], re.Pattern[str]], ...] = (
 
 # Single characters that also build words (能, 为, 用, 以) stay: a stray one costs little, half of 能源 or 华为 costs the question.
 _ZH_PHRASES = re.compile(
-    r"请问|请告诉我|告诉我|我想(?:知道|了解)|想(?:问|知道|了解)一下|能不能|可不可以|有没有|是不是|说白了|常听人讲|按照?.{0,6}的说法|(?:根据|按照?).{0,6}报告|(?:这|那|两)?(?:份|篇|个)?报告(?:里|中|上)?(?:说|提到|认为|指出|给出|怎么看|所说)?的?|文中|"
+    r"^(?:那|所谓)?(?:什么|啥)叫|叫(?:做|作)?(?:什么|啥)(?:名字|名称|名)?|是(?:个|一个|一种|种)?(?:什么|啥)(?:样的)?(?:概念|东西|玩意儿?)|用来(?:做|干)(?:什么|啥|嘛)的?|(?<=是)(?:做|干)(?:什么|啥|嘛)(?:用)?的|请问|请告诉我|告诉我|我想(?:知道|了解)|想(?:问|知道|了解)一下|能不能|可不可以|有没有|是不是|说白了|常听人讲|按照?.{0,6}的说法|(?:根据|按照?).{0,6}报告|(?:这|那|两)?(?:份|篇|个)?报告(?:里|中|上)?(?:说|提到|认为|指出|给出|怎么看|所说)?的?|文中|"
     r"(?:(?:19|20)\d\d\s?)?(?:年的?)?[这那]份(?:报告)?|那边|也有类似(?:的)?(?:想法|说法|提法)?|分别是?|是怎么一?回事|怎么一?回事|是什么意思|什么意思|是怎样一[个种]|怎么一种|指的是|说的是|到底|究竟|大概|大约|差不多|一下|分别|各自|这件事|"
     r"为什么|为何|为啥|凭什么|怎么样|怎么|怎样|如何|什么样的|什么样|是什么|什么|啥|有?哪些|哪几[个条种类项位家款]?|哪[两二三四五六七八九十]+[个条种类项位家款样大件]?|哪[个条种类项位家款里儿年]|谁|多少|多大|多高|多长|多久|多快|几[个条种类项位家款成]|几(?=纳米|瓦|年|天|小时)|"
     r"[两三四五六几]个字母|字母|的?(?:全称|全写|缩写|简写|展开)|各?代表(?=[什啥哪 ]|$)|翻译?(?:过来|成中文)|的时候|的话|那么|其中的?|它们?的?|他们?的?|她的?|这个|那个|这些|那些|这块|这类|这种|该|对于|关于|来说|属于|以及|可以|能够?做到|能达到|达到|会达到|将达到|"
@@ -122,9 +127,10 @@ _ZH_PHRASES = re.compile(
 )
 _EN_STOP = frozenset(
     "a an the is are was were be been being do does did will would can could should shall may might must has have had of in on at to from by for with about as into onto than then that this these those "
-    "it its they them their there here he she his her we our you your i me my and or but if so not no nor yes how what which who whom whose when where why many much large long big far per each any some such "
+    "it its they them their there here he she his her we our you your i me my and or but if so not no nor yes how what which who whom whose when where why per each any some such "
     "say says said tell give given report reports according document documents please explain define mean means meant called named name describe compare both between also own very just only more most other".split()
 )
+_HOW_MUCH = re.compile(r"\bhow (?:much|many|large|big|long|far)\b|\bby how\b|\b(?:much|many)\b", re.IGNORECASE)
 _LEFT_OVER = frozenset("和与跟及又也还都就才会能要将在对为到从看讲说提叫搞做用有里中上下请")
 """Characters that are left over from a phrase when they stand alone."""
 _LATIN = re.compile(r"[0-9]*[A-Za-z][A-Za-z0-9]*(?:[-+./&'][A-Za-z0-9]+)*\+*")
@@ -219,7 +225,7 @@ def strip_asking(text: str) -> str:
     '存算一体有 技术路径'
     """
     asked, pieces = text, []
-    text = _FORM.sub(" ", text)
+    text = _HOW_MUCH.sub(" ", _FORM.sub(" ", text))
     for piece in re.split(r"([0-9]*[A-Za-z][A-Za-z0-9+./&'-]*)", text):
         if _LATIN.fullmatch(piece):
             pieces.append(" " if piece.lower() in _EN_STOP and piece not in ("IT", "US", "AI") else piece)

@@ -250,6 +250,36 @@ def test_a_definition_of_the_very_subject_comes_first_and_strings_of_labels_last
     assert said(answer("报告里讲的“潮汐”是什么？", {"潮汐 /": 3.5, "混合": 3.0, "潮汐是": 2.6}, tides))[0] == "潮汐是指海面的涨落。"
 
 
+@pytest.mark.parametrize(
+    ("question", "text", "first"),
+    [
+        ("潮流电站是什么？", "潮流电站的用处很多。潮流电站利用海流，是发电的新技术。", "潮流电站利用海流，是发电的新技术。"),
+        ("潮流电站是什么？", "它是海上的设备。潮流电站装在海底。", "潮流电站装在海底。"),
+        ("潮流电站是什么概念？", "潮流电站很贵。这样的工程被称为潮流电站。", "这样的工程被称为潮流电站。"),
+        ("What is a tidal fence?", "进展来自潮汐栅（tidal fence）的应用。潮汐栅是一排水轮机。要造潮汐栅。", "潮汐栅是一排水轮机。"),
+    ],
+)
+def test_a_definition_is_of_the_subject_and_not_of_what_belongs_to_it(question, text, first):
+    assert said(answer(question, {text[:4]: 3.0, text.split("。")[1][:4]: 2.8}, report(("prose", text))))[0] == first
+
+
+def test_a_definition_of_what_has_none_is_of_what_its_heading_joins_it_with():
+    headed = report(("prose", "专家谈潮流融合。新型电站是海上的系统。"), section=("趋势六 潮流融合的新型电站",))
+    assert said(answer("潮流融合是什么？", {"专家": 3.0, "新型": 2.6}, headed))[0] == "新型电站是海上的系统。"
+
+
+def test_what_leans_on_the_sentence_before_comes_with_it():
+    text = "浮筒分开制造。同时，它的面积更小，成本更低。浮筒很轻。"
+    assert said(answer("浮筒为什么便宜？", {"同时": 3.0}, report(("prose", text))))[:2] == ["同时，它的面积更小，成本更低。", "浮筒很轻。"]
+    assert "浮筒分开制造。" in said(answer("浮筒为什么便宜？", {"同时": 3.0}, report(("prose", text))))
+
+
+def test_an_abbreviation_that_nothing_spells_out_is_refused():
+    tides = report(("prose", "TSG 芯片更是雨后春笋般出现。"))
+    assert answer("TSG 中文叫什么？", {"TSG": 3.0}, tides).reason == "报告没有写出 TSG 代表什么。"
+    assert answer("What does TSG stand for?", {"TSG": 3.0}, tides).reason == "The reports do not spell out TSG."
+
+
 def test_who_wrote_a_stretch_is_its_signature():
     text = "潮汐很重要。王海 海风研究社社长"
     signed = Document("d", "潮汐报告", text, (Block(0, 6, "prose", 1, ("序言",), "王海 海风研究社社长"), Block(6, len(text), "prose", 1, ("序言",), "王海 海风研究社社长")), "d", "d.md", language="zh")  # fmt: skip

@@ -1,5 +1,7 @@
 """What a question demands: each demand met, and not met, by texts in which nothing else differs."""
 
+from dataclasses import replace
+
 import pytest
 
 from rag.demands import Surroundings, names_in, unmet
@@ -37,6 +39,7 @@ def failure(question: str, sentence: str, **others) -> str | None:
         ("为什么 60% 的电站停运？", "60% 的电站停运检修。", "一些电站停运检修。", "报告的相关内容没有 60% 这个数字。"),
         ("《渔歌集》是谁写的？", "《渔歌集》由林澜编写。", "林澜编写了一本书。", "报告没有提到《渔歌集》。"),
         ("什么是约化群？", "约化群是一种群。", "潮汐能是一种能源。", "报告没有解释“约化群”。"),
+        ("电站的地址在哪里？", "电站的地址是海边 3 号。", "电站建在海边。", "报告没有“地址”这样的说法。"),
         ("一次检修收费多少？", "一次检修收 300 万元。", "一次检修要 300 天。", "报告谈到了这个话题，但没有给出所问的数字。"),
         ("浮筒会取代风机吗？", "浮筒将淘汰风机。", "浮筒与风机并存。", "报告没有“取代”这样的说法。"),
         ("海水淡化为什么能降低成本？", "海水淡化能降低成本。", "新涂层能降低成本。", "报告的相关内容没有谈到“海水淡化”。"),
@@ -106,6 +109,12 @@ def test_a_figure_may_lie_in_a_range_of_its_kind():
     assert failure("为什么市场会到 15 万亿美元以上？", "市场将达到 15 万亿至 25 万亿美元。") is None
     assert failure("为什么 60% 的电站停运？", "50%-70% 的电站停运检修。") is None
     assert failure("为什么 60% 的电站停运？", "50 到 70 座电站停运检修。") == "报告的相关内容没有 60% 这个数字。"
+
+
+def test_a_turn_that_names_nothing_asks_about_what_the_turn_before_names():
+    question = replace(read_question("那到 2022 年能超过多少？"), carried="TidalCode 超过了多少座电站")
+    assert unmet(question, around("TidalCode 在 2022 年超过了 90 座电站。")) is None
+    assert unmet(question, around("电站在 2022 年超过了 90 座电站。")) == "报告的相关内容没有提到 TidalCode。"
 
 
 def test_a_person_who_is_asked_for_is_named_or_has_signed():

@@ -32,6 +32,9 @@ def test_a_question_for_reasons_takes_nothing_for_granted_whose_opposite_is_said
         ("为什么浮筒会提高维护成本？", "为什么浮筒会提高良率？", ["浮筒可以提高良率，降低维护成本。"]),
         ("为什么浮筒会最先在深水海域落地？", "为什么浮筒会最先在近岸港湾落地？", ["浮筒将优先在近岸的港湾落地。", "随着浮筒在深水海域落地，成本会降低。"]),
         ("为什么只看维护费用？", "为什么要看维护费用？", ["成本不再以维护费用为主，还有腐蚀。"]),
+        ("为什么不再需要水轮机？", "为什么需要水轮机？", ["水轮机会更好。"]),
+        ("Why will the number of turbines shrink?", "Why will the number of turbines grow?", ["Turbines will leap to 90."]),
+        ("Why are turbines more expensive?", "Why are turbines cheaper?", ["Turbines lower the cost."]),
         ("Why do plants move from floats back to dams?", "Why do plants move from dams to floats?", ["Plants go from dams to floats."]),
     ],
 )  # fmt: skip

@@ -25,6 +25,16 @@ from rag.types import Document
         ("互连联盟叫什么名字？", "entity"),
         ("关于渔业，两份报告各自怎么说？", "compare"),
         ("珊瑚白化如何缓解？", "why"),
+        ("潮汐电站有什么好处？", "why"),
+        ("电站并网难在什么地方？", "why"),
+        ("时延能压到多低？", "number"),
+        ("蓝碳是什么概念？", "definition"),
+        ("什么叫蓝碳？", "definition"),
+        ("水轮机是做什么的？", "definition"),
+        ("Which trend deals with tides?", "entity"),
+        ("Which coastal towns were flooded?", "list"),
+        ("What happens when a dam breaks?", "entity"),
+        ("When was the dam built?", "number"),
     ],
 )
 def test_kind(text, kind):
@@ -50,6 +60,8 @@ def test_asking_words_go_and_latin_names_stay():
     assert "能源" in strip_asking("那能源这块呢，华为怎么看？") and "华为" in strip_asking("那能源这块呢，华为怎么看？")
     assert strip_asking("What is the growth rate of the market?") == "growth rate market"
     assert strip_asking("什么是？") == "什么是？"
+    assert strip_asking("那什么叫蓝碳？") == strip_asking("蓝碳是什么概念？") == "蓝碳"
+    assert strip_asking("How large are the risks of large models?") == "risks large models"
 
 
 def test_demands():
