@@ -242,7 +242,7 @@ def _number_told(question: Question, around: Surroundings) -> str | None:
 
 
 def _who_told(question: Question, around: Surroundings) -> str | None:
-    if unnamed(question.text, f"{' '.join(around.headings)} {around.window}", around.speaker):
+    if unnamed(question.text, around.window, around.speaker, around.headings):
         return _in(question, "报告没有说是谁。", "The reports do not say who it is.")
     return None
 

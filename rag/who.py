@@ -6,6 +6,7 @@ Gives up: who exactly it is; a text that names somebody else of that kind passes
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from rag.question import HAN
 from rag.translate import proper_names, segment, source_words, translations
@@ -46,16 +47,20 @@ _KINDS = {
     "hospital": "医院|hospital",
 }
 _INSTITUTION_NAMED = re.compile(
-    r"[\u4e00-\u9fff]{2,}(?:公司|集团|大学|学院|研究院|研究所|银行|实验室|协会|联盟|学会|委员会|出版社|医院|达摩院)|(?<![A-Za-z])[A-Z][A-Za-z&.-]+|阿里云|华为云|腾讯云"
+    r"(?![多各几两数][家所个])(?:[\u4e00-\u9fff]{2,}(?:有限公司|股份公司|集团|研究院|研究所|实验室|委员会|达摩院)|[\u4e00-\u9fff]{2}(?:大学|学院|协会|联盟|学会|银行))|(?<![A-Za-z])[A-Z][A-Za-z&.-]+|阿里云|华为云|腾讯云"
 )
+_SIGNED = re.compile(r"^[\u4e00-\u9fff·]{2,8}[，,、 ]\s?[\u4e00-\u9fff]{2,}")
+"""A heading that names somebody and the office that he holds."""
 
 
-def unnamed(question: str, text: str, speaker: str) -> bool:
-    """Whether a question asks for a person or an institution of which a text, its place and its `speaker` name none.
+def unnamed(question: str, text: str, speaker: str = "", headings: Sequence[str] = ()) -> bool:
+    """Whether a question asks for a person or an institution of which a text, its headings and its `speaker` name none.
 
     >>> unnamed("浮筒是哪位工程师发明的？", "浮筒装在海底。", "王海 教授"), unnamed("浮筒那章是哪位专家点评的？", "浮筒装在海底。", "王海 教授")
     (True, False)
     """
+    text = " ".join((*headings, text))
+    speaker = speaker or next(filter(_SIGNED.match, headings), "")
     return _no_person(question, text, speaker) or _no_role(question, f"{text} {speaker}") or _no_institution(question, f"{text} {speaker}")
 
 

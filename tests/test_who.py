@@ -19,11 +19,12 @@ from rag.who import unnamed
     ],
 )
 def test_one_of_the_kind_is_named(question, named, not_named):
-    assert not unnamed(question, named, "")
-    assert unnamed(question, not_named, "")
+    assert not unnamed(question, named)
+    assert unnamed(question, not_named)
 
 
 def test_a_signature_names_who_remarks_and_not_who_made():
     assert not unnamed("浮筒那章是哪位专家点评的？", "浮筒装在海底。", "王海 教授")
     assert unnamed("浮筒是哪位专家提出的？", "浮筒装在海底。", "王海 教授")
-    assert not unnamed("潮汐电站有几座？", "浮筒装在海底。", "")
+    assert not unnamed("浮筒那章是哪位专家点评的？", "浮筒装在海底。", headings=("三 点评", "林澜，海风研究社首席工程师"))
+    assert not unnamed("潮汐电站有几座？", "浮筒装在海底。")
