@@ -14,7 +14,7 @@ from rag.lexical import terms
 from rag.question import Question, read_question, without_names
 from rag.rank import Scored, Sentence, SentenceRanker
 from rag.search import Explained, Reranker, explained_search, weigh_terms, weigh_translated
-from rag.translate import Language
+from rag.translate import Language, shares_of
 from rag.types import Document, Encoder, Filter, Hit, Store, Turn
 
 SECTION_PRIOR = 0.15
@@ -122,7 +122,7 @@ class Finder:
         if own:
             ranked += self.ranker.rank(question, weigh_terms(self.store, question.core, carried), own, self.store.document, carried)
         if foreign:
-            shares = weigh_translated(self.store, other, question.core, carried)
+            shares = shares_of(weigh_translated(self.store, other, question.core, carried))
             ranked += self.ranker.rank(question, shares, foreign, self.store.document, carried)
         return sorted(ranked, key=lambda item: (-item.score, item.sentence.document, item.sentence.position))
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from rag.chunk import split_sentences
 from rag.lexical import terms
+from rag.translate import Concept
 from rag.types import Encoder, FloatMatrix
 
 FUSION_FILE = Path(__file__).parent / "model" / "fusion.json"
@@ -103,15 +104,18 @@ def _thinned(sentence: str, rng: np.random.Generator) -> str:
     return " ".join(words[i] for i in kept)
 
 
-def best_sentence(shares: Mapping[str, float], text: str) -> float:
+def best_sentence(asked: Mapping[str, float] | Sequence[Concept], text: str) -> float:
     """The largest share of a question's weight that one sentence of the text has, whatever the others say.
 
-    `shares` holds the question's lexical terms. What answers is mostly said in one place; BM25 adds up what stands far apart.
+    `asked` holds the question's lexical terms, or its concepts where it was translated. What answers is mostly said in one place; BM25 adds
+    up what stands far apart.
 
     >>> best_sentence({"cost": 0.5, "fell": 0.5}, "Costs fell. They rose again."), best_sentence({"cost": 0.5, "fell": 0.5}, "Costs rose. Rents fell.")
     (1.0, 0.5)
     """
-    return max((sum(shares[term] for term in shares.keys() & sentence) for sentence in sentence_terms(text)), default=0.0)
+    if isinstance(asked, Mapping):
+        return max((sum(asked[term] for term in asked.keys() & sentence) for sentence in sentence_terms(text)), default=0.0)
+    return max((sum(concept.weight * concept.said(sentence) for concept in asked) for sentence in sentence_terms(text)), default=0.0)
 
 
 @lru_cache(maxsize=1024)

@@ -21,7 +21,7 @@ from rag.encoder import word_vectors
 from rag.fusion import Mix, best_sentence, mix_for
 from rag.lexical import terms
 from rag.question import language_of
-from rag.translate import Language, translated_shares
+from rag.translate import Concept, Language, concepts, shares_of
 from rag.types import Encoder, Filter, Hit, Store
 from rag.wording import other_names
 
@@ -86,17 +86,17 @@ def weigh_terms(store: Store, core: str, carried: str = "") -> dict[str, float]:
     }
 
 
-def weigh_translated(store: Store, target: Language, core: str, carried: str = "") -> dict[str, float]:
-    """As `weigh_terms`, in the lexical terms of the other language: where all is found, the best translations sum to about 1."""
+def weigh_translated(store: Store, target: Language, core: str, carried: str = "") -> list[Concept]:
+    """As `weigh_terms`, in the words of the other language."""
 
     def frequencies(names: Sequence[str]) -> dict[str, int]:
         return dict(zip(names, store.document_frequencies(names), strict=True))
 
-    own = translated_shares(core, target, frequencies, store.count())
+    own = concepts(core, target, frequencies, store.count())
     if not carried:
         return own
-    both = translated_shares(f"{core}\n{carried}", target, frequencies, store.count())
-    return {term: (own.get(term, 0.0) + both.get(term, 0.0)) / 2 for term in {**own, **both}}
+    both = concepts(f"{core}\n{carried}", target, frequencies, store.count())
+    return [replace(concept, weight=concept.weight / 2) for concept in (*own, *both)]
 
 
 def search(
@@ -160,7 +160,8 @@ def explained_search(
     for group, language in ((own, question), (foreign, other)):
         if not group:
             continue
-        shares = _shares(store, core, carried) if language == question else weigh_translated(store, language, core, carried)
+        translated = weigh_translated(store, language, core, carried) if language != question else None
+        shares = _shares(store, core, carried) if translated is None else shares_of(translated)
         mix = mix_for(question, language, dense_weight)
         # Searching everything needs no list of documents.
         among = None if len(group) == len(store.documents()) else group
@@ -173,7 +174,7 @@ def explained_search(
             hit = Hit(chunk, "", lexical, cosine, mix.fused(lexical, cosine) + bonus)
             part.append(Explained(hit, mix, language != question, shares, bonus))
         part.sort(key=_order)
-        found += _read_closely(store, encoder, part[: max(top_k, READ)], core, carried)
+        found += _read_closely(store, encoder, part[: max(top_k, READ)], core, carried, shares if translated is None else translated)
     found.sort(key=_order)
     found = copies_last(found, _told, max(top_k, RERANKED) if reranker else top_k)
     if explain:
@@ -195,7 +196,9 @@ def _order(one: Explained) -> tuple[float, str]:
     return -one.hit.fused, one.hit.chunk.id
 
 
-def _read_closely(store: Store, encoder: Encoder, found: Sequence[Explained], core: str, carried: str) -> list[Explained]:
+def _read_closely(
+    store: Store, encoder: Encoder, found: Sequence[Explained], core: str, carried: str, asked: Mapping[str, float] | Sequence[Concept]
+) -> list[Explained]:
     """The hits with their text, the other two parts of their score, and the whole of it."""
     texts = [store.document(one.hit.chunk.document).text[one.hit.chunk.start : one.hit.chunk.end] for one in found]
     words = word_vectors(encoder)
@@ -206,7 +209,7 @@ def _read_closely(store: Store, encoder: Encoder, found: Sequence[Explained], co
     read = []
     headed = _headed(store, found, f"{carried} {core} {other_names(core)}")
     for one, text, alike, head in zip(found, texts, likeness.tolist(), headed, strict=True):
-        hit, sentence = one.hit, best_sentence(one.terms, text) if one.mix.sentence else 0.0
+        hit, sentence = one.hit, best_sentence(asked, text) if one.mix.sentence else 0.0
         bonus = one.bonus + HEADING_BONUS * head
         fused = one.mix.fused(hit.lexical, hit.dense, sentence, alike) + bonus
         read.append(replace(one, hit=replace(hit, text=text, fused=fused), sentence=sentence, likeness=alike, bonus=bonus))

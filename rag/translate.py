@@ -1,18 +1,20 @@
 """Questions in one language as lexical terms of the other: a packed table of word translations, used as a structured query.
 
-Each word or phrase of the question becomes a weighted bag of those translations that the corpus contains. It gives up grammar and word
-sense: a passage in which several of the bags meet is what disambiguates.
+Each word or phrase of the question becomes a concept: the weighted ways to say it that the corpus contains. It gives up grammar and word
+sense: a passage in which several of the concepts meet is what disambiguates.
 """
 
 from __future__ import annotations
 
 import gzip
 import math
+import re
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
+from os.path import commonprefix
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -33,6 +35,10 @@ LONE_CHARACTER = 0.5
 """What a Chinese word of one character counts: it has many meanings, and is often half of a name."""
 DOUBT = 0.3
 """Exponent on the probability of the best translation: a word of many meanings counts less."""
+_SPELLINGS = (("e", "ae"), ("e", "oe"), ("ae", "e"), ("or", "our"), ("our", "or"), ("iz", "is"), ("is", "iz"), ("er", "re"), ("yz", "ys"))
+"""American and British."""
+_ROMAN = re.compile(r"(?=..)(xl|l?x{0,3})(ix|iv|v?i{0,3})")
+_DIGITS = {"i": 1, "v": 5, "x": 10, "l": 50}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +47,23 @@ class Concept:
 
     source: str
     """The lexical term, the phrase of terms joined by spaces, or the Chinese word."""
-    bag: dict[str, float]
-    """Lexical terms that the corpus contains, with weights up to 1."""
+    ways: tuple[dict[str, float], ...]
+    """Each way to say it as lexical terms that the corpus contains; what they weigh together is how good a way it is, up to 1."""
     weight: float
-    """What it counts among the question's concepts: its idf, lowered for doubtful translations."""
+    """Its share of the question's weight: its idf, lowered for doubtful translations."""
+
+    @property
+    def bag(self) -> dict[str, float]:
+        """The lexical terms of all ways, each with the most that it weighs in one."""
+        bag: dict[str, float] = {}
+        for way in self.ways:
+            for term, part in way.items():
+                bag[term] = max(bag.get(term, 0.0), part)
+        return bag
+
+    def said(self, there: frozenset[str]) -> float:
+        """How well these lexical terms say it, 0 to 1: by the best of its ways, since two names for a thing say no more than one."""
+        return max((sum(part for term, part in way.items() if term in there) for way in self.ways), default=0.0)
 
 
 def _is_han(character: str) -> bool:
@@ -145,43 +164,107 @@ def lexical_terms(translation: str) -> dict[str, float]:
     return dict.fromkeys(pairs, 1 / len(pairs))
 
 
+class _Corpus:
+    """How many chunks hold a term, asked once for each term."""
+
+    def __init__(self, frequencies: Callable[[Sequence[str]], Mapping[str, int]]):
+        self._frequencies, self._known = frequencies, dict[str, int]()
+
+    def ask(self, names: Iterable[str]) -> None:
+        """Asks for many at once, which is quicker."""
+        if missing := [name for name in dict.fromkeys(names) if name not in self._known]:
+            self._known |= self._frequencies(missing)
+
+    def holding(self, way: Mapping[str, float]) -> int:
+        """In how many chunks the rarest term of a way stands."""
+        self.ask(way)
+        return min((self._known[term] for term in way), default=0)
+
+
 def concepts(text: str, target: Language, frequencies: Callable[[Sequence[str]], Mapping[str, int]], count: int) -> list[Concept]:
-    """The question's concepts in the words of the `target` language, "zh" or "en".
+    """The question's concepts in the words of the `target` language, "zh" or "en"; their weights sum to 1.
 
-    `frequencies` tells in how many of the `count` chunks of the corpus each lexical term occurs. A concept of which the corpus has nothing
-    keeps an empty bag and the weight of a term that occurs nowhere, since it is still part of what was asked.
+    `frequencies` tells in how many of the `count` chunks of the corpus each lexical term occurs. Of what the corpus does not contain under
+    any of its translations the parts are looked for: the words of a phrase, the shorter words in a long one. A concept of which the corpus
+    has nothing keeps no ways and the weight of a term that occurs nowhere, since it is still part of what was asked.
     """
-    options = {word: translations(word) if _is_han(word[0]) == (target == "en") else {} for word in source_words(text)}
-    # Names, numbers and quoted words stay as they are.
-    spelled = {word: lexical_terms(word) for word in options if not (_is_han(word[0]) and target == "en")}
-    parts = {translation: lexical_terms(translation) for found in options.values() for translation in found}
-    known = frequencies(list(dict.fromkeys(term for part in (*parts.values(), *spelled.values()) for term in part)))
-    result = []
-    for word, found in options.items():
-        bag = {term: part for term, part in spelled.get(word, {}).items() if known[term]}
-        occurring = float(min((known[term] for term in spelled[word]), default=0)) if word in spelled and not found else 0.0
-        there = {translation: p for translation, p in found.items() if all(known[term] for term in parts[translation])}
-        best, total = max(there.values(), default=1.0), sum(there.values())
-        for translation, probability in there.items():
-            occurring += probability / total * min(known[term] for term in parts[translation])
-            for term, part in parts[translation].items():
-                bag[term] = max(bag.get(term, 0.0), probability / best * part)
-        weight = math.log1p((count - occurring + 0.5) / (occurring + 0.5))
-        weight *= max(found.values(), default=1.0) ** DOUBT
-        weight *= LONE_CHARACTER if len(word) == 1 and _is_han(word) else 1.0
-        result.append(Concept(word, bag, weight))
-    return result
-
-
-def translated_shares(
-    text: str, target: Language, frequencies: Callable[[Sequence[str]], Mapping[str, int]], count: int
-) -> dict[str, float]:
-    """The question as lexical terms of the target language with their shares of the question's weight; where all is found, the best
-    translations sum to 1."""
-    found = concepts(text, target, frequencies, count)
+    corpus = _Corpus(frequencies)
+    words = source_words(text)
+    corpus.ask(term for word in words for way in (word, *_meanings(word, target)) for term in lexical_terms(way))
+    found = [concept for word in words for concept in _concepts(word, target, corpus, count)]
     total = sum(concept.weight for concept in found) or 1.0
+    return [replace(concept, weight=concept.weight / total) for concept in found]
+
+
+def _meanings(word: str, target: Language) -> dict[str, float]:
+    return translations(word) if _is_han(word[0]) == (target == "en") else {}
+
+
+def _concepts(word: str, target: Language, corpus: _Corpus, count: int) -> list[Concept]:
+    """One concept, or those of the word's parts."""
+    found = _meanings(word, target)
+    # Names, numbers and quoted words stay as they are.
+    itself = lexical_terms(word) if not (_is_han(word[0]) and target == "en") else {}
+    here = corpus.holding(itself) > 0
+    there = _found(found, corpus)
+    if not there and not here and _is_han(word[0]) == (target == "en"):
+        if parts := _parts(word):
+            return [concept for part in parts for concept in _concepts(part, target, corpus, count)]
+        found = found or _relatives(word)
+        there = _found(found, corpus)
+    best, total = max(there.values(), default=1.0), sum(there.values())
+    ways = [
+        {term: probability / best * part for term, part in lexical_terms(translation).items()} for translation, probability in there.items()
+    ]
+    occurring = sum(probability / total * corpus.holding(lexical_terms(translation)) for translation, probability in there.items())
+    if not found:
+        occurring = float(corpus.holding(itself))
+    if own := {term: part for term, part in itself.items() if corpus.holding({term: 1.0})}:
+        ways.append(own)
+    weight = math.log1p((count - occurring + 0.5) / (occurring + 0.5))
+    weight *= max(found.values(), default=1.0) ** DOUBT
+    weight *= LONE_CHARACTER if len(word) == 1 and _is_han(word) else 1.0
+    return [Concept(word, tuple(ways), weight)]
+
+
+def _found(translations: Mapping[str, float], corpus: _Corpus) -> dict[str, float]:
+    """Those of the translations that the corpus contains."""
+    corpus.ask(term for translation in translations for term in lexical_terms(translation))
+    return {translation: p for translation, p in translations.items() if corpus.holding(lexical_terms(translation))}
+
+
+def _parts(word: str) -> list[str]:
+    """The words of a phrase; the shorter words of a long Chinese word."""
+    if not _is_han(word[0]):
+        return word.split(" ") if " " in word else []
+    parts = segment(word, lambda part: None if part == word else (_entry(part) or (None,))[0])
+    return parts if len(word) > 2 and max(map(len, parts)) > 1 else []
+
+
+def _relatives(word: str) -> dict[str, float]:
+    """What an English word that the table lacks may mean: a figure in Roman numerals, a word in the other spelling, or one of the same stem.
+
+    >>> _relatives("xlix"), max(_relatives("septicemia"))
+    ({'49': 1.0}, '败血症')
+    """
+    if _ROMAN.fullmatch(word):
+        values = [_DIGITS[letter] for letter in word]
+        return {str(sum(value if value >= max(values[i:]) else -value for i, value in enumerate(values))): 1.0}
+    for one, other in _SPELLINGS:
+        for match in re.finditer(one, word):
+            if found := translations(word[: match.start()] + other + word[match.end() :]):
+                return found
+    lines, at = _lines(), bisect_left(_lines(), word)
+    near = {line.split("\t", 1)[0] for line in lines[max(0, at - 3) : at + 3]}
+    shared = {key: len(commonprefix((key, word))) for key in near}
+    alike = [key for key, size in shared.items() if size >= max(5, len(word) - 3, len(key) - 3) and " " not in key]
+    return translations(max(sorted(alike), key=lambda key: (shared[key], -len(key)))) if alike else {}
+
+
+def shares_of(asked: Sequence[Concept]) -> dict[str, float]:
+    """Concepts as one weighted query: lexical terms with their shares; where all is found, the best translations sum to 1."""
     shares: dict[str, float] = {}
-    for concept in found:
-        for term, weight in concept.bag.items():
-            shares[term] = shares.get(term, 0.0) + weight * concept.weight / total
+    for concept in asked:
+        for term, part in concept.bag.items():
+            shares[term] = shares.get(term, 0.0) + part * concept.weight
     return shares

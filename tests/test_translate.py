@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.lexical import terms
-from rag.translate import TABLE, concepts, lexical_terms, segment, source_words, translated_shares, translations
+from rag.translate import TABLE, concepts, lexical_terms, segment, shares_of, source_words, translations
 
 
 def corpus(*texts):
@@ -16,7 +16,7 @@ def corpus(*texts):
 
 def best(question, target, texts):
     frequencies, count = corpus(*texts)
-    shares = translated_shares(question, target, frequencies, count)
+    shares = shares_of(concepts(question, target, frequencies, count))
     return max(texts, key=lambda text: sum(share for term, share in shares.items() if term in terms(text)))
 
 
@@ -57,22 +57,22 @@ def test_a_cut_loses_nothing(run):
 def test_any_text_is_a_question(text):
     frequencies, count = corpus("医院 hospital 2030")
     for target in ("zh", "en"):
-        shares = translated_shares(text, target, frequencies, count)
+        shares = shares_of(concepts(text, target, frequencies, count))
         assert all(share > 0 for share in shares.values())
 
 
 def test_names_and_numbers_stay_as_they_are():
     frequencies, count = corpus("到 2030 年，Kubernetes 将更普及。", "其他")
-    assert {"2030", "kubernet"} <= set(translated_shares("Will Kubernetes grow by 2030?", "zh", frequencies, count))
+    assert {"2030", "kubernet"} <= set(shares_of(concepts("Will Kubernetes grow by 2030?", "zh", frequencies, count)))
     frequencies, count = corpus("Kubernetes will grow until 2030.", "others")
-    assert {"2030", "kubernet"} <= set(translated_shares("Kubernetes 到 2030 年会怎样？", "en", frequencies, count))
+    assert {"2030", "kubernet"} <= set(shares_of(concepts("Kubernetes 到 2030 年会怎样？", "en", frequencies, count)))
 
 
 def test_only_what_the_corpus_contains_is_looked_for_and_the_rest_still_counts():
     frequencies, count = corpus("The hospital is new.", "Nothing here.")
     found = {concept.source: concept for concept in concepts("医院的疫苗", "en", frequencies, count)}
     assert set(found["医院"].bag) == {"hospit"} and found["疫苗"].bag == {} and found["疫苗"].weight > 0
-    shares = translated_shares("医院的疫苗", "en", frequencies, count)
+    shares = shares_of(concepts("医院的疫苗", "en", frequencies, count))
     assert set(shares) == {"hospit"} and 0 < shares["hospit"] < 1
 
 

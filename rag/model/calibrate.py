@@ -23,7 +23,7 @@ from rag.lexical import terms
 from rag.model.train import TRAINED_ARTICLES, TUNED_ARTICLES, squad_format
 from rag.question import strip_asking
 from rag.search import READ
-from rag.translate import Language, translated_shares
+from rag.translate import Concept, Language, concepts, shares_of
 from rag.types import Encoder
 
 WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0)
@@ -68,15 +68,14 @@ def measure(
     def frequencies(names: Sequence[str]) -> dict[str, int]:
         return {name: holding[name] for name in names}
 
-    shares: list[Mapping[str, float]] = [
-        translated_shares(core, target, frequencies, len(passages)) if target else idf_shares(terms(core), holding, len(passages))
-        for core in cores
+    asked: list[Mapping[str, float] | list[Concept]] = [
+        concepts(core, target, frequencies, len(passages)) if target else idf_shares(terms(core), holding, len(passages)) for core in cores
     ]
-    lexical = bm25(shares, split)
+    lexical = bm25([shares_of(question) if isinstance(question, list) else question for question in asked], split)
     cosine = encoder.encode(cores, query=True) @ encoder.encode(passages).T
     sentence, likeness = np.full(lexical.shape, np.nan), np.full(lexical.shape, np.nan)
     words = word_vectors(encoder)
-    for row, (core, weights) in enumerate(zip(cores, shares, strict=True)):
+    for row, (core, weights) in enumerate(zip(cores, asked, strict=True)):
         places = np.argsort(-(lexical[row] + dense * cosine[row]), kind="stable")[:read]
         texts = [passages[place] for place in places]
         sentence[row, places] = [best_sentence(weights, text) for text in texts]

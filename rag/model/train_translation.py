@@ -1,7 +1,8 @@
 """Makes translations.txt.gz, the table of `rag.translate`: `python -m rag.model.train_translation --data DATA [--output rag/model]`.
 
 IBM Model 1 in both directions over sentences of Tatoeba, aligned paragraphs of technical texts and the entries of CC-CEDICT, whose glosses
-count as sentences. Chinese is cut into the dictionary's words by their frequency in news. Two minutes, no randomness.
+count as sentences; a translation is as good as both directions say it is. Chinese is cut into the dictionary's words by their frequency in
+news. Two minutes, no randomness.
 """
 
 from __future__ import annotations
@@ -25,17 +26,20 @@ from rag.translate import LONGEST_PHRASE, LONGEST_WORD, segment
 
 log = logging.getLogger(__name__)
 
-LATIN = re.compile(r"[a-z0-9][a-z0-9+.-]*")
+LATIN = re.compile(r"[a-z][a-z0-9+.-]+")
+"""Words that have translations; figures and single letters stand for themselves."""
 # Words of grammar translate into grammar, which tells no passage from another.
 FUNCTION_WORDS = frozenset(
     "a an the of to in on at for by with from as is are be was were been am and or not it its this that he she they his her their you your i we my our me him them "
-    "do doe did have has had will would can could may might shall should must sb sth etc eg ie one's somebod someth there so if but than then s t "
+    "do doe did have has had will would can could may might shall should must sb sth etc eg ie one's somebod someth there so if but than then ll re ve nd rd th st don "
     "的 了 在 是 我 你 他 她 它 们 这 那 和 与 也 就 都 而 及 着 之 于 吗 呢 吧 啊 我们 你们 他们 她们 它们 一个 这个 那个".split()
 )
-KEPT = 8
+KEPT = 16
 """Translations of a word at most."""
-LEAST = 0.03
+LEAST = 0.01
 """Probability below which a translation is dropped."""
+RARITY = 0.2
+"""Exponent on a Chinese word's frequency among translations of the same English word: a dictionary lists common and rare ones alike."""
 
 
 def dictionary_words(data: Path) -> dict[str, list[str]]:
@@ -84,7 +88,7 @@ def model_1(pairs: Sequence[tuple[list[str], list[str]]], weights: np.ndarray, r
         probability = counts / np.maximum(np.bincount(cell_left, counts), 1e-12)[cell_left]
     names_left, names_right = list(left_names), list(right_names)
     table: dict[str, dict[str, float]] = {}
-    for cell in np.flatnonzero((probability >= 0.01) & (cell_left > 0)):
+    for cell in np.flatnonzero((probability >= 0.002) & (cell_left > 0)):
         table.setdefault(names_left[cell_left[cell]], {})[names_right[cells[cell] % len(right_names)]] = float(probability[cell])
     return table
 
@@ -118,6 +122,17 @@ def sentence_pairs(data: Path, costs: dict[str, float]) -> tuple[list[tuple[list
             if left := english_words(gloss)[:6]:
                 pairs.append((left, [word]))
                 weights.append(1.0 / len(left) ** 0.5)
+        # A compound teaches its parts as well: "marine biology" is the sea's biology.
+        parts = [
+            part
+            for part in segment(word, lambda part, whole=word: None if part == whole else costs.get(part))
+            if part not in FUNCTION_WORDS
+        ]
+        if len(word) > 2 and len(parts) > 1 and max(map(len, parts)) > 1:
+            for gloss in glosses[:3]:
+                if 2 <= len(left := english_words(gloss)) <= 6:
+                    pairs.append((left, parts))
+                    weights.append(1.0)
     return pairs, np.array(weights, dtype=np.float32)
 
 
@@ -134,9 +149,17 @@ def phrases(data: Path) -> dict[str, Counter[str]]:
     return found
 
 
+def agreed(there: dict[str, dict[str, float]], back: dict[str, dict[str, float]], word: str) -> dict[str, float]:
+    """How good each translation of a word is: the geometric mean of what either direction says, so that a word which only ever stood beside it
+    falls behind one that means it."""
+    return {other: math.sqrt(p * max(back.get(other, {}).get(word, 0.0), 1e-4)) for other, p in there.get(word, {}).items()}
+
+
 def pruned(table: dict[str, float]) -> str:
     """translation:percent, best first, what is kept of it sums to 1."""
-    best = sorted(((p, w) for w, p in table.items() if p >= LEAST and w not in FUNCTION_WORDS), key=lambda item: (-item[0], item[1]))[:KEPT]
+    ranked = sorted(((p, w) for w, p in table.items() if w not in FUNCTION_WORDS), key=lambda item: (-item[0], item[1]))
+    total = sum(p for p, _ in ranked)
+    best = [(p, word) for p, word in ranked[:KEPT] if p >= LEAST * total]
     total = sum(p for p, _ in best)
     return "|".join(f"{word}:{max(1, round(100 * p / total))}" for p, word in best)
 
@@ -154,7 +177,7 @@ def make_table(data: Path) -> list[str]:
     log.info("Chinese to English: %d words", len(to_english))
     lines = []
     for word, cost in costs.items():
-        found = pruned(to_english.get(word, {}))
+        found = pruned({term: p for term, p in agreed(to_english, to_chinese, word).items() if len(term) > 1})
         # A word without a translation still matters where a sentence is cut.
         if found or cost < 12:
             lines.append(f"{word}\t{cost:.1f}\t{found}")
@@ -163,8 +186,9 @@ def make_table(data: Path) -> list[str]:
         # Among words for the same thing the frequent ones come first.
         frequency = {word: count * math.exp(-costs[word] / 3) for word, count in counts.items()}
         lines.append(f"{key}\t0\t{pruned({word: value / sum(frequency.values()) for word, value in frequency.items()})}")
-    for term, found in to_chinese.items():
-        if term not in FUNCTION_WORDS and (text := pruned(found)):
+    for term in to_chinese:
+        common = {word: p * math.exp(-RARITY * costs.get(word, 14.0)) for word, p in agreed(to_chinese, to_english, term).items()}
+        if term not in FUNCTION_WORDS and (text := pruned(common)):
             lines.append(f"{term}\t0\t{text}")
     return sorted(lines)
 
