@@ -10,15 +10,16 @@ import gzip
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from os.path import commonprefix
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from rag.lexical import terms
+from rag.lexical import stem, terms
+from rag.sounds import chinese_names, latin_names, persons
 from rag.textform import search_form
 
 Language: TypeAlias = Literal["zh", "en"]
@@ -37,6 +38,8 @@ DOUBT = 0.3
 """Exponent on the probability of the best translation: a word of many meanings counts less."""
 _SPELLINGS = (("e", "ae"), ("e", "oe"), ("ae", "e"), ("or", "our"), ("our", "or"), ("iz", "is"), ("is", "iz"), ("er", "re"), ("yz", "ys"))
 """American and British."""
+_CAPITALS = re.compile(r"[A-Z][a-zà-ÿ]+(?:[' -]?[A-Z][a-zà-ÿ]+)*")
+"""Names as English writes them."""
 _ROMAN = re.compile(r"(?=..)(xl|l?x{0,3})(ix|iv|v?i{0,3})")
 _DIGITS = {"i": 1, "v": 5, "x": 10, "l": 50}
 
@@ -170,10 +173,11 @@ class _Corpus:
     def __init__(self, frequencies: Callable[[Sequence[str]], Mapping[str, int]]):
         self._frequencies, self._known = frequencies, dict[str, int]()
 
-    def ask(self, names: Iterable[str]) -> None:
-        """Asks for many at once, which is quicker."""
+    def ask(self, names: Iterable[str]) -> Mapping[str, int]:
+        """All answers so far; many at once are quicker."""
         if missing := [name for name in dict.fromkeys(names) if name not in self._known]:
             self._known |= self._frequencies(missing)
+        return self._known
 
     def holding(self, way: Mapping[str, float]) -> int:
         """In how many chunks the rarest term of a way stands."""
@@ -191,9 +195,55 @@ def concepts(text: str, target: Language, frequencies: Callable[[Sequence[str]],
     corpus = _Corpus(frequencies)
     words = source_words(text)
     corpus.ask(term for word in words for way in (word, *_meanings(word, target)) for term in lexical_terms(way))
-    found = [concept for word in words for concept in _concepts(word, target, corpus, count)]
+    named = list(_by_sound(text, frozenset(words), target, corpus))
+    inside = {word for source, _ in named for word in source}
+    found = [_concept(" ".join(source), names, names, {}, corpus, count) for source, names in named]
+    found += [concept for word in words if word not in inside for concept in _concepts(word, target, corpus, count)]
     total = sum(concept.weight for concept in found) or 1.0
     return [replace(concept, weight=concept.weight / total) for concept in found]
+
+
+def _by_sound(text: str, words: frozenset[str], target: Language, corpus: _Corpus) -> Iterator[tuple[tuple[str, ...], dict[str, float]]]:
+    """(words of the question, what sounds like them) for names that the corpus has under no translation."""
+    if target == "en":
+        for run in _runs_of_single(text):
+            yield from _windows(run, 2, len(run), lambda part: latin_names("".join(part), corpus.ask))
+        return
+
+    def unknown(word: str) -> bool:
+        return word in words and not corpus.holding(lexical_terms(word)) and not _found(translations(word), corpus)
+
+    def named(part: Sequence[str]) -> dict[str, float]:
+        keys = [stem(name.lower()) for name in part]
+        if not words.issuperset(keys) or not any(map(unknown, keys)):
+            return {}
+        return persons(part, corpus.ask) or (chinese_names(part[0], corpus.ask) if len(part) == 1 and len(part[0]) > 3 else {})
+
+    for match in _CAPITALS.finditer(text):
+        for part, found in _windows(match[0].split(), 1, 3, named):
+            yield tuple(stem(name.lower()) for name in part), found
+
+
+def _windows(
+    names: Sequence[str], least: int, most: int, found_for: Callable[[Sequence[str]], dict[str, float]]
+) -> Iterator[tuple[tuple[str, ...], dict[str, float]]]:
+    """Parts of a run of names of which something is found, long ones first, from left to right and without overlap."""
+    at = 0
+    while at < len(names):
+        for size in range(min(most, len(names) - at), least - 1, -1):
+            if found := found_for(names[at : at + size]):
+                yield tuple(names[at : at + size]), found
+                at += size - 1
+                break
+        at += 1
+
+
+def _runs_of_single(text: str) -> Iterator[list[str]]:
+    """Neighbouring characters that belong to no longer word, as those of a foreign name."""
+    for run in re.findall("[\u3400-\u9fff]+", search_form(text)):
+        for single, part in groupby(segment(run), key=lambda word: len(word) == 1):
+            if single and len(characters := list(part)) > 1:
+                yield characters
 
 
 def _meanings(word: str, target: Language) -> dict[str, float]:
@@ -212,6 +262,13 @@ def _concepts(word: str, target: Language, corpus: _Corpus, count: int) -> list[
             return [concept for part in parts for concept in _concepts(part, target, corpus, count)]
         found = found or _relatives(word)
         there = _found(found, corpus)
+    return [_concept(word, found, there, itself, corpus, count)]
+
+
+def _concept(
+    word: str, found: Mapping[str, float], there: Mapping[str, float], itself: Mapping[str, float], corpus: _Corpus, count: int
+) -> Concept:
+    """A concept of a word that `found` translates, `there` by what the corpus contains, and that may stand there as `itself`."""
     best, total = max(there.values(), default=1.0), sum(there.values())
     ways = [
         {term: probability / best * part for term, part in lexical_terms(translation).items()} for translation, probability in there.items()
@@ -224,7 +281,7 @@ def _concepts(word: str, target: Language, corpus: _Corpus, count: int) -> list[
     weight = math.log1p((count - occurring + 0.5) / (occurring + 0.5))
     weight *= max(found.values(), default=1.0) ** DOUBT
     weight *= LONE_CHARACTER if len(word) == 1 and _is_han(word) else 1.0
-    return [Concept(word, tuple(ways), weight)]
+    return Concept(word, tuple(ways), weight)
 
 
 def _found(translations: Mapping[str, float], corpus: _Corpus) -> dict[str, float]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from rag.encoder import open_reranker
 from rag.fusion import GRID, Mix, best_sentence, bm25, estimate_dense_weight, mix_for
 from rag.search import BRIEF, HEADING_BONUS, NAMED_REPORT_BONUS, RERANKED, explained_search, inverse_frequencies, search, weigh_terms
 from rag.types import Chunk, Document, Filter
@@ -231,3 +232,34 @@ def test_a_reranker_decides_the_order_of_the_best():
     hits = search(PaperStore(), PaperEncoder(), "wind", top_k=2, reranker=by_length)
     assert [hit.chunk.id for hit in hits] == ["c", "b"] and hits[0].fused == pytest.approx(0.2)
     assert read == [("wind", ["甲", "乙", "丙"])] and RERANKED >= 3
+
+
+@pytest.mark.parametrize("saved_by", ["transformers", "sentence_transformers"])
+def test_a_cross_encoder_from_a_folder_decides_the_order(tmp_path, saved_by):
+    """A real one, small and untrained, as the hub keeps them; what it ought to say is computed without sentence-transformers."""
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "wind", "甲", "乙", "丙"]
+    (tmp_path / "vocab.txt").write_text("\n".join(words), encoding="utf-8")
+    torch.manual_seed(2)
+    size = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 16}
+    model = transformers.BertForSequenceClassification(
+        transformers.BertConfig(vocab_size=len(words), num_labels=1, initializer_range=1.0, **size)
+    ).eval()
+    tokenizer = transformers.BertTokenizerFast(str(tmp_path / "vocab.txt"))
+    folder = tmp_path / "reranker"
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    if saved_by == "sentence_transformers":
+        sentence_transformers.CrossEncoder(str(folder), local_files_only=True, device="cpu").save_pretrained(str(tmp_path / "again"))
+        folder = tmp_path / "again"
+    with torch.no_grad():
+        logits = model(**tokenizer(["wind"] * 3, ["甲", "乙", "丙"], return_tensors="pt")).logits[:, 0]
+    expected = dict(zip("甲乙丙", torch.sigmoid(logits).tolist(), strict=True))
+    best = sorted(expected, key=lambda text: -expected[text])
+    found = explained_search(PaperStore(), PaperEncoder(), "wind", reranker=open_reranker(str(folder)))
+    assert [one.hit.text for one in found] == best
+    assert best != ["甲乙丙"[hit.chunk.start] for hit in search(PaperStore(), PaperEncoder(), "wind")]
+    assert [one.reranked for one in found] == pytest.approx([expected[text] for text in best], abs=1e-5)
+    assert [one.hit.fused for one in found] == [one.reranked for one in found]

@@ -38,8 +38,8 @@ KEPT = 16
 """Translations of a word at most."""
 LEAST = 0.01
 """Probability below which a translation is dropped."""
-RARITY = 0.2
-"""Exponent on a Chinese word's frequency among translations of the same English word: a dictionary lists common and rare ones alike."""
+RARITY = {"zh": 0.2, "en": 0.3}
+"""Exponent on the frequency of a translation: a dictionary lists common and rare words alike, and a rare one was seen beside one word only."""
 
 
 def dictionary_words(data: Path) -> dict[str, list[str]]:
@@ -175,9 +175,10 @@ def make_table(data: Path) -> list[str]:
     log.info("English to Chinese: %d words", len(to_chinese))
     to_english = model_1([(right, left) for left, right in pairs], weights)
     log.info("Chinese to English: %d words", len(to_english))
+    seen = Counter(term for left, _ in pairs for term in left)
     lines = []
     for word, cost in costs.items():
-        found = pruned({term: p for term, p in agreed(to_english, to_chinese, word).items() if len(term) > 1})
+        found = pruned({term: p * seen[term] ** RARITY["en"] for term, p in agreed(to_english, to_chinese, word).items()})
         # A word without a translation still matters where a sentence is cut.
         if found or cost < 12:
             lines.append(f"{word}\t{cost:.1f}\t{found}")
@@ -187,7 +188,7 @@ def make_table(data: Path) -> list[str]:
         frequency = {word: count * math.exp(-costs[word] / 3) for word, count in counts.items()}
         lines.append(f"{key}\t0\t{pruned({word: value / sum(frequency.values()) for word, value in frequency.items()})}")
     for term in to_chinese:
-        common = {word: p * math.exp(-RARITY * costs.get(word, 14.0)) for word, p in agreed(to_chinese, to_english, term).items()}
+        common = {word: p * math.exp(-RARITY["zh"] * costs.get(word, 14.0)) for word, p in agreed(to_chinese, to_english, term).items()}
         if term not in FUNCTION_WORDS and (text := pruned(common)):
             lines.append(f"{term}\t0\t{text}")
     return sorted(lines)
