@@ -31,7 +31,7 @@ WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0)
 WEIGHTS_ACROSS = (0.3, 0.5, 0.8, 1.0, 1.25, 1.5)
 WEIGHTS_READ = (0.0, 0.2, 0.4, 0.8, 1.2, 1.6, 2.2)
 """Of the best sentence and of likeness."""
-OWN_LANGUAGE = 0.1
+OWN_LANGUAGE = 0.25
 """What a passage in the question's own language has ahead of an equally good one in the other."""
 
 Asked = tuple[list[str], list[str], np.ndarray]
