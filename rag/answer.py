@@ -26,7 +26,7 @@ from rag.rank import Scored, Sentence, SentenceRanker
 from rag.types import Answer, Citation, Claim, Document
 from rag.verify import check, figures_at_odds
 
-DEFINING = 0.25
+DEFINING = 0.35
 """What a sentence that defines the very subject asked for gains, as a share of the best score."""
 DESCRIBING = 0.12
 """The same for one that begins with the subject and says of what kind it is."""
@@ -65,7 +65,7 @@ COMPARED_SHARE = 0.7
 _EXPERT = re.compile(r"专家|点评|\bexperts?\b|\bcomment")
 EXPERT = 0.3
 """What an expert's remark gains in a comparison, as a share of the best score, where the question asks for experts."""
-HEADED = 0.5
+HEADED = 0.2
 """What a sentence gains in a comparison, as a share of the best score, for saying all that its heading announces: such a one sums up."""
 TOPIC_CONTENDERS = 4
 """The best of so many sentences decides whether the reports speak of the topic at all."""
@@ -231,11 +231,13 @@ class Composer:
             note = self._difference(question, found[0].sentence, rivals)
             return [found[0].sentence, *(sentence for sentence, _, _ in rivals)], note
         best = found[0]
-        if _WRITER.search(question.text) and (signature := self._signature(best.sentence)):
+        signature = self._signature(best.sentence)
+        if signature and _WRITER.search(question.text):
             return [signature], ""
-        chosen = [best.sentence]
+        chosen = [signature, best.sentence] if signature and signature != best.sentence and question.kind == "person" else [best.sentence]
         for item in _distinct(found)[1:CONTENDERS]:
-            if len(chosen) < most and item.score >= FACT_MARGIN * best.score and _length(chosen) + len(item.sentence.text) <= budget:
+            fits = len(chosen) < most and _length(chosen) + len(item.sentence.text) <= budget
+            if fits and item.score >= FACT_MARGIN * best.score and item.sentence not in chosen:
                 chosen.append(item.sentence)
         return chosen, ""
 

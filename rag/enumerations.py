@@ -93,22 +93,6 @@ def enumeration_at(sentences: Sequence[Sentence], place: int) -> Enumeration | N
     return next((one for one in found if one and one.count > 1 and place in {sentence.position for sentence in one.sentences}), None)
 
 
-def listed_in(text: str) -> int:
-    """How many things one sentence lists between its signs of listing; 0 for no list.
-
-    >>> listed_in("分为拦坝、浮筒和泻湖三类。"), listed_in("成本很高。")
-    (3, 0)
-    """
-    best = 0
-    for clause in re.split(r"[，。；：:,;]", text):
-        commas = clause.count("、")
-        if commas:
-            best = max(
-                best, commas + 1 + bool(re.search(r"[\u4e00-\u9fffA-Za-z]{1,14}(?:和|与|及|以及)[^、]{1,14}$", clause.rsplit("、", 1)[-1]))
-            )
-    return best
-
-
 def _section(sentences: Sequence[Sentence], place: int, like: Sentence) -> bool:
     return 0 <= place < len(sentences) and sentences[place].section == like.section and sentences[place].document == like.document
 
