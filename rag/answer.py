@@ -45,10 +45,12 @@ _GOES_ON = re.compile(
 """The same, and what joins a sentence to the one before."""
 BUDGET = {"list": 700, "why": 640, "compare": 720, "definition": 280, "abbreviation": 200}
 """Characters of an answer by kind of question; every other kind has FACT_BUDGET."""
-FACT_BUDGET = 230
+FACT_BUDGET = 270
 MOST_SENTENCES = {"list": 6, "why": 6, "compare": 8, "definition": 3, "abbreviation": 2}
 FACT_SENTENCES = 3
-FACT_MARGIN = 0.88
+MOST_CHARACTERS = 600
+"""An answer that is longer is not made longer by what else its question asks."""
+FACT_MARGIN = 0.82
 """A further sentence joins a fact only when its score is at least this share of the best one's."""
 NEIGHBOURS = {"definition": (0.6, 0.4), "why": (0.75, 0.6), "list": (0.6, 0.4)}
 """What share of the best sentence's score the sentences behind it in its section get, by kind."""
@@ -146,6 +148,20 @@ class Composer:
         citations = self._cite(chosen, scored, start=1)
         claims = tuple(self._claim(question, citation, sentence) for citation, sentence in zip(citations, chosen, strict=True))
         return Answer(question.text, query, question.language, claims=claims, citations=tuple(citations), reason=note)
+
+    def completed(self, answer: Answer, more: Answer, asked: str) -> Answer:
+        """An answer with the first sentence of another one, where it says nothing yet of what that one was `asked`; always for nothing in particular."""
+        if more.abstained or not more.claims or len(answer.answer) > MOST_CHARACTERS:
+            return answer
+        claim, citation = more.claims[0], more.citations[0]
+        own = {term for term in terms(asked) if len(term) > 1}
+        said = {term for other in answer.claims for term in terms(other.text)}
+        held = any(other.document == citation.document and other.start <= citation.start < other.end for other in answer.citations)
+        if held or own & said:
+            return answer
+        n = len(answer.citations) + 1
+        claim = replace(claim, citations=(n,), emphasis=None)
+        return replace(answer, claims=(*answer.claims, claim), citations=(*answer.citations, replace(citation, n=n)))
 
     def _decide(self, question: Question, found: list[Scored]) -> tuple[Refusal | None, list[Scored]]:
         """Either a reason to refuse, or the sentences with the first one that meets all demands in front."""

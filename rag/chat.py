@@ -20,7 +20,7 @@ from rag.errors import EncoderError, RagError, UsageError
 from rag.evidence import Finder, in_one_edition
 from rag.followup import Rewrite, rewrite
 from rag.index import Snapshot, open_index
-from rag.question import read_question, strip_asking, without_markup
+from rag.question import QuestionKind, parts_of, read_question, strip_asking, without_markup
 from rag.rank import SentenceRanker
 from rag.search import Explained
 from rag.types import Answer, Citation, Claim, Document, Encoder, Filter, Hit, Turn
@@ -160,6 +160,8 @@ class Assistant:
         answer = Composer(self._ranker, store.document, self.config.strictness).compose(
             evidence.question, rewritten.query, evidence.sentences, reports
         )
+        if not answer.abstained and evidence.question.kind != "compare" and len(parts_of(text)) > 1:
+            answer = self._with_parts(store, answer, text, evidence.question.kind, only, reports)
         checking = 0.0
         if writer and not answer.abstained:
             answer, checking = yield from self._write(writer, store, hits, answer, history, failure)
@@ -175,6 +177,24 @@ class Assistant:
             "total": finished - started,
         }
         yield Finished(replace(answer, question=question, timings_ms={name: 1000 * seconds for name, seconds in timings.items()}))
+
+    def _with_parts(
+        self, store: Snapshot, answer: Answer, text: str, kind: QuestionKind, only: Filter | None, reports: tuple[Document, ...]
+    ) -> Answer:
+        """An answer to a text that asks several kinds of thing, with the best sentence from the same chapter on those of another kind than its own."""
+        composer = Composer(self._ranker, store.document, self.config.strictness)
+        chapter = answer.citations[0].document, answer.citations[0].section.split(" / ")[0]
+        before: tuple[Turn, ...] = ()
+        for part in parts_of(text):
+            rewritten = rewrite(part, before)
+            found = self._finder(store).find(rewritten, part, before if rewritten.carried else (), only, reports)
+            before = (Turn(part, ""),)
+            if found.question.kind in ("entity", "other", kind):
+                continue
+            near = [item for item in found.sentences if (item.sentence.document, *item.sentence.section[:1]) == chapter]
+            more = composer.compose(found.question, rewritten.query, near, reports)
+            answer = composer.completed(answer, more, "" if found.question.kind == "definition" else rewritten.core)
+        return answer
 
     def _write(
         self, writer: Writer, store: Snapshot, hits: Sequence[Hit], extract: Answer, history: Sequence[Turn], failure: Failure | None

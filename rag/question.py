@@ -51,7 +51,7 @@ _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = (
     (
         "why",
         re.compile(
-            r"为什么|为何|为啥|何以|凭什么|原因|缘由|取决于|坎儿|短板|难点|挑战|难在|瓶颈在|(?:有|带来|起到|产生)(?:了)?(?:什么|何|啥|怎样的)(?:样的)?(?:好处|坏处|优势|劣势|影响|作用|意义|价值|风险|困难|麻烦|难题|问题|帮助|用处|变化|不足|缺点|优点|隐患|局限)|\bwhy\b|\breasons?\b|\bcauses?\b"
+            r"为什么|为何|为啥|何以|凭什么|原因|缘由|取决于|坎儿|短板|难点|挑战|难在|瓶颈在|(?:有|带来|起到|产生)(?:了)?(?:什么|何|啥|怎样的)(?:样的)?(?:好处|坏处|优势|劣势|影响|作用|意义|价值|风险|困难|麻烦|难题|问题|帮助|用处|变化|不足|缺点|优点|隐患|局限)|\bwhat (?:limits|hinders|hampers|holds back|constrains|prevents|blocks|drives|causes)\b|\bwhy\b|\breasons?\b|\bcauses?\b"
         ),
     ),
     ("entity", re.compile(r"叫什么|叫啥|名字|名称是|什么名|\bcalled\b|\bnamed?\b")),
@@ -142,6 +142,9 @@ _COMPARING = re.compile(
     re.IGNORECASE,
 )
 """Words of comparing, in what is left of a question without its asking words."""
+
+_ASKS = re.compile(r"什么|啥|谁|哪|多少|几(?=[个种类家位成项])|怎么|怎样|如何|为何|多[大高长久快低]|吗|是否")
+_AND_ASKS = re.compile(r",? and (?=(?:what|which|who|why|how|when|where|by what|at what|in what)\b)|[;?] ", re.IGNORECASE)
 
 _MARKUP = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)|</?[A-Za-z][^<>]*>", re.DOTALL | re.IGNORECASE)
 
@@ -234,6 +237,23 @@ def strip_asking(text: str) -> str:
     core = re.sub(r"[\s，。？！、；：,?!;“”\"「」（）()]+", " ", "".join(pieces)).strip()
     telling = [piece for piece in core.split() if piece not in _LEFT_OVER]
     return " ".join(telling) or core or asked.strip()
+
+
+def parts_of(text: str) -> tuple[str, ...]:
+    """The questions that one text asks, each with a word of asking; one for most texts.
+
+    >>> parts_of("序言是谁写的，什么身份？"), parts_of("Which trend is on tides and what limits it?")
+    (('序言是谁写的', '什么身份'), ('Which trend is on tides', 'what limits it'))
+    """
+    if not HAN.search(text):
+        return tuple(part for part in _AND_ASKS.split(text.strip().rstrip("?")) if part)
+    parts: list[str] = []
+    for clause in filter(None, re.split(r"[，,；;？?。]+", text.strip())):
+        if parts and not (_ASKS.search(clause) and _ASKS.search(parts[-1])):
+            parts[-1] += f"，{clause}"
+        else:
+            parts.append(clause)
+    return tuple(parts)
 
 
 def without_markup(text: str) -> str:

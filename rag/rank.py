@@ -49,7 +49,7 @@ _MEANS = re.compile(
     re.IGNORECASE,
 )
 _TROUBLE_ASKED = re.compile(
-    r"挑战|坎儿|短板|难点|困难|瓶颈|缺点|缺陷|不足|弊端|风险|障碍|\b(?:challenge|problem|drawback|obstacle|difficult|weakness|limitation|risk)",
+    r"挑战|坎儿|短板|难点|困难|瓶颈|缺点|缺陷|不足|弊端|风险|障碍|\b(?:challenge|problem|drawback|obstacle|difficult|weakness|limit|hinder|hamper|risk)",
     re.IGNORECASE,
 )
 _TROUBLE = re.compile(

@@ -105,6 +105,13 @@ def test_answers_with_the_right_sentence_first(assistant, question, wanted, sect
     assert not answer.abstained and wanted in answer.claims[0].text and answer.citations[0].section == section
 
 
+def test_a_text_that_asks_two_kinds_of_thing_is_answered_on_both(assistant):
+    answer = whole(assistant, assistant.ask("潮汐能是什么，装机容量有多大？"))
+    assert "4.2 GW" in answer.claims[0].text and "水位差" in answer.claims[-1].text
+    answer = whole(assistant, assistant.ask("How many hives were there, and why did losses fall?"))
+    assert "1,250" in answer.answer and "treated mites" in answer.answer
+
+
 def test_a_list_gives_every_bullet_in_order(assistant):
     answer = whole(assistant, assistant.ask("潮汐发电有哪三条技术路线？"))
     assert [claim.text[:3] for claim in answer.claims] == ["潮汐发", "拦坝式", "潮流式", "泻湖式"]

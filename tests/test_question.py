@@ -2,7 +2,17 @@
 
 import pytest
 
-from rag.question import kind_of, language_of, names_of, quantity_answers, read_question, strip_asking, without_markup, without_names
+from rag.question import (
+    kind_of,
+    language_of,
+    names_of,
+    parts_of,
+    quantity_answers,
+    read_question,
+    strip_asking,
+    without_markup,
+    without_names,
+)
 from rag.types import Document
 
 
@@ -62,6 +72,12 @@ def test_asking_words_go_and_latin_names_stay():
     assert strip_asking("什么是？") == "什么是？"
     assert strip_asking("那什么叫蓝碳？") == strip_asking("蓝碳是什么概念？") == "蓝碳"
     assert strip_asking("How large are the risks of large models?") == "risks large models"
+
+
+def test_parts_each_ask():
+    assert parts_of("按报告的说法，潮汐能是什么，多久能用上？") == ("按报告的说法，潮汐能是什么", "多久能用上")
+    assert parts_of("潮汐能是什么？") == ("潮汐能是什么",)
+    assert parts_of("How large is it, and by when? What limits it?") == ("How large is it, and by when", "What limits it")
 
 
 def test_demands():
