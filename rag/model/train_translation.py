@@ -114,6 +114,8 @@ def sentence_pairs(data: Path, costs: dict[str, float]) -> tuple[list[tuple[list
                 english_sentences, chinese_sentences = [english], [chinese]
             for e, c in zip(english_sentences, chinese_sentences, strict=True):
                 left, right = english_words(e), chinese_words(c)
+                # A name that stays as it is explains itself, and no word that happens to stand beside it.
+                right += [term for term in english_words(c) if term in left]
                 if left and right and len(left) * len(right) <= 2500:
                     pairs.append((left, right))
                     weights.append(weight)
@@ -188,7 +190,14 @@ def make_table(data: Path) -> list[str]:
         frequency = {word: count * math.exp(-costs[word] / 3) for word, count in counts.items()}
         lines.append(f"{key}\t0\t{pruned({word: value / sum(frequency.values()) for word, value in frequency.items()})}")
     for term in to_chinese:
-        common = {word: p * math.exp(-RARITY["zh"] * costs.get(word, 14.0)) for word, p in agreed(to_chinese, to_english, term).items()}
+        # What Chinese texts write in Latin letters has no translation.
+        if max(to_chinese[term].items(), key=lambda item: (item[1], item[0]))[0] == term:
+            continue
+        common = {
+            word: p * math.exp(-RARITY["zh"] * costs.get(word, 14.0))
+            for word, p in agreed(to_chinese, to_english, term).items()
+            if word != term
+        }
         if term not in FUNCTION_WORDS and (text := pruned(common)):
             lines.append(f"{term}\t0\t{text}")
     return sorted(lines)
