@@ -85,3 +85,25 @@ def test_phrases_are_translated_whole():
 
 def test_traditional_characters_are_the_same_words():
     assert source_words("醫院與疫苗") == source_words("医院与疫苗")
+
+
+@pytest.mark.parametrize(
+    ("question", "target", "text"),
+    [
+        ("What is septicemia?", "zh", "败血症是一种感染。"),
+        ("Who won Super Bowl XLIX?", "zh", "第 49 届比赛的结果。"),
+        ("What does Wu Jiamin say?", "zh", "吴嘉敏认为如此。"),
+        ("Who is Kowalski?", "zh", "科瓦尔斯基在场。"),
+        ("卢克写了什么？", "en", "Luke came too."),
+    ],
+)
+def test_what_the_table_lacks_is_found_by_spelling_or_sound(question, target, text):
+    frequencies, count = corpus(text, "另一个", "another one")
+    assert any(set(concept.bag) & set(terms(text)) for concept in concepts(question, target, frequencies, count))
+
+
+def test_a_concept_counts_once_by_its_best_way():
+    frequencies, count = corpus("The hospital and clinic.", "Nothing.")
+    found = concepts("医院", "en", frequencies, count)
+    assert sum(concept.weight for concept in found) == pytest.approx(1.0)
+    assert found[0].said(frozenset({"hospit"})) == 1.0 == found[0].said(frozenset({"hospit", "clinic"}))
