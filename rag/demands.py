@@ -48,6 +48,7 @@ _PRESUMED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
 )  # fmt: skip
 
 
+_IT = re.compile(r"[它她他其该]|\b(?:its?|they|them|their)\b", re.IGNORECASE)
 _COUNTED = re.compile(r"多少(?:个|家|位|名|块|张|辆|台|架|种|项|条|款|座|颗|份|部|次|套|支|间|艘|本|件)?(?P<noun>[\u4e00-\u9fff]{2,8})")
 _NO_NOUN = re.compile(
     r"[钱人年天月周倍岁元次分度米瓦卡]|小时|秒|美元|以上|以下|左右|时间|公里|平方|[会能要将被是在才成呢了的受可由变增减提下上高低]|比例|百分|万|亿|吨|兆|像素|级别|规模"
@@ -172,7 +173,8 @@ def _years_told(question: Question, around: Surroundings) -> str | None:
     for year in sorted(question.years - told):
         if str(year) not in around.window and not (not years(around.window) and str(year) in around.section):
             return _in(question, f"报告没有给出 {year} 年的相关内容。", f"The reports give nothing on this for {year}.")
-    if question.carried and question.years and not _speaks_of(question.carried, f"{around.place} {around.window}"):
+    same = bool(HAN.search(question.carried)) == (around.language == "zh")
+    if question.carried and same and question.years and not _speaks_of(question.carried, f"{around.place} {around.window}"):
         # A turn that only changes the year still asks about the subject of the turn before.
         year = max(question.years)
         return _in(question, f"报告没有给出 {year} 年的相关内容。", f"The reports give nothing on this for {year}.")
@@ -220,7 +222,9 @@ def _names_told(question: Question, around: Surroundings) -> str | None:
             continue
         if not any(form in f"{around.place} {around.window}".lower() for form in forms):
             return _in(question, f"报告的相关内容没有提到{name}。", f"The reports do not mention {name} in this context.")
-    if not question.names and question.carried:  # a turn that names nothing itself asks about what the turn before names
+    if (
+        not question.names and question.carried and _IT.search(question.text)
+    ):  # a turn that names nothing asks about what the last one names
         for name in re.findall(r"[A-Za-z][A-Za-z0-9-]*[A-Z0-9][A-Za-z0-9-]*", question.carried):
             if name.lower() not in around.told_in.lower():
                 return _in(question, f"报告的相关内容没有提到 {name}。", f"The reports do not mention {name} in this context.")

@@ -26,7 +26,7 @@ _PERSON_NAMED = re.compile(
     r"|[\u4e00-\u9fff]{2,4}(?:院士|教授|博士|先生|女士|等人)|\b[A-Z][a-z]+ (?:[A-Z]\. )?[A-Z][a-z]+\b"
 )
 _ROLE = re.compile(
-    r"(?:^|[的，,\s]|(?P<whose>[它他她其]))(?P<role>[\u4e00-\u9fff]{2,5})(?:是谁|是哪[位个]|叫什么名字)"
+    r"(?:^|[的，,\s]|(?P<whose>[它他她其]))(?P<role>[\u4e00-\u9fff]{2,5})(?:是谁|是哪位|叫什么名字)"
     r"|\bwho (?:is|was|are|were) (?:the |its |his |her |their )?(?P<of>[a-z][a-z -]{2,30}?) (?:of|at|for)\b",
     re.IGNORECASE,
 )

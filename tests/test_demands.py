@@ -112,7 +112,7 @@ def test_a_figure_may_lie_in_a_range_of_its_kind():
 
 
 def test_a_turn_that_names_nothing_asks_about_what_the_turn_before_names():
-    question = replace(read_question("那到 2022 年能超过多少？"), carried="TidalCode 超过了多少座电站")
+    question = replace(read_question("那到 2022 年它能超过多少？"), carried="TidalCode 超过了多少座电站")
     assert unmet(question, around("TidalCode 在 2022 年超过了 90 座电站。")) is None
     assert unmet(question, around("电站在 2022 年超过了 90 座电站。")) == "报告的相关内容没有提到 TidalCode。"
 

@@ -68,3 +68,27 @@ def test_one_thing_after_another_in_the_same_place_leaves_only_the_last():
     assert asked.query == "What is expected of retail; And energy?"
     asked = rewrite("And its cost?", [Turn("And healthcare?", query="What is expected of retail; And healthcare?")])
     assert asked.query == "What is expected of retail; And healthcare; And its cost?"
+
+
+@pytest.mark.parametrize(
+    ("before", "turn", "leaned_on"),
+    [
+        # what named the subject, and the last question
+        ("潮汐能是什么；它有几条路线；哪条最贵", "还要多久？", "潮汐能是什么；哪条最贵"),
+        ("潮汐能是什么；哪条最贵；那蓝碳呢", "它有多少？", "哪条最贵；那蓝碳呢"),
+        ("哪条最贵；那蓝碳呢；它有多少", "它在哪里？", "那蓝碳呢；它有多少"),
+        # another thing in the place of the subject, but not another year
+        ("潮汐能是什么；它有几条路线", "那蓝碳呢？", "它有几条路线"),
+        ("潮汐能有多少；它有几条路线", "那 2025 年呢？", "潮汐能有多少；它有几条路线"),
+        ("What is a tide; Why is it high", "What about waves?", "Why is it high"),
+        ("What is a tide; Why is it high", "And who measured it?", "What is a tide; Why is it high"),
+    ],
+)
+def test_of_a_long_talk_come_the_subject_and_the_last_question(before, turn, leaned_on):
+    last = before.replace("; ", "；").split("；")[-1]
+    assert rewrite(turn, [Turn(last, query=before)]).leaned_on == leaned_on
+
+
+def test_thanks_are_no_part_of_a_question():
+    assert rewrite("谢谢，那它呢？", [Turn("潮汐是什么？")]).query == "潮汐是什么；那它呢？"
+    assert rewrite("Thanks! What is a tide?", []).query == "What is a tide?"
