@@ -553,7 +553,9 @@ def _preferred(question: Question, found: Sequence[Scored]) -> Sequence[Scored]:
     something that belongs to it ("the use of X") or leaves open of what it speaks ("it ...")."""
     if not found or question.kind != "definition":
         return found
-    subjects = _subjects(question, found)
+    asked = _asked_for(question)
+    glossed = _glossed(asked, found)
+    subjects = [*asked, *glossed]
     if not subjects:
         return found
     if not any(_defines(subjects).search(item.sentence.text) for item in found):
@@ -564,7 +566,9 @@ def _preferred(question: Question, found: Sequence[Scored]) -> Sequence[Scored]:
     def gained(item: Scored) -> float:
         text = item.sentence.text
         if defining.search(text) and not belonging.match(text):
-            return item.score + DEFINING * top
+            # what only has the Chinese name shares no word with the question, which says nothing against it
+            least = top if any(text.startswith(name) for name in glossed) else 0.0
+            return max(item.score, least) + DEFINING * top
         if described.match(text):
             return item.score + DESCRIBING * top
         return item.score - (BELONGING * top if belonging.match(text) or _IT.match(text) else 0.0)
@@ -572,22 +576,24 @@ def _preferred(question: Question, found: Sequence[Scored]) -> Sequence[Scored]:
     return sorted((replace(item, score=gained(item)) for item in found), key=lambda item: -item.score)
 
 
-def _subjects(question: Question, found: Sequence[Scored]) -> list[str]:
-    """What a definition is asked of, with the name that a report in Chinese has for what the question names in Latin letters ("扩散模型（diffusion model）")."""
+def _asked_for(question: Question) -> list[str]:
+    """What a definition is asked of."""
     quoted = re.findall(r"[“\"「]([^”\"」]{2,20})[”\"」]", question.text)
     whole = [question.core] if question.language == "en" else [piece for piece in question.core.split() if len(piece) > 1]
     named = [name for name in question.names if question.language == "zh" or re.search(r"[A-Z]", name[1:])]
-    asked = [*quoted, *whole, *named]
+    return list(dict.fromkeys([*quoted, *whole, *named]))
+
+
+def _glossed(asked: Sequence[str], found: Sequence[Scored]) -> list[str]:
+    """The names that a report in Chinese has for what a question names in Latin letters: "扩散模型" of "扩散模型（diffusion model）"."""
     texts = [item.sentence.text for item in found[:GLOSSES_AMONG]]
-    glossed = []
-    for name in asked:
-        if not name.isascii():
-            continue
+    names: set[str] = set()
+    for name in filter(str.isascii, asked):
         gloss = re.compile(rf"([\u4e00-\u9fff]{{2,12}})\s?[（(]\s?{re.escape(name)}s?\s?[)）,，]", re.IGNORECASE)
         for run in {match[1] for text in texts for match in gloss.finditer(text)}:
-            tails = [run[start:] for start in range(len(run) - 1) if sum(text.count(run[start:]) for text in texts) > 1]
-            glossed += tails[:1]
-    return list(dict.fromkeys([*asked, *sorted(glossed)]))
+            tails = (run[start:] for start in range(len(run) - 1) if sum(text.count(run[start:]) for text in texts) > 1)
+            names.update(list(tails)[:1])
+    return sorted(names)
 
 
 def _headed_by(subjects: Sequence[str], found: Sequence[Scored]) -> list[str]:

@@ -19,7 +19,7 @@ from rag.translate import proper_names, segment, source_words, translations
 from rag.verify import alike
 from rag.who import unnamed
 
-_ALSO = {"中国": ("我国", "国内", "全国"), "美国": ("美方", "中美"), "全球": ("世界",)}
+_ALSO = {"中国": ("我国", "国内", "全国"), "美国": ("美方", "中美"), "全球": ("世界",), "AI": ("人工智能", "智能体"), "IT": ("信息技术",)}
 _TELLING = re.compile(r"[A-Z]|\d")
 
 _TITLE = re.compile(r"《([^《》]{2,40})》")
@@ -54,6 +54,8 @@ _NO_NOUN = re.compile(
     r"[钱人年天月周倍岁元次分度米瓦卡]|小时|秒|美元|以上|以下|左右|时间|公里|平方|[会能要将被是在才成呢了的受可由变增减提下上高低]|比例|百分|万|亿|吨|兆|像素|级别|规模"
 )
 """What may follow "how many" without naming what is counted."""
+NEAR = 10
+"""Characters between a number and what it counts at most."""
 _PERSONS = "员师家者人工生"
 """What Chinese words for people end with."""
 
@@ -151,9 +153,15 @@ def _is_counted(noun: str, text: str) -> bool:
         return True  # people by another name of what they do
     return (
         noun[-2:] in text
-        or any(word in text or any(alike(word, other) for other in there) for word in words)
+        or any(word in text or any(alike(word, other) and _beside_a_number(other, text) for other in there) for word in words)
         or re.search(rf"[\d十百千万亿余多]\s?(?:[\u4e00-\u9fff]{{0,2}})[{''.join(words)}]", text) is not None
     )
+
+
+def _beside_a_number(word: str, text: str) -> bool:
+    """Whether a word stands right behind a number, or right before one."""
+    number = r"[\d一二两三四五六七八九十百千万亿]"
+    return bool(re.search(rf"{number}[^，。；]{{0,{NEAR}}}{re.escape(word)}|{re.escape(word)}[^，。；]{{0,{NEAR}}}{number}", text))
 
 
 def unmet(question: Question, around: Surroundings) -> str | None:
@@ -210,7 +218,7 @@ def _names_told(question: Question, around: Surroundings) -> str | None:
         told = name.lower().removesuffix("'s")
         # A capital at the front is a name too, which a report in the same language writes alike; the first word of a sentence has one anyway.
         front = not zh and name[0].isupper() and not question.text.startswith(name)
-        forms = (told, told.rstrip("s"), *(_translated(told) if around.language == "zh" else ()))
+        forms = (told, told.rstrip("s"), *_ALSO.get(name, ()), *(_translated(told) if around.language == "zh" else ()))
         if front and around.language == "zh" and len(forms) == 2 and not _TELLING.search(name[1:]):
             continue  # no translation is known, so its absence says nothing
         if (front or _TELLING.search(name if zh else name[1:])) and not any(form in scope for form in forms):

@@ -94,6 +94,18 @@ def test_what_is_counted_must_be_spoken_of():
     assert failure("能打多少个垂直通孔？", "每平方毫米可有 100 万个硅通孔。") is None  # the thing without its attribute
 
 
+def test_what_stands_beside_a_number_is_what_it_counts():
+    assert (
+        failure("电站提供多少个岗位？", "电站不缺职位，三十年后海上与岸上的所有人都会用上 300 盏灯。")
+        == "报告的相关内容没有给出“岗位”的数量。"
+    )
+
+
+def test_an_acronym_may_be_written_out():
+    assert failure("AI 有多少个？", "人工智能有 300 个。") is None
+    assert failure("AI 有多少个？", "电站有 300 个。") == "报告的相关内容没有提到 AI。"
+
+
 def test_names_are_the_longest_known_ones():
     assert names_in("清华大学与中国工程院") == ("中国工程院", "清华大学")
     assert names_in("装机容量") == ()
