@@ -247,7 +247,7 @@ def _number_told(question: Question, around: Surroundings) -> str | None:
             question, "报告谈到了这个话题，但没有给出所问的数字。", "The reports speak of this but do not give the figure asked for."
         )
     counted = _COUNTED.search(question.text) if around.language == "zh" else None
-    there = f"{' '.join(around.place.split())} {around.window}"
+    there = f"{' '.join(around.place.split())}。{around.window}"
     if counted and not _NO_NOUN.match(counted["noun"]) and not _is_counted(counted["noun"], there):
         return f"报告的相关内容没有给出“{next(word for word in segment(counted['noun']) if len(word) > 1)}”的数量。"
     return None
