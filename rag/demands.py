@@ -19,7 +19,9 @@ from rag.translate import proper_names, segment, source_words, translations
 from rag.verify import alike
 from rag.who import unnamed
 
-_ALSO = {"中国": ("我国", "国内", "全国"), "美国": ("美方", "中美"), "全球": ("世界",), "AI": ("人工智能", "智能体"), "IT": ("信息技术",)}
+_ALSO = {"中国": ("我国", "国内", "全国"), "美国": ("美方", "中美"), "全球": ("世界",)}
+_GENERAL = frozenset({"AI", "IT", "ICT"})
+"""Names of whole fields, which a section need not repeat."""
 _TELLING = re.compile(r"[A-Z]|\d")
 
 _TITLE = re.compile(r"《([^《》]{2,40})》")
@@ -215,10 +217,12 @@ def _names_told(question: Question, around: Surroundings) -> str | None:
     near = f"{around.place} {around.before} {around.sentence}"
     scope = (near if question.kind == "number" else around.told_in).lower()
     for name in question.names:
+        if name in _GENERAL:
+            continue
         told = name.lower().removesuffix("'s")
         # A capital at the front is a name too, which a report in the same language writes alike; the first word of a sentence has one anyway.
         front = not zh and name[0].isupper() and not question.text.startswith(name)
-        forms = (told, told.rstrip("s"), *_ALSO.get(name, ()), *(_translated(told) if around.language == "zh" else ()))
+        forms = (told, told.rstrip("s"), *(_translated(told) if around.language == "zh" else ()))
         if front and around.language == "zh" and len(forms) == 2 and not _TELLING.search(name[1:]):
             continue  # no translation is known, so its absence says nothing
         if (front or _TELLING.search(name if zh else name[1:])) and not any(form in scope for form in forms):

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 
 from rag.lexical import stem, terms
 from rag.question import HAN, Question
-from rag.translate import segment, translations
-from rag.verify import contradicted
+from rag.translate import segment, source_words, translations
+from rag.verify import alike, contradicted
 
 UP = re.compile(
     r"提升|提高|增加|增长|增大|上升|扩大|变多|变大|上涨|激增|猛增|飙升|跃升|攀升|增至|升至|更贵|变贵|加剧|加重|推高|抬高|\b(?:increas|rais|grow|rise|rising|improv|boost|expand|leap|surg|soar|climb|jump|doubl)\w*|\b(?:more expensive|dearer|costlier)\b|\bgoes? up\b",
@@ -42,7 +42,7 @@ _COMPARED = re.compile(
     re.IGNORECASE,
 )
 _CHANGE = re.compile(
-    r"从(?P<a>[^，。；？]{1,30}?)(?:(?:逐步|逐渐|全面|加速)?(?:转变|转化|演变|演进|退化|退回|升级|迁移|发展|过渡|切换|扩展|转|变|走|退|回)回?(?:到|向|为|成|至)|回到|到|向|至)(?P<b>[^，。；？]{1,30})"
+    r"从(?P<a>[^，。；？]{1,30}?)(?:(?:逐步|逐渐|全面|加速)?(?:转变|转化|演变|演进|退化|退回|升级|迁移|发展|过渡|切换|扩展|转|变|走|退|回)回?(?:到|向|为|成|至)|[转退变换]回|回到|回归|到|向|至)(?P<b>[^，。；？]{1,30})"
     r"|\bfrom (?P<c>[\w -]{2,50}?) (?:back )?(?:in)?to(?:wards?)? (?P<d>[\w -]{2,50})",
     re.IGNORECASE,
 )
@@ -53,11 +53,15 @@ _ONLY = re.compile(
 )
 _ALONE = re.compile(r"只|仅|唯一|单一")
 _DENIED = re.compile(r"[不非未]")
+_DENIAL = re.compile(r"(?:不[会能再]?|没有|无法|并未)(?P<verb>[\u4e00-\u9fff]{2})(?P<what>[^，。；？]{2,16})")
 DENIED_BEFORE = 8
 """So many characters before a word a "not" takes it back."""
 _GLUE = frozenset(
     "的 了 着 和 与 及 在 是 以 为 会 将 要 能 可 更 最 从 到 向 对 被 把 上 下 中 里 其 各 中心 the a an of in and will be".split()
 )
+_POLES = "高低大小多少快慢强弱长短早晚"
+"""Pairs of opposites, side by side."""
+_DESCRIBED = re.compile(rf"(?P<what>[\u4e00-\u9fff]{{2}})(?:水平|程度)?(?:较|更|最|很|相对)?(?P<how>[{_POLES}])的")
 _NO_OBJECT = re.compile(r"(?:to|by|in|from|until|on|at|for)\b|\d|[一二三四五六七八九十两]", re.IGNORECASE)
 """What may follow a word of direction without being what moves."""
 _PRICED = re.compile(r"贵|便宜|expensive|dear|costl|cheap", re.IGNORECASE)
@@ -79,7 +83,7 @@ def false_premise(question: Question, sentences: Sequence[str], names: frozenset
     premise = premise.strip(" ？?。")
     if said := contradicted(premise, sentences[0]):
         return said
-    rules: tuple[Callable[[str, Sequence[str]], str], ...] = (_compared, _changed, _directed, _needless, _first, _only)
+    rules: tuple[Callable[[str, Sequence[str]], str], ...] = (_compared, _changed, _directed, _denied, _described, _needless, _first, _only)
     return next((said for rule in rules if (said := rule(premise, sentences))), "")
 
 
@@ -192,6 +196,40 @@ def _needless(premise: str, sentences: Sequence[str]) -> str:
     words = _telling(_CLAUSE.split(premise[match.end() :])[0]) if match else []
     spoken = [sentence for sentence in sentences if words and _has(words[-1], sentence)]
     return match[0] if match and spoken and not any(map(_WITHOUT.search, spoken)) else ""
+
+
+def _denied(premise: str, sentences: Sequence[str]) -> str:
+    """Something denied that a sentence says of the same thing, and none denies.
+
+    >>> _denied("浮筒不适合通用场景", ["浮筒不仅好看，也适用于通用场景。"]), _denied("浮筒不适合通用场景", ["浮筒不适用于通用场景。"])
+    ('不适合', '')
+    """
+    match = _DENIAL.search(premise)
+    words = _telling(_CLAUSE.split(match["what"])[0]) if match else []
+    if not words:
+        return ""
+    clauses = [clause for sentence in sentences for clause in _CLAUSE.split(sentence) if all(word in clause for word in words[-2:])]
+    affirming = [clause for clause in clauses if any(len(word) > 1 and alike(match["verb"], word) for word in source_words(clause))]
+    return match[0].removesuffix(match["what"]) if affirming and not any(map(_DENIED.search, affirming)) else ""
+
+
+def _described(premise: str, sentences: Sequence[str]) -> str:
+    """Something said to be high of which the sentences say that it is low, or the like.
+
+    >>> _described("AI 会先进入收入低的行业", ["AI 会进入收入水平高的行业场景。"]), _described("AI 会进入收入高的行业", ["AI 会进入收入水平高的行业场景。"])
+    ('收入低', '')
+    """
+    for match in _DESCRIBED.finditer(premise):
+        told = re.compile(rf"{match['what']}(?:水平|程度)?(?:较|更|最|很|相对)?(?P<how>[{_POLES}])")
+        hows = {found["how"] for sentence in sentences for found in told.finditer(sentence)}
+        if _opposite(match["how"]) in hows and match["how"] not in hows:
+            return match[0].removesuffix("的")
+    return ""
+
+
+def _opposite(pole: str) -> str:
+    place = _POLES.index(pole)
+    return _POLES[place - 1 if place % 2 else place + 1]
 
 
 def _first(premise: str, sentences: Sequence[str]) -> str:

@@ -32,13 +32,15 @@ _ROLE = re.compile(
 )
 """What the person does who is asked for."""
 _INSTITUTION_ASKED = re.compile(
-    r"哪(?:几|些|[一两二三四五])?(?:家|所|个)?(?P<kind>公司|企业|机构|厂商|大学|高校|银行|出版社|研究所|医院|基金|协会)(?!里|内|中)"
-    r"|\bwhich (?:\w+ )?(?P<word>compan(?:y|ies)|firms?|banks?|universit(?:y|ies)|publishers?|institutes?|hospitals?|agenc(?:y|ies)|vendors?|organi[sz]ations?)\b",
+    r"哪(?:几|些|[一两二三四五])?(?:家|所|个|些)?(?P<kind>公司|企业|机构|厂商|大学|高校|银行|出版社|研究所|实验室|医院|基金|协会|国家|城市|省份)(?!里|内|中)"
+    r"|\bwhich (?:\w+ )?(?P<word>compan(?:y|ies)|firms?|banks?|universit(?:y|ies)|publishers?|institutes?|hospitals?|agenc(?:y|ies)|vendors?|organi[sz]ations?|laborator(?:y|ies)|countr(?:y|ies)|cit(?:y|ies))\b",
     re.IGNORECASE,
 )
 _ANY_INSTITUTION = re.compile(r"公司|企业|机构|厂商|协会|compan|firm|institut|agenc|vendor|organi", re.IGNORECASE)
 """Kinds of institution whose name need not say of what kind it is."""
+_PLACE = re.compile(r"国家|城市|省份|countr|cit", re.IGNORECASE)
 _KINDS = {
+    "laborator": "实验室|laborator",
     "高校": "大学|学院",
     "大学": "大学|学院",
     "universit": "大学|学院|universit",
@@ -88,6 +90,8 @@ def _no_institution(question: str, text: str) -> bool:
     if not match:
         return False
     kind = match["kind"] or match["word"].lower()
+    if _PLACE.match(kind):
+        return not any(word in proper_names() and word not in question for word in source_words(text))
     if not _ANY_INSTITUTION.match(kind):
         wanted = next((forms for word, forms in _KINDS.items() if kind.startswith(word)), kind)
         return not re.search(wanted, text, re.IGNORECASE)

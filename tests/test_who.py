@@ -15,6 +15,9 @@ from rag.who import unnamed
         ("Who is the chief executive of the harbour?", "The chief executive signed it.", "The harbour is old."),
         ("电站由哪几家公司建造？", "电站由华为建造。", "电站由多家公司建造。"),
         ("哪家银行给的钱？", "钱来自商业银行。", "钱来自海风研究社。"),
+        ("哪些城市在试点？", "试点有北京和上海。", "城市在试点。"),
+        ("Which country has the most plants?", "中国的电站最多。", "电站很多。"),
+        ("浮筒由哪个实验室测试？", "浮筒由海洋实验室测试。", "浮筒已经测试。"),
         ("Which bank was first?", "A bank from Oslo.", "The harbour was first."),
     ],
 )
