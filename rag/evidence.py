@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from rag.followup import Rewrite
 from rag.lexical import terms
-from rag.question import Question, read_question, without_names
+from rag.question import Question, read_question, section_named, without_names
 from rag.rank import Scored, Sentence, SentenceRanker
 from rag.search import Explained, Reranker, explained_search, weigh_terms, weigh_translated
 from rag.translate import Language, shares_of
@@ -19,6 +19,8 @@ from rag.types import Document, Encoder, Filter, Hit, Store, Turn
 
 SECTION_PRIOR = 0.15
 """In a follow-up, sentences of the section that answered the question before gain this share of the best score."""
+SECTION_NAMED = 0.3
+"""What a sentence gains, as a share of the best score, that stands in the section which the question names as such."""
 WITHOUT_OWN = 0.15
 """What a sentence that only speaks of the turn before loses against one that speaks of the new turn."""
 COMPARED_REPORTS = 4
@@ -89,7 +91,7 @@ class Finder:
         hits = self.hits(question, carried, only, self.top_k)
         if question.kind == "compare":
             return self._compare(question, hits)
-        ranked = self._sentences(question, carried, hits)
+        ranked = _in_section(self._sentences(question, carried, hits), section_named(question.text))
         if question.kind in GLOSSED and not any(item.sentence.kind == "abbreviation" for item in ranked if spells(item.sentence, question)):
             ranked += self._glossary(question, only)
         return Evidence(question, tuple(hits), tuple(ranked))
@@ -174,6 +176,19 @@ def in_one_edition(only: Filter | None, reports: Sequence[Document], language: s
     own = {document.id.rpartition(".")[0] for document in reports if document.language == language} - {""}
     kept = [document.id for document in reports if document.language == language or document.id.rpartition(".")[0] not in own]
     return only if len(kept) == len(reports) else replace(only or Filter(), reports=tuple(kept))
+
+
+def _in_section(scored: list[Scored], named: str) -> list[Scored]:
+    """The sentences, best first, those raised whose headings have most of what the question calls the section."""
+    wanted = {term for term in terms(named) if len(term) > 1}
+    if not wanted or not scored:
+        return scored
+    gain = SECTION_NAMED * scored[0].score
+    raised = [
+        replace(item, score=item.score + gain) if 3 * len(wanted & set(terms(" ".join(item.sentence.section)))) >= 2 * len(wanted) else item
+        for item in scored
+    ]
+    return sorted(raised, key=lambda item: (-item.score, item.sentence.document, item.sentence.position))
 
 
 def _lean(scored: Sequence[Scored], sections: frozenset[tuple[str, tuple[str, ...]]], own: frozenset[str]) -> tuple[Scored, ...]:

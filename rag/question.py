@@ -119,7 +119,7 @@ _ASKED: tuple[tuple[tuple[QuantityKind, ...], re.Pattern[str]], ...] = (
 
 # Single characters that also build words (能, 为, 用, 以) stay: a stray one costs little, half of 能源 or 华为 costs the question.
 _ZH_PHRASES = re.compile(
-    r"^(?:那|所谓)?(?:什么|啥)叫|叫(?:做|作)?(?:什么|啥)(?:名字|名称|名)?|是(?:个|一个|一种|种)?(?:什么|啥)(?:样的)?(?:概念|东西|玩意儿?)|用来(?:做|干)(?:什么|啥|嘛)的?|(?<=是)(?:做|干)(?:什么|啥|嘛)(?:用)?的|请问|请告诉我|告诉我|我想(?:知道|了解)|想(?:问|知道|了解)一下|能不能|可不可以|有没有|是不是|说白了|常听人讲|按照?.{0,6}的说法|(?:根据|按照?).{0,6}报告|(?:这|那|两)?(?:份|篇|个)?报告(?:里|中|上)?(?:说|提到|认为|指出|给出|怎么看|所说)?的?|文中|"
+    r"(?:这|那)?一(?:章|节|部分)[里中内]?|[章节][里中内]|^(?:那|所谓)?(?:什么|啥)叫|叫(?:做|作)?(?:什么|啥)(?:名字|名称|名)?|是(?:个|一个|一种|种)?(?:什么|啥)(?:样的)?(?:概念|东西|玩意儿?)|用来(?:做|干)(?:什么|啥|嘛)的?|(?<=是)(?:做|干)(?:什么|啥|嘛)(?:用)?的|请问|请告诉我|告诉我|我想(?:知道|了解)|想(?:问|知道|了解)一下|能不能|可不可以|有没有|是不是|说白了|常听人讲|按照?.{0,6}的说法|(?:根据|按照?).{0,6}报告|(?:这|那|两)?(?:份|篇|个)?报告(?:里|中|上)?(?:说|提到|认为|指出|给出|怎么看|所说)?的?|文中|"
     r"(?:(?:19|20)\d\d\s?)?(?:年的?)?[这那]份(?:报告)?|那边|也有类似(?:的)?(?:想法|说法|提法)?|分别是?|是怎么一?回事|怎么一?回事|是什么意思|什么意思|是怎样一[个种]|怎么一种|指的是|说的是|到底|究竟|大概|大约|差不多|一下|分别|各自|这件事|"
     r"为什么|为何|为啥|凭什么|怎么样|怎么|怎样|如何|什么样的|什么样|是什么|什么|啥|有?哪些|哪几[个条种类项位家款]?|哪[两二三四五六七八九十]+[个条种类项位家款样大件]?|哪[个条种类项位家款里儿年]|谁|多少|多大|多高|多长|多久|多快|几[个条种类项位家款成]|几(?=纳米|瓦|年|天|小时)|"
     r"[两三四五六几]个字母|字母|的?(?:全称|全写|缩写|简写|展开)|各?代表(?=[什啥哪 ]|$)|翻译?(?:过来|成中文)|的时候|的话|那么|其中的?|它们?的?|他们?的?|她的?|这个|那个|这些|那些|这块|这类|这种|该|对于|关于|来说|属于|以及|可以|能够?做到|能达到|达到|会达到|将达到|"
@@ -143,6 +143,11 @@ _COMPARING = re.compile(
 )
 """Words of comparing, in what is left of a question without its asking words."""
 
+_SECTION = re.compile(
+    r"[“\"「]?([^，。；？“”\"「」在]{2,20}?)[”\"」]?\s?(?:这|那)?(?:一)?(?:章节|章|节|部分)(?:里|中|内|的|，|是|由)"
+    r"|\b(?:in|of) the (?:section|chapter|part) (?:on|about|called|titled|named) [“\"]?([\w' -]{3,40}?)[”\"]?(?=[,?.;]|\s(?:what|which|who|how|why|when|where|is|are|does|do)\b)",
+    re.IGNORECASE,
+)
 _ASKS = re.compile(r"什么|啥|谁|哪|多少|几(?=[个种类家位成项])|怎么|怎样|如何|为何|多[大高长久快低]|吗|是否")
 _AND_ASKS = re.compile(r",? and (?=(?:what|which|who|why|how|when|where|by what|at what|in what)\b)|[;?] ", re.IGNORECASE)
 
@@ -254,6 +259,16 @@ def parts_of(text: str) -> tuple[str, ...]:
         else:
             parts.append(clause)
     return tuple(parts)
+
+
+def section_named(text: str) -> str:
+    """What a question says of the section that is meant to answer it; empty when it says nothing.
+
+    >>> section_named("在“成本”一节里，提到了什么？"), section_named("In the section on tidal cost, what is said?"), section_named("成本是多少？")
+    ('成本', 'tidal cost', '')
+    """
+    match = _SECTION.search(text)
+    return next(filter(None, match.groups())).strip() if match else ""
 
 
 def without_markup(text: str) -> str:

@@ -48,6 +48,13 @@ def test_the_sentence_that_says_it_comes_first(finder):
     assert (best.document, best.section, best.text) == ("tides", ("二 西岸",), "西岸电站的成本是 7 元。")
 
 
+@pytest.mark.parametrize(
+    ("question", "section"), [("在“西岸”一节里，装机容量是多少？", "二 西岸"), ("东岸那一章里说的装机容量是多少？", "一 东岸")]
+)
+def test_a_section_that_is_named_as_such_answers(finder, question, section):
+    assert find(finder, question, only=Filter(("tides",))).sentences[0].sentence.section == (section,)
+
+
 def test_a_comparison_has_chunks_of_each_named_report_and_drops_their_names(finder):
     found = find(finder, "海风研究社和陆风学会怎么看东岸电站的装机容量？")
     assert found.question.kind == "compare" and {hit.chunk.document for hit in found.hits} == {"tides", "winds"}

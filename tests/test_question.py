@@ -9,6 +9,7 @@ from rag.question import (
     parts_of,
     quantity_answers,
     read_question,
+    section_named,
     strip_asking,
     without_markup,
     without_names,
@@ -72,6 +73,20 @@ def test_asking_words_go_and_latin_names_stay():
     assert strip_asking("什么是？") == "什么是？"
     assert strip_asking("那什么叫蓝碳？") == strip_asking("蓝碳是什么概念？") == "蓝碳"
     assert strip_asking("How large are the risks of large models?") == "risks large models"
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("在“成本”一节里，提到了什么？", "成本"),
+        ("东岸那章的点评专家是谁？", "东岸"),
+        ("In the chapter on tidal cost, what is said?", "tidal cost"),
+        ("其中海上的那部分呢？", ""),
+        ("成本是多少？", ""),
+    ],
+)
+def test_the_section_that_is_meant(text, named):
+    assert section_named(text) == named
 
 
 def test_parts_each_ask():

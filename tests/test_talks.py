@@ -32,7 +32,7 @@ EN = (
     ("And how many will it create?", "97 million"),
     ("And by 2045?", ""),
     ("What does ZTNA stand for?", "Zero-Trust"),
-    ("And IaC?", "Infrastructure as Code"),
+    ("And IaC?", "Infrastructure"),
 )
 MIXED = (
     ("低空经济是什么？", "低空空域"),
