@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from rag.config import Config
-from rag.encoder import ADAPTED, BUILTIN, MODEL, BuiltinEncoder, tokenizer_files
+from rag.encoder import ADAPTED, BUILTIN, MODEL, BuiltinEncoder, tokenizer_files, weighed
 from rag.errors import UsageError
 from rag.index import Snapshot, StageProgress, build_index, open_index
 from rag.textform import search_form
@@ -91,7 +91,7 @@ def adapt(
     before = _judge(start, texts, probes, places)
     for step in range(steps):
         lefts, rights = _pairs(texts, rng.choice(taught, min(batch, len(taught)), replace=False), rng)
-        gradient = _gradient(table.rows, _counts(lefts, places, len(used)), _counts(rights, places, len(used)))
+        gradient = _gradient(table.rows, _weights(lefts, places, len(used)), _weights(rights, places, len(used)))
         table.step(gradient, learning_rate * min(1.0, (step + 1) / 20) * max(0.05, 1 - step / steps))
         table.rows += pull * (start - table.rows)
         if progress:
@@ -193,12 +193,13 @@ def _pairs(texts: Sequence[_Text], rows: np.ndarray, rng: np.random.Generator) -
     return lefts, rights
 
 
-def _counts(texts: Sequence[np.ndarray], places: np.ndarray, size: int) -> FloatMatrix:
-    """(texts, size): how often each token occurs in each text."""
-    counts = np.zeros((len(texts), size), dtype=np.float32)
-    for row, ids in zip(counts, texts, strict=True):
-        np.add.at(row, places[ids], 1.0)
-    return counts
+def _weights(texts: Sequence[np.ndarray], places: np.ndarray, size: int) -> FloatMatrix:
+    """(texts, size): what each token weighs in each text."""
+    weights = np.zeros((len(texts), size), dtype=np.float32)
+    for row, ids in zip(weights, texts, strict=True):
+        tokens, row_weights = weighed(ids)
+        row[places[tokens]] = row_weights
+    return weights
 
 
 def _unit(vectors: FloatMatrix) -> tuple[FloatMatrix, FloatMatrix]:
@@ -225,12 +226,16 @@ def _judge(
     rows: FloatMatrix, texts: Sequence[_Text], probes: Sequence[tuple[int, int]], places: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """(found first, reciprocal rank within ten) of each probe, whose chunk has lost its sentence, among all chunks."""
-    sums = [rows[places[np.concatenate(text.sentences)]].sum(axis=0) for text in texts]
-    all_chunks, _ = _unit(np.stack(sums))
+
+    def total(sentences: Sequence[np.ndarray]) -> np.ndarray:
+        tokens, weights = weighed(np.concatenate(sentences))
+        return weights @ rows[places[tokens]]
+
+    all_chunks, _ = _unit(np.stack([total(text.sentences) for text in texts]))
     first, reciprocal = [], []
     for row, place in probes:
-        own = rows[places[texts[row].sentences[place]]].sum(axis=0)
-        asked, (rest,) = own / max(float(np.linalg.norm(own)), 1e-9), _unit((sums[row] - own)[None])[0]
+        sentences = texts[row].sentences
+        asked, rest = _unit(np.stack([total([sentences[place]]), total(sentences[:place] + sentences[place + 1 :])]))[0]
         scores = all_chunks @ asked
         rank = 1 + int((np.delete(scores, row) >= rest @ asked).sum())
         first.append(rank == 1)

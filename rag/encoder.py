@@ -1,7 +1,8 @@
 """Texts to unit vectors: the built-in encoder in numpy, or any sentence-transformers model.
 
-The built-in one is a weighted mean of token vectors. It gives up word order, and needs neither torch nor a network: it reads int8 rows of
-`rag/model/`, which sentence-transformers loads as a StaticEmbedding with the same result for texts in search form.
+The built-in one is a weighted mean of token vectors, in which a word that is repeated counts by the root of its number. It gives up word
+order, and needs neither torch nor a network: it reads int8 rows of `rag/model/`, which sentence-transformers loads as a StaticEmbedding with
+the same result for texts in `thinned` form.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import numpy as np
 
 from rag.errors import EncoderError
 from rag.textform import search_form
-from rag.tokens import count_tokens, encode_form
+from rag.tokens import count_tokens, encode_form, encoding
 from rag.types import Encoder, FloatMatrix, Progress
 
 MODEL = Path(__file__).parent / "model"
@@ -34,6 +35,36 @@ ADAPTED = "adapted.json"
 def tokenizer_files() -> bytes:
     """What decides the token ids of a text."""
     return (MODEL / "ranks.tiktoken").read_bytes() + (MODEL / "simplified.txt").read_bytes()
+
+
+def saturated(counts: np.ndarray) -> FloatMatrix:
+    """What a token weighs that stands so many times in a text: about twice the root, as a whole number; float32 of the same shape.
+
+    The tenth mention says less than the first, as in BM25. Whole numbers let a plain mean over a text of repeated words say the same.
+
+    >>> saturated(np.array([0, 1, 2, 4, 9, 100])).tolist()
+    [0.0, 2.0, 3.0, 4.0, 6.0, 20.0]
+    """
+    return np.rint(2 * np.sqrt(counts)).astype(np.float32)
+
+
+def weighed(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different tokens of a text, ascending, and the weight of each in its mean."""
+    distinct, counts = np.unique(tokens, return_counts=True)
+    return distinct, saturated(counts)
+
+
+def thinned(text: str) -> str:
+    """A text whose plain mean over tokens is the vector of `text`: each of its tokens apart, as often as it weighs.
+
+    What `SentenceTransformer("rag/model")` is to be given for the vectors of `BuiltinEncoder.encode`.
+
+    >>> thinned("Cloud to cloud")
+    'cloud cloud cloud to to'
+    """
+    tokens, weights = weighed(encode_form(search_form(text)))
+    words = (encoding().decode_single_token_bytes(token).decode("utf-8", "ignore") for token in tokens.tolist())
+    return " ".join(word for word, weight in zip(words, weights.astype(int), strict=True) for _ in range(weight))
 
 
 def open_encoder(name: str = BUILTIN) -> Encoder:
@@ -122,12 +153,12 @@ class BuiltinEncoder:
         return vectors
 
     def _mean(self, form: str) -> np.ndarray:
-        # A text of millions of tokens is summed in parts, so that memory stays small.
         total = np.zeros(self.dimension, dtype=np.float32)
-        tokens = encode_form(form)
+        tokens, weights = weighed(encode_form(form))
+        weights *= self._scales[tokens]
+        # The rows of a text with all tokens of the table are summed in parts, so that memory stays small.
         for begin in range(0, len(tokens), 4096):
-            part = tokens[begin : begin + 4096]
-            total += self._scales[part] @ self._rows[part].astype(np.float32)
+            total += weights[begin : begin + 4096] @ self._rows[tokens[begin : begin + 4096]].astype(np.float32)
         length = float(np.linalg.norm(total))
         return total / length if length > 0 else total
 

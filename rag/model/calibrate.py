@@ -20,7 +20,7 @@ import numpy as np
 from rag.encoder import BuiltinEncoder, word_vectors
 from rag.fusion import Mix, best_sentence, bm25, idf_shares
 from rag.lexical import terms
-from rag.model.train import TRAINED_ARTICLES, TUNED_ARTICLES, squad_format
+from rag.model.public_data import TRAINED_ARTICLES, TUNED_ARTICLES, squad_format
 from rag.question import strip_asking
 from rag.search import READ
 from rag.translate import Concept, Language, concepts, shares_of
