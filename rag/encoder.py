@@ -60,7 +60,7 @@ def thinned(text: str) -> str:
     What `SentenceTransformer("rag/model")` is to be given for the vectors of `BuiltinEncoder.encode`.
 
     >>> thinned("Cloud to cloud")
-    'cloud cloud cloud to to'
+    'to to cloud cloud cloud'
     """
     tokens, weights = weighed(encode_form(search_form(text)))
     words = (encoding().decode_single_token_bytes(token).decode("utf-8", "ignore") for token in tokens.tolist())

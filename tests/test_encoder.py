@@ -12,7 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.encoder import MODEL, BuiltinEncoder, SentenceTransformerEncoder, open_encoder, open_reranker, thinned, word_vectors
+from rag.encoder import (
+    MODEL,
+    BuiltinEncoder,
+    SentenceTransformerEncoder,
+    open_encoder,
+    open_reranker,
+    saturated,
+    thinned,
+    weighed,
+    word_vectors,
+)
 from rag.errors import EncoderError
 from rag.textform import search_form
 from rag.types import Encoder
@@ -112,6 +122,15 @@ def test_token_vectors_add_up_to_the_text(encoder: Encoder) -> None:
     assert architecture.max() > filler.max()
     vectors, weights = encoder.token_vectors("，")
     assert vectors.shape == (0, encoder.dimension) and weights.shape == (0,)
+
+
+def test_a_repeated_word_counts_by_its_root(encoder: Encoder) -> None:
+    rows = {word: encoder.rows(encoder.tokens(word)).sum(axis=0) for word in ("cloud", "money")}
+    total = 3 * rows["cloud"] + 2 * rows["money"]  # twice the root of 2 and of 1, as whole numbers
+    assert np.allclose(encoder.encode(["cloud money cloud"])[0], total / np.linalg.norm(total), atol=1e-5)
+    assert saturated(np.array([1, 2, 3, 4, 25])).tolist() == [2, 3, 3, 4, 10]
+    tokens, weights = weighed(np.array([7, 3, 7, 7, 7]))
+    assert (tokens.tolist(), weights.tolist()) == ([3, 7], [2, 4])
 
 
 def test_likeness_is_the_mean_best_match_of_each_token(encoder: Encoder) -> None:
