@@ -25,6 +25,8 @@ from pathlib import Path
 import numpy as np
 
 from rag.encoder import weighed
+from rag.fusion import bm25
+from rag.lexical import terms
 from rag.model.public_data import (
     HAN,
     TRAINED_ARTICLES,
@@ -40,6 +42,7 @@ from rag.model.public_data import (
     translated_questions,
 )
 from rag.model.train_tokenizer import Sizes, is_whole, make_tokenizer, write_simplified
+from rag.question import strip_asking
 from rag.textform import search_form
 from rag.tokens import encode_form, encoding, read_ranks
 from rag.translate import translations
@@ -47,6 +50,8 @@ from rag.translate import translations
 log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
+RAREST = 2e-6
+"""Share of the text below which a token is not weighed more: with so few places its number is chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +70,16 @@ class Settings:
     """Length of the random part of a first vector beside the teacher's part of length 1."""
     translation: float = 1.0
     """How much the random part of a Chinese word has of its translations', beside its own."""
-    frequent: float = 5e-4
-    """Share of the text at which a token's first weight is halved."""
+    rarity: float = 0.7
+    """Power of the inverse frequency that is a token's first weight."""
+    passage: int = 150
+    """Tokens of a passage for which the inverse frequency is reckoned."""
     trained: float = 0.5
     """Share of the trained vectors in the result, the rest being the first ones: what the teacher knew of words that training met rarely."""
     sharing: float = 1.0
     """How strongly the vectors of characters, stems and pieces are shared by the words that hold them; 0 for not at all."""
+    mistaken: int = 512
+    """How many passages at most that BM25 takes for the right ones join a batch of questions, beside those of the batch."""
     saved: int = 50
     """Steps between two states that an interrupted run can go on from."""
 
@@ -146,6 +155,8 @@ class Source:
     """Both halves of each right side are in the batch: the other half of an article is the hardest stretch to tell apart."""
     translated: float = 0.0
     """In this share of the batches the words of the left side are replaced by dictionary translations."""
+    mistaken: np.ndarray | None = None
+    """For each pair another right side, which BM25 takes for the right one."""
 
 
 def make_sources(data: Path) -> list[Source]:
@@ -158,7 +169,7 @@ def make_sources(data: Path) -> list[Source]:
         owners = np.repeat(np.arange(len(found)), [len(asked) for _, asked in found])
         pairs = np.stack([np.arange(len(owners)), owners], axis=1)
         left, right = tokenised(q for _, asked in found for q in asked), tokenised(passage for passage, _ in found)
-        return Source(name, share, left, right, pairs, whole=True, translated=translated)
+        return Source(name, share, left, right, pairs, whole=True, translated=translated, mistaken=mistaken(found))
 
     cmrc = questions("cmrc", 0.18, squad_format(data / "cmrc2018" / "train.json"), 0.4)
     sources = [
@@ -213,6 +224,16 @@ def make_sources(data: Path) -> list[Source]:
     return sources
 
 
+def mistaken(found: list[tuple[str, list[str]]]) -> np.ndarray:
+    """int (questions,): for each question the passage that BM25 finds best, but for its own."""
+    owners = np.repeat(np.arange(len(found)), [len(asked) for _, asked in found])
+    scores = bm25([terms(strip_asking(question)) for _, asked in found for question in asked], [terms(passage) for passage, _ in found])
+    names = {passage: i for i, (passage, _) in enumerate(found)}
+    same = np.array([names[passage] for passage, _ in found])
+    scores[same[owners][:, None] == same[None, :]] = -1
+    return scores.argmax(axis=1)
+
+
 def token_translations(data: Path) -> dict[int, list[np.ndarray]]:
     """Token of a whole word -> its dictionary translations as tokens, in both directions; at most six each."""
 
@@ -244,9 +265,10 @@ def translated(tokens: np.ndarray, table: dict[int, list[np.ndarray]], share: fl
 def draw(
     source: Source, settings: Settings, table: dict[int, list[np.ndarray]], rng: np.random.Generator
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """One batch: left sides and right sides."""
+    """One batch: left sides, and right sides in the same order, after which further wrong ones may follow."""
     size = settings.batch // 2 if source.halves else settings.batch
-    pairs = source.pairs[rng.permutation(len(source.pairs))[:size]]
+    chosen = rng.permutation(len(source.pairs))[:size]
+    pairs = source.pairs[chosen]
     turn = float(rng.choice([0.5, 1.0])) if rng.random() < source.translated else 0.0
     if source.cloze:
         lefts, rights = [], []
@@ -266,6 +288,9 @@ def draw(
         lefts, rights = source.left.take(pairs[:, 0], source.longest_left, rng), source.right.take(pairs[:, 1], longest, rng)
     if turn:
         lefts = [translated(left, table, turn, rng) for left in lefts]
+    if source.mistaken is not None and settings.mistaken:
+        further = np.setdiff1d(source.mistaken[chosen], pairs[:, 1])[: settings.mistaken]
+        rights += source.right.take(further, longest, rng)
     return lefts, rights
 
 
@@ -283,7 +308,7 @@ def first_table(data: Path, sources: list[Source], settings: Settings) -> np.nda
     """float32 (tokens, dimension): English from the teacher, Chinese from the teacher's vectors of its dictionary glosses, the rest random.
 
     The teacher fills the first 128 dimensions; the others are random, so that every token keeps an identity of its own. The length of a row
-    is its weight in a text, by frequency (smooth inverse frequency); for English words the teacher's own.
+    is its weight in a text, by inverse frequency.
     """
     from safetensors.numpy import load_file
     from tokenizers import Tokenizer
@@ -298,7 +323,7 @@ def first_table(data: Path, sources: list[Source], settings: Settings) -> np.nda
     rng = np.random.default_rng(settings.seed)
     size = encoding().n_vocab
     known = np.zeros((size, teacher.shape[1]), dtype=np.float32)
-    weight = np.zeros(size, dtype=np.float32)
+    english = np.zeros(size, dtype=bool)
     meanings: dict[str, list[str]] = {}
     for headword, glosses in cedict(data):
         meanings.setdefault(headword, []).extend(glosses[:3])
@@ -306,10 +331,9 @@ def first_table(data: Path, sources: list[Source], settings: Settings) -> np.nda
         text = encoding().decode_single_token_bytes(token).decode("utf-8", "ignore")
         if re.fullmatch("[a-z]{2,}", text):
             known[token] = teach(text)
-            weight[token] = np.linalg.norm(known[token])
+            english[token] = True
         elif text in meanings:
             known[token] = sum(teach(re.sub(r"^to ", "", gloss)) for gloss in meanings[text])
-    english = weight > 0
     length = np.linalg.norm(known, axis=1, keepdims=True)
     known /= np.where(length > 0, length, 1)
     table = rng.standard_normal((size, settings.dimension)).astype(np.float32)
@@ -320,11 +344,10 @@ def first_table(data: Path, sources: list[Source], settings: Settings) -> np.nda
     table[:, : known.shape[1]] = known
     table /= np.linalg.norm(table, axis=1, keepdims=True)
     counts = sum(np.bincount(source.right.ids, minlength=size) for source in sources if not source.cloze or source.name == "news cloze")
-    share = counts / counts.sum()
-    frequency_weight = settings.frequent / (settings.frequent + share)
-    # The teacher's weights of English words, on the scale of the others.
-    scale = np.quantile(weight[english], 0.9)
-    table *= np.where(english, np.minimum(weight / scale, 1.2), frequency_weight)[:, None]
+    # English is a small part of the text, so its words are counted among themselves.
+    share = np.where(english, counts / max(1, counts[english].sum()), counts / max(1, counts[~english].sum()))
+    weight = np.log1p(1 / (settings.passage * (share + RAREST))) ** settings.rarity
+    table *= (weight / weight.max())[:, None]
     table[~tokens_with_words()] = 0
     return table.astype(np.float32)
 
@@ -491,11 +514,13 @@ def fit(
         vectors = torch.nn.functional.normalize(vectors, dim=1)
         scores = vectors[: len(lefts)] @ vectors[len(lefts) :].T / settings.temperature
         # The same text twice in a batch is no negative: a passage with two questions, a heading with two paragraphs.
-        same = torch.from_numpy(alike(lefts) | alike(rights))
-        same.fill_diagonal_(False)
-        scores = scores.masked_fill(same, -1e4)
-        target = torch.arange(len(lefts))
-        loss = (torch.nn.functional.cross_entropy(scores, target) + torch.nn.functional.cross_entropy(scores.T, target)) / 2
+        count = len(lefts)
+        same = alike(rights)[:count]
+        same[:, :count] |= alike(lefts)
+        np.fill_diagonal(same, False)
+        scores = scores.masked_fill(torch.from_numpy(same), -1e4)
+        target = torch.arange(count)
+        loss = (torch.nn.functional.cross_entropy(scores, target) + torch.nn.functional.cross_entropy(scores[:, :count].T, target)) / 2
         optimiser.zero_grad()
         loss.backward()
         for group in optimiser.param_groups:
