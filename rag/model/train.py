@@ -25,8 +25,6 @@ from pathlib import Path
 import numpy as np
 
 from rag.encoder import weighed
-from rag.fusion import bm25
-from rag.lexical import terms
 from rag.model.public_data import (
     HAN,
     TRAINED_ARTICLES,
@@ -42,7 +40,6 @@ from rag.model.public_data import (
     translated_questions,
 )
 from rag.model.train_tokenizer import Sizes, is_whole, make_tokenizer, write_simplified
-from rag.question import strip_asking
 from rag.textform import search_form
 from rag.tokens import encode_form, encoding, read_ranks
 from rag.translate import translations
@@ -68,18 +65,16 @@ class Settings:
     """Longest passage in training, in tokens."""
     identity: float = 2.0
     """Length of the random part of a first vector beside the teacher's part of length 1."""
-    translation: float = 1.0
+    translation: float = 2.0
     """How much the random part of a Chinese word has of its translations', beside its own."""
     rarity: float = 0.7
     """Power of the inverse frequency that is a token's first weight."""
     passage: int = 150
     """Tokens of a passage for which the inverse frequency is reckoned."""
-    trained: float = 0.5
+    trained: float = 0.4
     """Share of the trained vectors in the result, the rest being the first ones: what the teacher knew of words that training met rarely."""
     sharing: float = 1.0
     """How strongly the vectors of characters, stems and pieces are shared by the words that hold them; 0 for not at all."""
-    mistaken: int = 512
-    """How many passages at most that BM25 takes for the right ones join a batch of questions, beside those of the batch."""
     saved: int = 50
     """Steps between two states that an interrupted run can go on from."""
 
@@ -155,8 +150,6 @@ class Source:
     """Both halves of each right side are in the batch: the other half of an article is the hardest stretch to tell apart."""
     translated: float = 0.0
     """In this share of the batches the words of the left side are replaced by dictionary translations."""
-    mistaken: np.ndarray | None = None
-    """For each pair another right side, which BM25 takes for the right one."""
 
 
 def make_sources(data: Path) -> list[Source]:
@@ -169,7 +162,7 @@ def make_sources(data: Path) -> list[Source]:
         owners = np.repeat(np.arange(len(found)), [len(asked) for _, asked in found])
         pairs = np.stack([np.arange(len(owners)), owners], axis=1)
         left, right = tokenised(q for _, asked in found for q in asked), tokenised(passage for passage, _ in found)
-        return Source(name, share, left, right, pairs, whole=True, translated=translated, mistaken=mistaken(found))
+        return Source(name, share, left, right, pairs, whole=True, translated=translated)
 
     cmrc = questions("cmrc", 0.18, squad_format(data / "cmrc2018" / "train.json"), 0.4)
     sources = [
@@ -224,16 +217,6 @@ def make_sources(data: Path) -> list[Source]:
     return sources
 
 
-def mistaken(found: list[tuple[str, list[str]]]) -> np.ndarray:
-    """int (questions,): for each question the passage that BM25 finds best, but for its own."""
-    owners = np.repeat(np.arange(len(found)), [len(asked) for _, asked in found])
-    scores = bm25([terms(strip_asking(question)) for _, asked in found for question in asked], [terms(passage) for passage, _ in found])
-    names = {passage: i for i, (passage, _) in enumerate(found)}
-    same = np.array([names[passage] for passage, _ in found])
-    scores[same[owners][:, None] == same[None, :]] = -1
-    return scores.argmax(axis=1)
-
-
 def token_translations(data: Path) -> dict[int, list[np.ndarray]]:
     """Token of a whole word -> its dictionary translations as tokens, in both directions; at most six each."""
 
@@ -265,10 +248,9 @@ def translated(tokens: np.ndarray, table: dict[int, list[np.ndarray]], share: fl
 def draw(
     source: Source, settings: Settings, table: dict[int, list[np.ndarray]], rng: np.random.Generator
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """One batch: left sides, and right sides in the same order, after which further wrong ones may follow."""
+    """One batch: left sides and right sides."""
     size = settings.batch // 2 if source.halves else settings.batch
-    chosen = rng.permutation(len(source.pairs))[:size]
-    pairs = source.pairs[chosen]
+    pairs = source.pairs[rng.permutation(len(source.pairs))[:size]]
     turn = float(rng.choice([0.5, 1.0])) if rng.random() < source.translated else 0.0
     if source.cloze:
         lefts, rights = [], []
@@ -288,9 +270,6 @@ def draw(
         lefts, rights = source.left.take(pairs[:, 0], source.longest_left, rng), source.right.take(pairs[:, 1], longest, rng)
     if turn:
         lefts = [translated(left, table, turn, rng) for left in lefts]
-    if source.mistaken is not None and settings.mistaken:
-        further = np.setdiff1d(source.mistaken[chosen], pairs[:, 1])[: settings.mistaken]
-        rights += source.right.take(further, longest, rng)
     return lefts, rights
 
 
@@ -514,13 +493,11 @@ def fit(
         vectors = torch.nn.functional.normalize(vectors, dim=1)
         scores = vectors[: len(lefts)] @ vectors[len(lefts) :].T / settings.temperature
         # The same text twice in a batch is no negative: a passage with two questions, a heading with two paragraphs.
-        count = len(lefts)
-        same = alike(rights)[:count]
-        same[:, :count] |= alike(lefts)
-        np.fill_diagonal(same, False)
-        scores = scores.masked_fill(torch.from_numpy(same), -1e4)
-        target = torch.arange(count)
-        loss = (torch.nn.functional.cross_entropy(scores, target) + torch.nn.functional.cross_entropy(scores[:, :count].T, target)) / 2
+        same = torch.from_numpy(alike(lefts) | alike(rights))
+        same.fill_diagonal_(False)
+        scores = scores.masked_fill(same, -1e4)
+        target = torch.arange(len(lefts))
+        loss = (torch.nn.functional.cross_entropy(scores, target) + torch.nn.functional.cross_entropy(scores.T, target)) / 2
         optimiser.zero_grad()
         loss.backward()
         for group in optimiser.param_groups:
