@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from rag.model.train import HAN, news
+from rag.model.public_data import HAN, news
 from rag.sounds import LONGEST_CHUNK, letters_of
 
 log = logging.getLogger(__name__)
