@@ -58,20 +58,20 @@ class Settings:
     seed: int = 7
     dimension: int = 768
     batch: int = 1024
-    steps: int = 150
+    steps: int = 450
     learning_rate: float = 0.0015
     temperature: float = 0.05
     passage_tokens: int = 224
     """Longest passage in training, in tokens."""
     identity: float = 2.0
     """Length of the random part of a first vector beside the teacher's part of length 1."""
-    translation: float = 1.5
+    translation: float = 1.0
     """How much the random part of a Chinese word has of its translations', beside its own."""
     rarity: float = 0.7
     """Power of the inverse frequency that is a token's first weight."""
     passage: int = 150
     """Tokens of a passage for which the inverse frequency is reckoned."""
-    trained: float = 0.35
+    trained: float = 0.5
     """Share of the trained vectors in the result, the rest being the first ones: what the teacher knew of words that training met rarely."""
     sharing: float = 1.0
     """How strongly the vectors of characters, stems and pieces are shared by the words that hold them; 0 for not at all."""
