@@ -27,6 +27,7 @@ _PERSON_NAMED = re.compile(
 )
 _ROLE = re.compile(
     r"(?:^|[的，,\s]|(?P<whose>[它他她其]))(?P<role>[\u4e00-\u9fff]{2,5})(?:是谁|是哪位|叫什么名字)"
+    r"|谁(?:是|担任)[^，,？?]{0,20}?的?(?P<held>[\u4e00-\u9fff]{2,5})\s*[？?。]?$"
     r"|\bwho (?:is|was|are|were) (?:the |its |his |her |their )?(?P<of>[a-z][a-z -]{2,30}?) (?:of|at|for)\b",
     re.IGNORECASE,
 )
@@ -80,7 +81,7 @@ def _no_role(question: str, text: str) -> bool:
         words = [word for word in source_words(match["of"]) if len(word) > 3]
         forms = [form for word in words for form in (word, *translations(word))]
         return bool(words) and not any(form.lower() in text.lower() for form in forms)
-    words = [word for word in segment(match["role"]) if len(word) > 1][-1:]
+    words = [word for word in segment(match["role"] or match["held"]) if len(word) > 1][-1:]
     there = {word for word in source_words(text) if len(word) > 1 and HAN.match(word)}
     return bool(words) and not any(word in text or any(alike(word, other) for other in there) for word in words)
 

@@ -12,6 +12,7 @@ from rag.who import unnamed
         ("浮筒的创始人是谁？", "创始人戈登·摩尔画了浮筒。", "浮筒装在海底。"),
         ("Which scholar coined the term?", "The term was coined by Ada Moor.", "The term is old."),
         ("她的导师是谁？", "她的导师是王海。", "她认为潮汐电站进了深水区。"),
+        ("谁是海港的首席执行官？", "首席执行官是王海。", "海港是海风研究社的报告。"),
         ("Who is the chief executive of the harbour?", "The chief executive signed it.", "The harbour is old."),
         ("电站由哪几家公司建造？", "电站由华为建造。", "电站由多家公司建造。"),
         ("哪家银行给的钱？", "钱来自商业银行。", "钱来自海风研究社。"),
