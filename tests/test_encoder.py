@@ -97,18 +97,25 @@ def test_spelling_variants_are_the_same_text(encoder: Encoder) -> None:
     assert vectors[1] @ vectors[2] > 0.9
 
 
-@pytest.mark.parametrize(
-    ("question", "right", "wrong"),
-    [
-        ("这家公司的利润有多少？", "全年净利润为十二亿元。", "夏天的天气很热，常常下雨。"),
-        ("What is cloud computing?", "Clouds rent out computing power over the internet.", "The cat sat on the warm mat."),
-        ("Can machines think? AI and its tasks", "人工智能让机器完成需要智力的任务。", "这座桥全长两公里。"),
-        ("什么是人工智能？", "Intelligence of machines, made by people and artificial.", "The bridge is two kilometres long."),
-    ],
-)
+MEANINGS = [
+    ("这家公司的利润有多少？", "全年净利润为十二亿元。", "夏天的天气很热，常常下雨。"),
+    ("What is cloud computing?", "Clouds rent out computing power over the internet.", "The cat sat on the warm mat."),
+    ("Can machines think? AI and its tasks", "人工智能让机器完成需要智力的任务。", "这座桥全长两公里。"),
+    ("什么是人工智能？", "Intelligence of machines, made by people and artificial.", "The bridge is two kilometres long."),
+]
+"""A question, a text of the same meaning and one of another."""
+
+
+@pytest.mark.parametrize(("question", "right", "wrong"), MEANINGS)
 def test_meaning_beats_noise_within_and_across_languages(encoder: Encoder, question: str, right: str, wrong: str) -> None:
-    near, far = encoder.encode([right, wrong]) @ encoder.encode([question], query=True)[0]
-    assert near > far + 0.1
+    asked = encoder.encode([question], query=True)[0]
+    near, far = encoder.encode([right, wrong]) @ asked
+    assert near > far + 0.05
+    others = [text for _, *texts in MEANINGS for text in texts if text != right]
+    about_machines = "machines" in f"{question}{right}" or "智能" in f"{question}{right}"
+    # The two on thinking machines are about the same thing, so either may be nearest there.
+    nearest = max([right, *others], key=lambda text: float(encoder.encode([text])[0] @ asked))
+    assert nearest in ([MEANINGS[2][1], MEANINGS[3][1]] if about_machines else [right])
 
 
 def test_token_vectors_add_up_to_the_text(encoder: Encoder) -> None:
