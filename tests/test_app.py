@@ -345,6 +345,7 @@ def test_each_chip_lights_exactly_its_span_and_old_turns_stay_alive(open_page):
     assert page.input_value("#question textarea").startswith("梨园的采摘")
     assert page.locator("#sources .turn.show").get_attribute("data-turn") == "t2"
     page.locator(CHIP).first.click()
+    page.wait_for_selector('#chat a.lit[href="#cite-t1s0c0"]')
     assert lit(page) == "果园在四月开花，花期约为十二天。"
     assert page.locator("#sources .turn.show").get_attribute("data-turn") == "t1"
     page.locator("#new").click()

@@ -176,7 +176,7 @@ def pieces(text: str, spans: Sequence[tuple[int, int, str]]) -> Iterator[tuple[s
     >>> list(pieces("abcd", [(0, 3, "x"), (2, 4, "y")]))
     [('ab', ('x',)), ('c', ('x', 'y')), ('d', ('y',))]
     """
-    inside = [(max(start, 0), min(end, len(text)), key) for start, end, key in spans]
+    inside = [(min(max(start, 0), len(text)), min(max(end, 0), len(text)), key) for start, end, key in spans]
     cuts = sorted({0, len(text), *(start for start, _, _ in inside), *(end for _, end, _ in inside)})
     for start, end in zip(cuts, cuts[1:], strict=False):
         yield text[start:end], tuple(key for first, last, key in inside if first <= start and end <= last)
