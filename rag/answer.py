@@ -6,15 +6,10 @@ demands (a year, a name, a number of a kind), since scores say little: askers re
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
-
-import numpy as np
 
 from rag.demands import Surroundings, unmet
 from rag.enumerations import Enumeration, asked_count, enumeration_at
@@ -23,6 +18,7 @@ from rag.lexical import terms
 from rag.premises import false_premise
 from rag.question import LONG_KINDS, Question, names_of, quantity_answers
 from rag.rank import Scored, Sentence, SentenceRanker
+from rag.topic import speaks_of_topic
 from rag.types import Answer, Citation, Claim, Document
 from rag.verify import check, figures_at_odds
 
@@ -69,14 +65,9 @@ EXPERT = 0.3
 """What an expert's remark gains in a comparison, as a share of the best score, where the question asks for experts."""
 HEADED = 0.2
 """What a sentence gains in a comparison, as a share of the best score, for saying all that its heading announces: such a one sums up."""
-TOPIC_CONTENDERS = 4
-"""The best of so many sentences decides whether the reports speak of the topic at all."""
 CONTENDERS = 8
 CONTENDER_SHARE = {"strict": 0.85, "balanced": 0.7, "open": 0.5}
 """A sentence may stand in for the best one if it scores at least this share and meets what the question demands."""
-TOPIC_FEATURES = ("score", "window_cosine", "chunk_cosine", "bm25_chunk")
-"""What tells whether the reports speak of the topic: the score of the best sentence, and features of `rag.rank` at their best."""
-TOPIC_FILE = Path(__file__).parent / "model" / "topic.json"
 RIVALS_AMONG = 24
 """The best sentences among which figures are looked for that are at odds with the best one's."""
 AKIN = 0.5
@@ -99,25 +90,6 @@ class Refusal:
     """Why there is no answer, in the language of the question."""
 
     reason: str
-
-
-def topic_features(found: Sequence[Scored]) -> np.ndarray:
-    """float64 (len(TOPIC_FEATURES),) of ranked sentences, best first; at least one."""
-    best = found[:TOPIC_CONTENDERS]
-    return np.array([best[0].score, *(max(item.feature(name) for item in best) for name in TOPIC_FEATURES[1:])])
-
-
-@cache
-def _topic_model() -> tuple[np.ndarray, float, dict[str, dict[str, float]]]:
-    """Weights, offset and the thresholds by language and strictness."""
-    stored = json.loads(TOPIC_FILE.read_text(encoding="utf-8"))
-    return np.array([stored["weights"][name] for name in TOPIC_FEATURES]), stored["offset"], stored["thresholds"]
-
-
-def speaks_of_topic(question: Question, found: Sequence[Scored], strictness: str) -> bool:
-    """Whether the reports speak of what a question is about at all; whether they answer it is another matter."""
-    weights, offset, thresholds = _topic_model()
-    return float(topic_features(found) @ weights) + offset >= thresholds[question.language][strictness]
 
 
 class Composer:
@@ -168,7 +140,7 @@ class Composer:
         zh = question.language == "zh"
         if not found:
             return Refusal("报告中没有与问题相关的内容。" if zh else "The reports hold nothing on this question."), []
-        if not speaks_of_topic(question, found, self._strictness):
+        if not speaks_of_topic(question, found, lambda item: self.surroundings(item.sentence), self._strictness):
             return Refusal("报告没有谈到这个话题。" if zh else "The reports do not speak of this topic."), found
         if question.kind == "compare":
             return None, found
@@ -180,7 +152,7 @@ class Composer:
             return Refusal(f"报告的说法与“{said}”不符。" if zh else f'The reports do not bear out "{said}".'), found
         failures: list[str] = []
         for place, item in enumerate(contenders):
-            failure = unmet(question, self._surroundings(item.sentence))
+            failure = unmet(question, self.surroundings(item.sentence))
             if failure is None:
                 return None, [item, *found[:place], *found[place + 1 :]]
             failures.append(failure)
@@ -189,7 +161,8 @@ class Composer:
     def _unless_open(self, reason: str) -> Refusal | None:
         return None if self._strictness == "open" else Refusal(reason)
 
-    def _surroundings(self, sentence: Sentence) -> Surroundings:
+    def surroundings(self, sentence: Sentence) -> Surroundings:
+        """A sentence with the texts around it."""
         document = self._document(sentence.document)
         sentences = self._ranker.sentences(document)
         first = last = sentence.position

@@ -125,11 +125,12 @@ _ZH_PHRASES = re.compile(
     r"[两三四五六几]个字母|字母|的?(?:全称|全写|缩写|简写|展开)|各?代表(?=[什啥哪 ]|$)|翻译?(?:过来|成中文)|的时候|的话|那么|其中的?|它们?的?|他们?的?|她的?|这个|那个|这些|那些|这块|这类|这种|该|对于|关于|来说|属于|以及|可以|能够?做到|能达到|达到|会达到|将达到|"
     r"有没|吗|呢|吧|呀|啊|嘛|了(?=[？?，。]|$)|^那|的|把|被|是"
 )
-_EN_STOP = frozenset(
+EN_STOP = frozenset(
     "a an the is are was were be been being do does did will would can could should shall may might must has have had of in on at to from by for with about as into onto than then that this these those "
     "it its they them their there here he she his her we our you your i me my and or but if so not no nor yes how what which who whom whose when where why per each any some such "
     "say says said tell give given report reports according document documents please explain define mean means meant called named name describe compare both between also own very just only more most other".split()
 )
+"""English words that hold questions together, in lower case."""
 _HOW_MUCH = re.compile(r"\bhow (?:much|many|large|big|long|far)\b|\bby how\b|\b(?:much|many)\b", re.IGNORECASE)
 _LEFT_OVER = frozenset("和与跟及又也还都就才会能要将在对为到从看讲说提叫搞做用有里中上下请")
 """Characters that are left over from a phrase when they stand alone."""
@@ -236,7 +237,7 @@ def strip_asking(text: str) -> str:
     text = _HOW_MUCH.sub(" ", _FORM.sub(" ", text))
     for piece in re.split(r"([0-9]*[A-Za-z][A-Za-z0-9+./&'-]*)", text):
         if _LATIN.fullmatch(piece):
-            pieces.append(" " if piece.lower() in _EN_STOP and piece not in ("IT", "US", "AI") else piece)
+            pieces.append(" " if piece.lower() in EN_STOP and piece not in ("IT", "US", "AI") else piece)
         else:
             pieces.append(_ZH_PHRASES.sub(" ", piece))
     core = re.sub(r"[\s，。？！、；：,?!;“”\"「」（）()]+", " ", "".join(pieces)).strip()
@@ -295,7 +296,7 @@ def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
         core=strip_asking(text),
         asked=asked,
         years=years(text),
-        names=tuple(name for name in dict.fromkeys(_LATIN.findall(_SAYS_WHO.sub(" ", text))) if name.lower() not in _EN_STOP),
+        names=tuple(name for name in dict.fromkeys(_LATIN.findall(_SAYS_WHO.sub(" ", text))) if name.lower() not in EN_STOP),
         reports=reports,
         only=() if kind == "compare" else _only(text, documents),
     )

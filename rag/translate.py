@@ -36,6 +36,8 @@ LONE_CHARACTER = 0.5
 """What a Chinese word of one character counts: it has many meanings, and is often half of a name."""
 DOUBT = 0.3
 """Exponent on the probability of the best translation: a word of many meanings counts less."""
+SYNONYM = 0.05
+"""Words that are less alike than this, of what the word is to itself, are no synonyms."""
 _SPELLINGS = (("e", "ae"), ("e", "oe"), ("ae", "e"), ("or", "our"), ("our", "or"), ("iz", "is"), ("is", "iz"), ("er", "re"), ("yz", "ys"))
 """American and British."""
 _CAPITALS = re.compile(r"[A-Z][a-zà-ÿ]+(?:[' -]?[A-Z][a-zà-ÿ]+)*")
@@ -95,6 +97,27 @@ def translations(word: str) -> dict[str, float]:
     """Translations of a Chinese word (simplified) or of an English lexical term or phrase of terms, with probabilities; empty when unknown."""
     entry = _entry(word)
     return entry[1] if entry else {}
+
+
+def rarity(word: str) -> float:
+    """How rare a word is, in nats; one that the table does not know is as rare as can be."""
+    entry = _entry(word)
+    return entry[0] if entry else UNKNOWN_CHARACTER
+
+
+@lru_cache(maxsize=1 << 12)
+def synonyms(word: str) -> Mapping[str, float]:
+    """Words of the same language that mean about the same, by what is translated alike: 0 to 1, 1 for those as close as the word is to itself.
+
+    >>> synonyms("行家")["专家"], "金星" in synonyms("行家")
+    (1.0, False)
+    """
+    found: dict[str, float] = {}
+    for meaning, probability in translations(word).items():
+        for back, share in translations(meaning).items():
+            found[back] = found.get(back, 0.0) + probability * share
+    itself = found.pop(word, 0.0) or max(found.values(), default=1.0)
+    return {other: min(1.0, share / itself) for other, share in found.items() if share >= SYNONYM * itself}
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,9 @@
 """Learns when reports speak of a topic at all: `python -m rag.model.train_topic --data FOLDER` writes topic.json.
 
-Questions are put to reports that answer them and to reports on something else: the bundled digests (the half of the bundled questions that
-settings may be fitted on), passages of CMRC train and of SQuAD, and Chinese passages of XQuAD asked about in English. A logistic curve over
-a few features of the best sentences parts the two. The thresholds are quantiles of off-topic questions put to the digests.
+Our own questions (`questions.jsonl`), two thirds of them in other words than the text's, are put to what answers them: the bundled digests, a
+report on open source, technical texts. Questions of CMRC train and SQuAD are put there too, where they are off-topic. A logistic curve over a few
+features of the best sentences parts the two. The thresholds lose a given share of the questions that are answered, each set by a curve that was
+fitted without it.
 """
 
 from __future__ import annotations
@@ -18,28 +19,25 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
-from rag.answer import TOPIC_FEATURES, TOPIC_FILE, quotable, topic_features
+from rag.answer import Composer, quotable
 from rag.config import Config, bundled
 from rag.encoder import BuiltinEncoder
 from rag.evidence import Finder
 from rag.followup import rewrite
 from rag.index import build_index, open_index
+from rag.model.public_data import TRAINED_ARTICLES, parallel_files
 from rag.model.train_ranker import read_questions
 from rag.rank import SentenceRanker
+from rag.topic import FEATURES, TOPIC_FILE, topic_features
 from rag.types import Turn
 
-PASSAGES = 200
-"""Of CMRC that are indexed; as many others lend the questions that are off-topic there."""
-ASKED = 200
-"""Questions of each kind put to each set of passages."""
-ARTICLES = 6
-"""Of SQuAD and XQuAD that are indexed; the next ones lend the questions that are off-topic there."""
-OWN_WEIGHT = 3.0
-"""What an answerable question on the digests counts: its words are its asker's, those of the public sets the passage's."""
-SHRINK = 0.5
+QUESTIONS_FILE = Path(__file__).parent / "questions.jsonl"
+OFF_TOPIC = {"zh": 200, "en": 100}
+"""Questions on something else that are put to each set of reports."""
+SHRINK = 0.02
 """On half the squared weights, beside the summed loss."""
-REFUSED = {"zh": {"strict": 0.97, "balanced": 0.91, "open": 0.8}, "en": {"strict": 0.93, "balanced": 0.83, "open": 0.65}}
-"""Share of off-topic questions that each strictness refuses by topic alone; demands refuse more. English ones are harder to tell apart."""
+LOST = {"strict": 0.06, "balanced": 0.025, "open": 0.008}
+"""Share of the answerable questions that each strictness refuses by topic alone."""
 
 Asked = tuple[str, tuple[str, ...]]
 """A question and the questions before it."""
@@ -52,37 +50,26 @@ class Case:
     reports: list[Path]
     answered: list[Asked]
     off_topic: list[Asked]
-    own: bool = False
-    """Whether these are the bundled digests."""
 
 
 def cases(data: Path, folder: Path) -> Iterator[Case]:
-    """The four sets; what has to be written for them is written into `folder`."""
+    """The three sets; what has to be written for them is written into `folder`."""
     chance = random.Random(3)
-
-    def alone(questions: Sequence[str], count: int = ASKED) -> list[Asked]:
-        return [(question, ()) for question in chance.sample(list(questions), min(count, len(questions)))]
-
-    passages: dict[str, list[str]] = {}
-    for _, passage, question, _ in read_questions(data / "cmrc2018" / "train.json"):
-        passages.setdefault(passage, []).append(question)
-    chosen = chance.sample(list(passages), 2 * PASSAGES)
-    inside, outside = ([chance.choice(passages[passage]) for passage in part] for part in (chosen[:PASSAGES], chosen[PASSAGES:]))
-    squad = read_articles(data / "squad_half" / "dev_first24articles.json")
-    own, own_questions = bundled("corpus"), (bundled("eval") / "questions.jsonl").read_text(encoding="utf-8").splitlines()
-    lines = [line for line in map(json.loads, own_questions) if line["split"] == "tune" and line["answerable"]]
-    yield Case(
-        [own],
-        [(line["question"], tuple(turn["question"] for turn in line.get("history", ()))) for line in lines],
-        alone(outside) + alone([question for _, asked in squad[2 * ARTICLES :] for question in asked]),
-        own=True,
-    )
-    yield Case(written(folder / "cmrc", chosen[:PASSAGES]), alone(inside), alone(outside))
-    zh, en = (read_articles(data / "xquad_half" / f"{language}.json") for language in ("zh", "en"))
-    for name, told, asked in (("squad", squad, squad), ("xquad", zh, en)):
-        reports = written(folder / name, [f"# {name}\n\n{text}" for texts, _ in told[:ARTICLES] for text in texts])
-        there, elsewhere = ([q for _, questions in part for q in questions] for part in (asked[:ARTICLES], asked[ARTICLES : 2 * ARTICLES]))
-        yield Case(reports, alone(there), alone(elsewhere))
+    texts = data / "text_zh_en"
+    technical = [path for pair in parallel_files(data) for path in pair if "d2l" not in str(path) and "china_open_source" not in str(path)]
+    corpora = {
+        "digests": [bundled("corpus")],
+        "china_open_source_report_2023": [texts / "china_open_source_report_2023"],
+        "technical": written(folder / "technical", [path.read_text(encoding="utf-8") for path in technical]),
+    }
+    zh = [question for _, _, question, _ in read_questions(data / "cmrc2018" / "train.json")]
+    squad = read_articles(data / "squad_half" / "dev_first24articles.json")[:TRAINED_ARTICLES]
+    elsewhere = {"zh": zh, "en": [question for _, asked in squad for question in asked]}
+    own = [json.loads(line) for line in QUESTIONS_FILE.read_text(encoding="utf-8").splitlines()]
+    for name, reports in corpora.items():
+        answered = [(line["question"], tuple(line.get("history", ()))) for line in own if line["corpus"] == name and line["answerable"]]
+        off_topic = [(question, ()) for language, count in OFF_TOPIC.items() for question in chance.sample(elsewhere[language], count)]
+        yield Case(reports, answered, off_topic)
 
 
 def read_articles(file: Path) -> list[tuple[list[str], list[str]]]:
@@ -102,24 +89,26 @@ def written(folder: Path, texts: Sequence[str]) -> list[Path]:
 
 
 def ask(case: Case, folder: Path, encoder: BuiltinEncoder) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Features (questions, TOPIC_FEATURES), whether each is answered there (questions,), and whether it is in English (questions,)."""
+    """Features (questions, FEATURES), whether each is answered there (questions,), and whether it is in English (questions,)."""
     build_index(case.reports, folder, encoder)
     store, config = open_index(folder, encoder=encoder), Config()
-    finder = Finder(store, encoder, SentenceRanker(encoder), config.candidates, config.top_k)
+    ranker = SentenceRanker(encoder)
+    finder, composer = Finder(store, encoder, ranker, config.candidates, config.top_k), Composer(ranker, store.document)
     rows = []
     for answered, asked in [(True, item) for item in case.answered] + [(False, item) for item in case.off_topic]:
         history = [Turn(question=question, answer="") for question in asked[1]]
         found = finder.find(rewrite(asked[0], history), asked[0], history, None, store.documents())
         if sentences := quotable(found.question, found.sentences):
-            rows.append((topic_features(sentences), answered, found.question.language == "en"))
+            features = topic_features(found.question, sentences, lambda item: composer.surroundings(item.sentence))
+            rows.append((features, answered, found.question.language == "en"))
     features, answers, english = zip(*rows, strict=True)
     return np.array(features), np.array(answers), np.array(english)
 
 
-def fit(features: np.ndarray, answered: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, float]:
+def fit(features: np.ndarray, answered: np.ndarray) -> tuple[np.ndarray, float]:
     """Weights and offset of a logistic curve; both answers count the same in sum."""
     signs = np.where(answered, 1.0, -1.0)
-    counts = counts * np.where(answered, 1 / counts[answered].sum(), 1 / counts[~answered].sum()) * len(counts) / 2
+    counts = np.where(answered, 1 / answered.sum(), 1 / (~answered).sum()) * len(answered) / 2
 
     def loss(parameters: np.ndarray) -> float:
         margins = signs * (features @ parameters[:-1] + parameters[-1])
@@ -131,31 +120,28 @@ def fit(features: np.ndarray, answered: np.ndarray, counts: np.ndarray) -> tuple
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder that holds cmrc2018/, squad_half/ and xquad_half/")
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds cmrc2018/, squad_half/ and text_zh_en/")
     parser.add_argument("--output", type=Path, default=TOPIC_FILE)
     options = parser.parse_args()
     encoder = BuiltinEncoder()
-    features, answered, counts = [], [], []
-    own: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
     with tempfile.TemporaryDirectory() as name:
-        for number, case in enumerate(cases(options.data, Path(name))):
-            found = ask(case, Path(name) / f"index-{number}", encoder)
-            features.append(found[0])
-            answered.append(found[1])
-            counts.append(np.where(found[1] & case.own, OWN_WEIGHT, 1.0))
-            own = found if case.own else own
-    weights, offset = fit(np.concatenate(features), np.concatenate(answered), np.concatenate(counts))
-    assert own is not None
+        asked = [ask(case, Path(name) / f"index-{number}", encoder) for number, case in enumerate(cases(options.data, Path(name)))]
+    weights, offset = fit(*(np.concatenate([case[part] for case in asked]) for part in (0, 1)))
+    held = []
+    for number, case in enumerate(asked):
+        others = asked[:number] + asked[number + 1 :]
+        own_weights, own_offset = fit(*(np.concatenate([other[part] for other in others]) for part in (0, 1)))
+        held.append(case[0] @ own_weights + own_offset)
+    scores, answered, english = np.concatenate(held), *(np.concatenate([case[part] for case in asked]) for part in (1, 2))
     thresholds = {}
-    for language, english in (("zh", False), ("en", True)):
-        here = own[2] == english
-        off_topic, on_topic = (own[0][here & (own[1] == answer)] @ weights + offset for answer in (False, True))
-        thresholds[language] = {name: round(float(np.quantile(off_topic, share)), 3) for name, share in REFUSED[language].items()}
-        lost = {name: f"{np.mean(on_topic < threshold):.3f}" for name, threshold in thresholds[language].items()}
-        print(f"{language}: of {len(on_topic)} answerable questions on the digests refused: {lost}")
+    for language, here in (("zh", ~english), ("en", english)):
+        on_topic, off_topic = scores[here & answered], scores[here & ~answered]
+        thresholds[language] = {name: round(float(np.quantile(on_topic, share)), 3) for name, share in LOST.items()}
+        refused = {name: f"{np.mean(off_topic < threshold):.3f}" for name, threshold in thresholds[language].items()}
+        print(f"{language}: of {len(off_topic)} off-topic questions refused: {refused}")
     content = {
-        "trained_on": "bundled questions (tune half), CMRC 2018 train, SQuAD and XQuAD (CC BY-SA 4.0)",
-        "weights": {name: round(float(weight), 3) for name, weight in zip(TOPIC_FEATURES, weights, strict=True)},
+        "trained_on": "our questions on the digests and on public texts, CMRC 2018 train and SQuAD (CC BY-SA 4.0)",
+        "weights": {name: round(float(weight), 3) for name, weight in zip(FEATURES, weights, strict=True)},
         "offset": round(offset, 3),
         "thresholds": thresholds,
     }

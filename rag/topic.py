@@ -1,0 +1,78 @@
+"""Whether reports speak of what a question is about at all; whether they answer it is for `rag.demands` and `rag.premises`.
+
+A logistic curve over a few figures of the best sentences, learned on questions put to reports that answer them and to reports on something else
+(`rag.model.train_topic`). Colloquial questions share few words with their answer, so words of like meaning count too, by the dictionary.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from rag.demands import Surroundings
+from rag.lexical import terms
+from rag.question import EN_STOP, HAN, Question
+from rag.rank import Scored
+from rag.translate import rarity, source_words, synonyms, translations
+
+TOPIC_FILE = Path(__file__).parent / "model" / "topic.json"
+CONTENDERS = 4
+"""The best of so many sentences decides."""
+FEATURES = ("score", "window_cosine", "chunk_cosine", "coverage", "spoken_of")
+"""The score of the best sentence, features of `rag.rank` at their best, and `spoken_of` at its best."""
+SURELY = 3.0
+"""A word counts so many times as much as its translation is probable, at most 1: any of several good ones will do."""
+
+
+def topic_features(question: Question, found: Sequence[Scored], around: Callable[[Scored], Surroundings]) -> np.ndarray:
+    """float64 (len(FEATURES),) of ranked sentences, best first; at least one. `around` gives what stands around one."""
+    best = found[:CONTENDERS]
+    sections = {(item.sentence.document, item.sentence.section): item for item in reversed(best)}
+    told = max(spoken_of(question, around(item)) for item in sections.values())
+    return np.array([best[0].score, *(max(item.feature(name) for item in best) for name in FEATURES[1:-1]), told])
+
+
+def speaks_of_topic(question: Question, found: Sequence[Scored], around: Callable[[Scored], Surroundings], strictness: str) -> bool:
+    """Whether the best of ranked sentences, at least one, speak of what is asked about, at a strictness."""
+    weights, offset, thresholds = _model()
+    return float(topic_features(question, found, around) @ weights) + offset >= thresholds[question.language][strictness]
+
+
+def spoken_of(question: Question, around: Surroundings) -> float:
+    """The share of a question's words, by their rarity, that a section says, or says by words of like meaning or translations; 0 to 1."""
+    words = telling_words(f"{question.core} {question.carried}")
+    text, there = around.told_in.lower(), frozenset(terms(around.told_in))
+    across = question.language != around.language
+    weights = {word: rarity(word) for word in words}
+    total = sum(weights.values())
+    return sum(weight * _said(word, text, there, across) for word, weight in weights.items()) / total if total else 0.0
+
+
+@lru_cache(maxsize=256)
+def telling_words(text: str) -> tuple[str, ...]:
+    """The words of a text as the dictionary knows them, without lone characters and words that only hold sentences together."""
+    return tuple(word for word in source_words(text) if word not in EN_STOP and (len(word) > 1 or not HAN.match(word)))
+
+
+def _said(word: str, text: str, there: frozenset[str], across: bool) -> float:
+    """How surely a text, in lower case and as terms, says a word; 0 to 1."""
+    if _stands(word, text, there):
+        return 1.0
+    others: Mapping[str, float] = translations(word) if across else synonyms(word)
+    found = max((share for other, share in others.items() if len(other) > 1 and _stands(other, text, there)), default=0.0)
+    return min(1.0, SURELY * found) if across else found
+
+
+def _stands(word: str, text: str, there: frozenset[str]) -> bool:
+    return word in text if HAN.match(word) else there.issuperset(word.split(" "))
+
+
+@cache
+def _model() -> tuple[np.ndarray, float, dict[str, dict[str, float]]]:
+    """Weights, offset and the thresholds by language and strictness."""
+    stored = json.loads(TOPIC_FILE.read_text(encoding="utf-8"))
+    return np.array([stored["weights"][name] for name in FEATURES]), stored["offset"], stored["thresholds"]
