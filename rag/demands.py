@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rag.lexical import stem, terms
+from rag.likeness import says, words_of
 from rag.premises import DOWN, UP
 from rag.quantities import quantities, years
 from rag.question import HAN, Question, quantity_answers
@@ -34,9 +35,10 @@ _PRESUMED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
         re.compile(r"退回|倒退|回到|退出|\b(?:revert|withdraw|returns? to|go(?:es)? back)\w*"),
         re.compile(r"退|倒退|回到|回归|重回|\b(?:revert|withdr|return|back)\w*", re.IGNORECASE),
     ),
+    (re.compile("失败"), re.compile("失败|成功率|不成功|未能|没能|受挫|夭折|难|缺")),
     (
-        re.compile(r"放弃|取消|停止|拒绝|反对|否认|失败|\b(?:abandon|give up|stop|reject|fail|no longer)\w*"),
-        re.compile(r"放弃|取消|停|不再|拒绝|反对|否|失败|无需|消失|淘汰|替代|取代|告别|\b(?:abandon|give|stop|reject|fail|no longer|not|replac|end)\w*", re.IGNORECASE),
+        re.compile(r"放弃|取消|停止|拒绝|反对|否认|\b(?:abandon|give up|stop|reject|fail|no longer)\w*"),
+        re.compile(r"放弃|取消|停|不再|拒绝|反对|否|失败|中断|无需|消失|淘汰|替代|取代|告别|\b(?:abandon|give|stop|reject|fail|no longer|not|replac|end)\w*", re.IGNORECASE),
     ),
     (
         re.compile(r"淘汰|取代|替代|代替|消失|过时|\b(?:replac|obsolet|disappear|eliminat|supersed|die out)\w*"),
@@ -50,12 +52,38 @@ _PRESUMED: tuple[tuple[re.Pattern[str], re.Pattern[str]], ...] = (
 )  # fmt: skip
 
 
+_VERSION = re.compile(
+    r"\b(?P<name>[A-Z][A-Za-z]*[A-Za-z](?: [A-Z][a-z]+)?)[ -]?(?P<version>\d(?:\.\d+)?)(?![\d.]*\d|\s?[年月日%个倍万亿种项条位家名台款]|[-–~]\d)"
+)
+"""A name with the number of its edition: "Gemma 2"."""
+_ORDINAL = re.compile(r"第(?P<number>[二三四五六七八九十])(?P<what>个?[阶代期轮波级步][段次]?)")
+_HALVES = (("上半年", "下半年"), ("first half", "second half"), ("上一年", "下一年"))
+"""Parts of which a report that gives one does not give the other."""
+_TITLED_YEAR = re.compile(
+    r"(?:19|20)\d\d\s?(?:年)?(?:的|那|这|年度)?(?:版|份|期|报告|十大|年报|度)|\b(?:19|20)\d\d (?:report|edition|survey)", re.IGNORECASE
+)
+"""A year that only says which report is meant."""
+_SWAPPED = re.compile(
+    r"^(?:那|那么|还有|再)?(?:放到|换成|换到|到了?|在|对)?(?P<what>[^，,；;？?]{2,16}?)呢(?:[？?。\s]*$|[，,])"
+    r"|^(?:and|what about|how about)\s+(?:what about |for |in |about )?(?P<en>[\w'’ -]{2,40}?)[?.\s]*$",
+    re.IGNORECASE,
+)
+"""What a follow-up puts in the place of the last question's subject."""
+_ROUGH = re.compile(r"几|余|多|来|上百|上千|some|about|around|nearly", re.IGNORECASE)
+"""A figure that is only told roughly need not stand in the report."""
+_FIRST_OF_ALL = re.compile(r"最早(?:到底|究竟)?(?:是|由|在|从|为|什么|哪|来|出)")
+"""Asks how something began, and presumes no order."""
+_SOON = re.compile(r"次日|翌日|隔天|当[天日晚]|第二天|一夜|the next day|overnight|the same day", re.IGNORECASE)
+"""Durations without a number."""
+
 _IT = re.compile(r"[它她他其该]|\b(?:its?|they|them|their)\b", re.IGNORECASE)
 _COUNTED = re.compile(r"多少(?:个|家|位|名|块|张|辆|台|架|种|项|条|款|座|颗|份|部|次|套|支|间|艘|本|件)?(?P<noun>[\u4e00-\u9fff]{2,8})")
 _NO_NOUN = re.compile(
     r"[钱人年天月周倍岁元次分度米瓦卡]|小时|秒|美元|以上|以下|左右|时间|公里|平方|[会能要将被是在才成呢了的受可由变增减提下上高低]|比例|百分|万|亿|吨|兆|像素|级别|规模"
 )
 """What may follow "how many" without naming what is counted."""
+SWAPPED = 0.3
+"""A word says what a follow-up asks about if it is at least so much like it."""
 NEAR = 10
 """Characters between a number and what it counts at most."""
 _PERSONS = "员师家者人工生"
@@ -103,6 +131,29 @@ def _translated(name: str) -> tuple[str, ...]:
     """Likely translations of a name, in lower case; English ones as stems, which begin the word as it is written."""
     key = name if HAN.search(name) else stem(name)
     return tuple(word.split(" ")[0] for word, probability in translations(key).items() if probability >= 0.2 and len(word) > 1)
+
+
+def _forms(name: str, told: str, language: str) -> tuple[str, ...]:
+    """How a text of a language may have a Latin name, all in lower case: itself, its parts that tell, the word that it stands for, translations.
+
+    Empty where the absence of a name says nothing.
+    """
+    forms = [told, told.rstrip("s"), *(_translated(told) if language == "zh" else ())]
+    parts = re.split(r"[-/&]|(?:-to-)", name)
+    if len(parts) > 1:
+        telling = [part.lower() for part in parts if len(part) > 1 and _TELLING.search(part)]
+        if not telling and (language == "zh" or "&" in name):
+            return tuple(form for form in forms if HAN.search(form))
+        forms += telling
+    elif len(told) > 4 and told[0] != name[0] and not _TELLING.search(name[1:]):
+        forms.append(told[:-2] if told.endswith(("an", "se", "sh")) and len(told) > 6 else told.removesuffix("n"))
+    if short := re.fullmatch(r"([a-z])(\d{1,2})([a-z])", told):  # "K8s" is a K, eight letters and an s
+        forms.append(rf"\b{short[1]}[a-z]{{{short[2]}}}{short[3]}\b")
+    return tuple(forms)
+
+
+def _stands(form: str, text: str) -> bool:
+    return bool(re.search(form, text)) if form.startswith("\\b") else form in text
 
 
 def _speaks_of(subject: str, text: str) -> bool:
@@ -169,7 +220,7 @@ def _beside_a_number(word: str, text: str) -> bool:
 def unmet(question: Question, around: Surroundings) -> str | None:
     """The first demand that the evidence does not meet, told in the question's language; None when all are met."""
     demands: tuple[Callable[[Question, Surroundings], str | None], ...] = (
-        _years_told, _titles_told, _subject_told, _names_told, _number_told, _who_told, _presumed_told, _figures_told
+        _years_told, _titles_told, _subject_told, _swapped_told, _names_told, _editions_told, _number_told, _who_told, _presumed_told, _figures_told
     )  # fmt: skip
     return next((failure for demand in demands if (failure := demand(question, around))), None)
 
@@ -180,6 +231,8 @@ def _in(question: Question, zh: str, en: str) -> str:
 
 def _years_told(question: Question, around: Surroundings) -> str | None:
     told = years(around.place) | {around.year}
+    if (there := years(around.sentence)) and not _TITLED_YEAR.search(question.text):
+        told = there  # a sentence that names its own year does not speak of the report's
     for year in sorted(question.years - told):
         if str(year) not in around.window and not (not years(around.window) and str(year) in around.section):
             return _in(question, f"报告没有给出 {year} 年的相关内容。", f"The reports give nothing on this for {year}.")
@@ -193,7 +246,7 @@ def _years_told(question: Question, around: Surroundings) -> str | None:
 
 def _titles_told(question: Question, around: Surroundings) -> str | None:
     for title in _TITLE.findall(question.text) if around.language != "en" else ():
-        if not _speaks_of(title, around.told_in):
+        if not _speaks_of(title, around.told_in) and not any(form in around.told_in.lower() for form in _translated(title)):
             return _in(question, f"报告没有提到《{title}》。", f"The reports do not mention {title}.")
     return None
 
@@ -222,10 +275,10 @@ def _names_told(question: Question, around: Surroundings) -> str | None:
         told = name.lower().removesuffix("'s")
         # A capital at the front is a name too, which a report in the same language writes alike; the first word of a sentence has one anyway.
         front = not zh and name[0].isupper() and not question.text.startswith(name)
-        forms = (told, told.rstrip("s"), *(_translated(told) if around.language == "zh" else ()))
-        if front and around.language == "zh" and len(forms) == 2 and not _TELLING.search(name[1:]):
+        forms = _forms(name, told, around.language)
+        if front and around.language == "zh" and not any(map(HAN.search, forms)) and not _TELLING.search(name[1:]):
             continue  # no translation is known, so its absence says nothing
-        if (front or _TELLING.search(name if zh else name[1:])) and not any(form in scope for form in forms):
+        if (front or _TELLING.search(name if zh else name[1:])) and forms and not any(_stands(form, scope) for form in forms):
             return _in(question, f"报告的相关内容没有提到 {name}。", f"The reports do not mention {name} in this context.")
     for name in names_in(question.text) if HAN.search(question.text) else ():
         people = (name.removesuffix("人"),) if name.removesuffix("人") in proper_names() else ()
@@ -243,8 +296,42 @@ def _names_told(question: Question, around: Surroundings) -> str | None:
     return None
 
 
+def _swapped_told(question: Question, around: Surroundings) -> str | None:
+    """What a follow-up asks about instead of the last question's subject stands near, or what means the same."""
+    match = _SWAPPED.match(question.text.strip()) if question.carried else None
+    if not match or question.language != around.language or _IT.search(match[0]):
+        return None
+    what = match["what"] or match["en"]
+    near = f"{' '.join(around.headings)} {around.before} {around.window}".lower()
+    there = frozenset(terms(near))
+    words = [word for word in words_of(what) if word not in {str(year) for year in question.years}]
+    if words and not any(says(word, near, there) >= SWAPPED for word in words):
+        return _in(question, f"报告的相关内容没有谈到“{what}”。", f'The reports do not speak of "{what}" in this context.')
+    return None
+
+
+def _editions_told(question: Question, around: Surroundings) -> str | None:
+    """The edition of a named thing, the place in an order, and the half of a year."""
+    for match in _VERSION.finditer(question.text):
+        name, version = match["name"], match["version"]
+        others = re.findall(rf"(?<![A-Za-z]){re.escape(name)}\W{{0,2}}(\d+(?:\.\d+)?)?", around.told_in, re.IGNORECASE)
+        if others and version not in others and not any(other.startswith(f"{version}.") for other in others):
+            return _in(question, f"报告的相关内容没有提到 {match[0]}。", f"The reports do not mention {match[0]} in this context.")
+    for match in _ORDINAL.finditer(question.text):
+        told = set(re.findall(rf"第([一二三四五六七八九十]){re.escape(match['what'][:2])}", around.told_in))
+        if told and match["number"] not in told:
+            return _in(question, f"报告没有提到{match[0]}。", f"The reports do not mention {match[0]}.")
+    for pair in _HALVES:
+        for half, other in (pair, pair[::-1]):
+            if half in question.text.lower() and half not in around.window.lower() and other in around.window.lower():
+                return _in(question, f"报告的相关内容没有谈到{half}。", f"The reports do not speak of the {half} in this context.")
+    return None
+
+
 def _number_told(question: Question, around: Surroundings) -> str | None:
     if question.kind != "number":
+        return None
+    if "duration" in question.asked and _SOON.search(around.window):
         return None
     if not quantity_answers(question, around.window):
         return _in(
@@ -271,7 +358,8 @@ def _presumed_told(question: Question, around: Surroundings) -> str | None:
             if (word := said.search(question.text)) and not said.search(near) and opposite.search(around.sentence):
                 return _in(question, f"报告的说法与“{word[0]}”相反。", f'The reports say the opposite of "{word[0]}".')
     for presumed, needed in _PRESUMED:
-        if (said := presumed.search(question.text)) and not needed.search(f"{around.place} {around.window}"):
+        text = _FIRST_OF_ALL.sub(" ", question.text)
+        if (said := presumed.search(text)) and not needed.search(f"{around.place} {around.window}"):
             return _in(question, f"报告没有“{said[0]}”这样的说法。", f'The reports do not say "{said[0]}" of this.')
     return None
 
@@ -281,10 +369,14 @@ def _figures_told(question: Question, around: Surroundings) -> str | None:
     there = quantities(around.told_in)
     for quantity in quantities(question.text):
         written = question.text[quantity.start : quantity.end].strip()
-        if quantity.kind in ("percent", "money", "people", "multiple") and not any(
-            (other.low, other.high) == (quantity.low, quantity.high)
-            or (other.kind == quantity.kind and other.low <= quantity.low and quantity.high <= other.high)
-            for other in there
+        if (
+            quantity.kind in ("percent", "money", "people", "multiple")
+            and not _ROUGH.search(written)
+            and not any(
+                (other.low, other.high) == (quantity.low, quantity.high)
+                or (other.kind == quantity.kind and other.low <= quantity.low and quantity.high <= other.high)
+                for other in there
+            )
         ):
             return _in(
                 question, f"报告的相关内容没有 {written} 这个数字。", f"The reports do not give the figure {written} in this context."

@@ -7,25 +7,24 @@ A logistic curve over a few figures of the best sentences, learned on questions 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, lru_cache
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from rag.demands import Surroundings
 from rag.lexical import terms
-from rag.question import EN_STOP, HAN, Question
+from rag.likeness import says, words_of
+from rag.question import Question
 from rag.rank import Scored
-from rag.translate import rarity, source_words, synonyms, translations
+from rag.translate import rarity
 
 TOPIC_FILE = Path(__file__).parent / "model" / "topic.json"
 CONTENDERS = 4
 """The best of so many sentences decides."""
 FEATURES = ("score", "window_cosine", "chunk_cosine", "coverage", "spoken_of")
 """The score of the best sentence, features of `rag.rank` at their best, and `spoken_of` at its best."""
-SURELY = 3.0
-"""A word counts so many times as much as its translation is probable, at most 1: any of several good ones will do."""
 
 
 def topic_features(question: Question, found: Sequence[Scored], around: Callable[[Scored], Surroundings]) -> np.ndarray:
@@ -44,31 +43,12 @@ def speaks_of_topic(question: Question, found: Sequence[Scored], around: Callabl
 
 def spoken_of(question: Question, around: Surroundings) -> float:
     """The share of a question's words, by their rarity, that a section says, or says by words of like meaning or translations; 0 to 1."""
-    words = telling_words(f"{question.core} {question.carried}")
+    words = words_of(f"{question.core} {question.carried}")
     text, there = around.told_in.lower(), frozenset(terms(around.told_in))
     across = question.language != around.language
     weights = {word: rarity(word) for word in words}
     total = sum(weights.values())
-    return sum(weight * _said(word, text, there, across) for word, weight in weights.items()) / total if total else 0.0
-
-
-@lru_cache(maxsize=256)
-def telling_words(text: str) -> tuple[str, ...]:
-    """The words of a text as the dictionary knows them, without lone characters and words that only hold sentences together."""
-    return tuple(word for word in source_words(text) if word not in EN_STOP and (len(word) > 1 or not HAN.match(word)))
-
-
-def _said(word: str, text: str, there: frozenset[str], across: bool) -> float:
-    """How surely a text, in lower case and as terms, says a word; 0 to 1."""
-    if _stands(word, text, there):
-        return 1.0
-    others: Mapping[str, float] = translations(word) if across else synonyms(word)
-    found = max((share for other, share in others.items() if len(other) > 1 and _stands(other, text, there)), default=0.0)
-    return min(1.0, SURELY * found) if across else found
-
-
-def _stands(word: str, text: str, there: frozenset[str]) -> bool:
-    return word in text if HAN.match(word) else there.issuperset(word.split(" "))
+    return sum(weight * says(word, text, there, across=across) for word, weight in weights.items()) / total if total else 0.0
 
 
 @cache
