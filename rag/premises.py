@@ -102,7 +102,7 @@ _OPPOSITES = tuple(
     for one, other in (
         (r"大型|更大|较大|最大|\b(?:large(?:r|st)?|big(?:ger|gest)?)\b", r"小型|初创|更小|较小|最小|微型|轻量级?|\b(?:small(?:er|est)?|tin(?:y|ier))\b"),
         (r"强(?![化调制迫])|\bstrong(?:er|est|ly)?\b", r"弱(?!点)|\bweak(?:er|est|ly)?\b"),
-        (r"[较更最]高|高(?=的|$)|\bhigh(?:er|est)?\b", r"[较更最]低|低(?=的|$)|\blow(?:er|est)?\b"),
+        (r"[较更最]高|高(?=[的，、。；]|$)|\bhigh(?:er|est)?\b", r"[较更最]低|低(?=[的，、。；]|$)|\blow(?:er|est)?\b"),
         (r"更多|最多|\bmore\b|\bmost\b", r"更少|最少|\b(?:less|least|fewer|fewest)\b"),
         (r"更快|最快|\bfast(?:er|est)?\b", r"更慢|最慢|\bslow(?:er|est)?\b"),
         (r"更长|最长|\blong(?:er|est)\b", r"更短|最短|\bshort(?:er|est)\b"),
@@ -192,7 +192,8 @@ _NOT_REFUSED = re.compile(
     re.IGNORECASE,
 )
 _HEDGED = re.compile(
-    r"[不没未无非别难少禁]|拒绝|放弃|\b(?:not?|never|without|cannot|hardly|few|fail\w*|refus\w*|lack\w*)\b|n['’]t", re.IGNORECASE
+    r"[不没未无禁]|非(?![常洲])|(?<![分个特级区识类性差])别|难(?!题)|(?<![至多])少|拒绝|放弃|\b(?:not?|never|without|cannot|hardly|few|fail\w*|refus\w*|lack\w*)\b|n['’]t",
+    re.IGNORECASE,
 )
 """What takes a premise back by itself."""
 _OFFERED = re.compile(r"\s*(?:支持|提供|开放|support|available|allowed|possible|offered|provided)", re.IGNORECASE)
@@ -207,7 +208,7 @@ _NAME = re.compile(r"[A-Z][A-Za-z0-9]*(?:[-.&][A-Za-z0-9]+)*(?: [A-Z0-9][A-Za-z0
 _NO_NAME = frozenset(
     "AI IT ICT API SDK GPU CPU LLM SaaS GB TB MB KB How What Which Who Whose Whom When Where Why Is In On By The Does Do Did If And Of For A An This That From At As With To Under After Before Since Until Name List Give Tell".split()
 )
-_JOINED = re.compile(r"[和与跟及、/]|\b(?:and|or|than|as|versus|vs|like|cost the same)\b")
+_JOINED = re.compile(r"[和与跟及、/]|\b(?:and|or|than|as|versus|vs)\b")
 """What stands between two names that are told of one by one."""
 COVERED = 0.5
 """Of a premise, but for a name, a sentence must hold at least this share to tell it of another name."""
@@ -615,6 +616,8 @@ def _misplaced(premise: str, sentences: Sequence[str]) -> str:
     """
     for figure in _figures(premise):
         clause = next((part for start, part in _statements(premise) if start <= figure.start < start + len(part)), "")
+        if _HEDGED.search(clause):
+            continue
         written = premise[figure.start : figure.end].strip()
         words = _telling(clause.replace(written, " "))
         own, others = [-1], [-1]
@@ -700,7 +703,8 @@ def _refuted(premise: str, sentences: Sequence[str]) -> str:
                 there >= count and _held(said, other) == len(said) and not _REFUSED.search(other)
                 for other, there in zip(sentences, held, strict=True)
             )
-            if not hedged and not affirmed:
+            beside = by_verb and any(_has(denied[0], part) and not _REFUSED.search(part) for _, part in _statements(sentence))
+            if not hedged and not affirmed and not beside:
                 return said[-1]
     return ""
 
@@ -809,11 +813,13 @@ def _is_named(name: str, text: str) -> bool:
 
 
 def _strangers(premise: str, sentences: Sequence[str]) -> str:
-    """Two names of a premise that the sentences know and never tell of together.
+    """Two names of a premise that the sentences know and never tell of together, where the best one tells one of them with a third.
 
     >>> _strangers("What did Seaflow gain by buying Tidal.ai", ["Moon Inc acquires Tidal.ai.", "Seaflow plans to buy Ponder."])
     'Seaflow gain by buying Tidal.ai'
     """
+    if all(_is_named(name, premise) for name in _names(sentences[0])):
+        return ""
     where = {name: {place for place, sentence in enumerate(sentences) if _is_named(name, sentence)} for name in _names(premise)}
     for one, other in combinations((name for name in where if where[name]), 2):
         start, end = premise.find(one), premise.find(other)
