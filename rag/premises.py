@@ -28,10 +28,10 @@ DOWN = re.compile(
     re.IGNORECASE,
 )
 """What rises and what falls."""
-_RISES = re.compile(rf"{UP.pattern}|涨|多了|走高|回升|\b(?:better|more|higher|gain\w*|enhanc\w*|accelerat\w*)\b", re.IGNORECASE)
+_RISES = re.compile(rf"{UP.pattern}|涨|多了|越来越[多高大快]|走高|回升|\b(?:gain\w*|enhanc\w*|accelerat\w*)\b", re.IGNORECASE)
 _FALLS = re.compile(
-    rf"{DOWN.pattern}|跌|少了|缩水|减小|掉[了到至]|滑落|衰退|走低|恶化|变差|退步|放缓"
-    r"|\b(?:worse\w*|less|fewer|los(?:e|es|ing|t)|dwindl\w*|slump\w*|plung\w*|sank|sink\w*|weaken\w*|slow\w*)\b",
+    rf"{DOWN.pattern}|跌|少了|越来越[少低小慢]|缩水|减小|掉[了到至]|滑落|衰退|走低|恶化|变差|退步|放缓"
+    r"|\b(?:worse\w*|los(?:e|es|ing|t)|dwindl\w*|slump\w*|plung\w*|sank|sink\w*|weaken\w*|slow\w*)\b",
     re.IGNORECASE,
 )
 """The same with what is said in passing, for which only a figure beside it vouches."""
@@ -67,14 +67,16 @@ _FIRST = re.compile(r"最先|率先|最早|首先|优先|第一个|\bfirst\b|\be
 _AFTER_FIRST = re.compile(r"(?:最先|率先|最早|首先|优先)(?:会|将|能|要)?(?:被|在|于|从)?(?P<what>[^，。；？]{3,30})")
 _ONLY = re.compile(
     r"(?<![不非])(?<!不能)(?<!不再)(?:只|仅|单单)(?:看|靠|有|能|会|需要?|要|用|由|凭|算|考虑|依赖|剩|是)(?![多几哪什])(?P<what>[\u4e00-\u9fff]{2,6})"
+    r"|\b(?:runs?|works?|available|used|sold|allowed) only (?:on|in|for|by|with|through|to) (?P<that>\w+)|\b(?:on|in|for|by|with|through|to) (?P<this>\w+) only\b",
+    re.IGNORECASE,
 )
-_ALONE = re.compile(r"只|仅|唯一|单一")
+_ALONE = re.compile(r"只|仅|唯一|单一|\b(?:only|alone|sole\w*)\b", re.IGNORECASE)
 _TOGETHER = re.compile(r"、|以及|同时|[还也]|不[再只仅]|单一")
 """What tells that something does not count alone."""
 _SEVERAL = re.compile(r"[有在当]{0,2}(?:[两二三四五六七八九十\d]+|几|多|同时|全部)")
 """What follows "only" where several things count together."""
 _DENIED = re.compile(r"[不非未]")
-_DENIAL = re.compile(r"(?:不[会能再]?|没有|无法|并未)(?P<verb>[\u4e00-\u9fff]{2})(?P<what>[^，。；？]{2,16})")
+_DENIAL = re.compile(r"(?:不[会能再]?|没有|无法|并未|难以|很难)(?P<verb>[\u4e00-\u9fff]{2})(?P<what>[^，。；？]{2,16})")
 RELATED = 6
 """Letters that related words begin with."""
 DENIED_BEFORE = 8
@@ -102,7 +104,7 @@ _OPPOSITES = tuple(
     for one, other in (
         (r"大型|更大|较大|最大|\b(?:large(?:r|st)?|big(?:ger|gest)?)\b", r"小型|初创|更小|较小|最小|微型|轻量级?|\b(?:small(?:er|est)?|tin(?:y|ier))\b"),
         (r"强(?![化调制迫])|\bstrong(?:er|est|ly)?\b", r"弱(?!点)|\bweak(?:er|est|ly)?\b"),
-        (r"[较更最]高|高(?=[的，、。；]|$)|\bhigh(?:er|est)?\b", r"[较更最]低|低(?=[的，、。；]|$)|\blow(?:er|est)?\b"),
+        (r"[较更最很]高|高昂|居高|高(?=[的，、。；]|$)|\bhigh(?:er|est)?\b", r"[较更最很]低|低廉|低(?=[的，、。；]|$)|\blow(?:er|est)?\b"),
         (r"更多|最多|\bmore\b|\bmost\b", r"更少|最少|\b(?:less|least|fewer|fewest)\b"),
         (r"更快|最快|\bfast(?:er|est)?\b", r"更慢|最慢|\bslow(?:er|est)?\b"),
         (r"更长|最长|\blong(?:er|est)\b", r"更短|最短|\bshort(?:er|est)\b"),
@@ -126,9 +128,7 @@ _OPPOSITES = tuple(
         (r"内部|\binternal\w*\b", r"外部|\bexternal\w*\b"),
         (r"垂直|纵向|\bvertical\w*\b", r"水平(?![较更高低])|横向|\bhorizontal\w*\b"),
         (r"线上|在线|\bonline\b", r"线下|离线|\boffline\b"),
-        (r"昂贵|更贵|\b(?:dear(?:er|est)|costlier|expensive)\b", r"便宜|廉价|\bcheap(?:er|est)?\b"),
-        (r"成功|\b(?:success\w*|succeed\w*)\b", r"失败|惨败|\b(?:fail\w*|defeat\w*)\b"),
-        (r"赞成|\bin favou?r\b", r"反对|\b(?:oppos\w*|against)\b"),
+        (r"昂贵|[更最很]贵|\b(?:dear(?:er|est)|costlier|expensive)\b", r"便宜|廉价|\bcheap(?:er|est)?\b"),
         (r"乐观|\boptimis\w*\b", r"悲观|\bpessimis\w*\b"),
         (r"多数|过半|\bmajority\b", r"少数|极少|\bminority\b"),
         (r"同步|\bsynchronous\w*\b", r"异步|\basynchronous\w*\b"),
@@ -136,6 +136,20 @@ _OPPOSITES = tuple(
     )
 )  # fmt: skip
 """What is said of a thing, and the opposite."""
+_ACTS = tuple(
+    (re.compile(one, re.IGNORECASE), re.compile(other, re.IGNORECASE))
+    for one, other in (
+        (r"成功|\b(?:success\w*|succeed\w*)\b", r"失败|惨败|\b(?:fail\w*|defeat\w*)\b"),
+        (r"赞成|支持|拥护|\b(?:in favou?r|support(?:s|ed)?|welcom\w*)\b", r"反对|抵制|\b(?:oppos\w*|against|reject\w*)\b"),
+        (r"(?<!不)信任|\btrust(?:s|ed)?\b", r"不信任|怀疑|\bdistrust\w*\b"),
+        (r"(?<!不)允许|\b(?:allow\w*|permit(?:s|ted)?)\b", r"禁止|\b(?:forbid\w*|forbade|prohibit\w*|ban(?:s|ned)?)\b"),
+        (r"成立|创办|创立|\b(?:founded|launch(?:ed|es)?|set up)\b", r"关闭|解散|关停|\b(?:closed down|shut(?:s|ting)? down|dissolved)\b"),
+        (r"加入|\bjoin(?:s|ed)?\b", r"退出|离开|\b(?:leav(?:e|es|ing)|left|quit\w*)\b"),
+        (r"继续|坚持|\b(?:carries|carried|kept|goes|went) on\b", r"放弃|\b(?:abandon\w*|gave up|gives? up)\b"),
+    )
+)
+"""What is done, and the opposite; who does it often stands in the clause before."""
+_ACTED = frozenset(pair for both in _ACTS for pair in (both, both[::-1]))
 _AROUND = {True: 10, False: 40}
 """Characters on each side of a word within which stands what it is said of; True for Chinese."""
 
@@ -149,7 +163,7 @@ _AHEAD = (
 )  # fmt: skip
 _BEHIND = re.compile(
     r"输给?了?(?![出入送])|落后于?|不如|不及|逊于|弱于|低于|次于|败给"
-    r"|\b(?:f[ae]ll\w* behind|lag\w* behind|trail\w*|second(?: next)? (?:to|behind)|inferior to|los(?:es?|ing|t) (?:out )?to)\b",
+    r"|\b(?:f[ae]ll\w* behind|lag\w* behind|trail\w*|second(?: next)? (?:to|behind)|inferior to|los(?:es?|ing|t) (?:out |ground |the lead )?to)\b",
     re.IGNORECASE,
 )
 """Verbs by which one of two comes before the other or does something to it, in groups; and those that say it the other way round."""
@@ -192,7 +206,7 @@ _NOT_REFUSED = re.compile(
     re.IGNORECASE,
 )
 _HEDGED = re.compile(
-    r"[不没未无禁]|非(?![常洲])|(?<![分个特级区识类性差])别|难(?!题)|(?<![至多])少|拒绝|放弃|\b(?:not?|never|without|cannot|hardly|few|fail\w*|refus\w*|lack\w*)\b|n['’]t",
+    r"[不没未无禁]|非(?![常洲])|(?<![分个特级区识类性差])别|难(?!题)|(?<![至多])少|拒绝|放弃|摆脱|避免|防止|克服|\b(?:not?|never|without|cannot|hardly|few|fail\w*|refus\w*|lack\w*|avoid\w*|prevent\w*|risk)\b|n['’]t",
     re.IGNORECASE,
 )
 """What takes a premise back by itself."""
@@ -238,7 +252,7 @@ def false_premise(question: Question, sentences: Sequence[str], names: frozenset
         premise, told = premise.strip().removeprefix(name), told.replace(name, " ")
     premise = premise.strip(" ？?。")
     reasons = bool(_WHY.search(question.text))
-    if reasons and (said := contradicted(premise, sentences[0]) or _needless(premise, sentences)):
+    if reasons and (said := contradicted(premise, sentences[0]) or _directed(premise, sentences) or _needless(premise, sentences)):
         return said
     return next((said for rules, text in ((_RULES, premise), (_WHO, told)) for rule in rules if (said := rule(text, sentences))), "")
 
@@ -530,7 +544,7 @@ def _directed(premise: str, sentences: Sequence[str]) -> str:
     >>> _directed("the number of qubits will shrink to 1000", ["Qubits will leap to 10000."])
     'shrink'
     """
-    for same, opposite in ((UP, DOWN), (DOWN, UP)):
+    for same, opposite in ((_RISES, _FALLS), (_FALLS, _RISES)):
         match = same.search(premise)
         if not match:
             continue
@@ -581,7 +595,7 @@ def _opposed(premise: str, sentences: Sequence[str]) -> str:
     >>> _opposed("为什么潮汐对月相的依赖特别强", ["潮汐的特点是对月相的依赖性弱。"]), _opposed("为什么潮汐对月相的依赖弱", ["潮汐的特点是对月相的依赖性弱。"])
     ('强', '')
     """
-    for same, opposite in (pair for both in _OPPOSITES for pair in (both, both[::-1])):
+    for same, opposite in (pair for both in (*_OPPOSITES, *_ACTS) for pair in (both, both[::-1])):
         if opposite.search(premise):
             continue
         for match in same.finditer(premise):
@@ -589,7 +603,9 @@ def _opposed(premise: str, sentences: Sequence[str]) -> str:
             around = [word for word in (*_telling(before)[-3:], *_telling(after)[:2]) if not same.search(word)]
             words = [word for word in _telling(premise) if not same.search(word)]
             against = _vouched(opposite, same, around, words, sentences)
-            if against >= CLEARLY and against >= _vouched(same, opposite, around, words, sentences) + CLEARLY:
+            if against < CLEARLY or against < _vouched(same, opposite, around, words, sentences) + CLEARLY:
+                continue
+            if (same, opposite) not in _ACTED or not any(same.search(sentence) for sentence in sentences):
                 return match[0]
     return ""
 
@@ -767,16 +783,19 @@ def _only(premise: str, sentences: Sequence[str]) -> str:
     ('只', '')
     """
     match = _ONLY.search(premise)
-    if not match:
-        return ""
-    spoken = [sentence for sentence in sentences if any(word in sentence for word in _telling(match["what"]))]
+    words = _telling(match["what"] or match["that"] or match["this"]) if match else ()
+    spoken = [sentence for sentence in sentences if any(_has(word, sentence) for word in words)]
     alone = any(
         not _DENIED.search(sentence[max(0, found.start() - DENIED_BEFORE) : found.start()])
         for sentence in spoken
         for found in _ALONE.finditer(sentence)
         if not _SEVERAL.match(sentence[found.end() :])
     )
-    return match[0][0] if any(map(_TOGETHER.search, spoken)) and not alone else ""
+    listed = re.compile(
+        "|".join(rf"{word}\s?(?:[、和与及]|,? and\b)|(?:[、和与及]|\band)\s?{word}" for word in map(re.escape, words)), re.IGNORECASE
+    )
+    several = any(_TOGETHER.search(sentence) or listed.search(sentence) for sentence in spoken)
+    return (re.findall(r"只|仅|单单|only", match[0]) or [match[0]])[0] if match and several and not alone else ""
 
 
 # ---- who did it ----
@@ -879,7 +898,7 @@ def _speakers(sentence: str) -> list[str]:
 
 
 _RULES: tuple[Callable[[str, Sequence[str]], str], ...] = (
-    _compared, _changed, _outdone, _ordered, _directed, _moved, _opposed, _described, _misplaced, _denied, _refuted, _first, _only
+    _compared, _changed, _outdone, _ordered, _moved, _opposed, _described, _misplaced, _denied, _refuted, _first, _only
 )  # fmt: skip
 _WHO: tuple[Callable[[str, Sequence[str]], str], ...] = (_strangers, _told_of_another, _told_by)
 """Rules that hold names against the sentences, but for those of the report, which only say who is asked."""

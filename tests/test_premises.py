@@ -57,6 +57,10 @@ def test_a_question_for_reasons_takes_nothing_for_granted_whose_opposite_is_said
         ("浮筒对风浪的适应性很弱，怎么补救？", "浮筒对风浪的适应性很强，怎么做到的？", ["浮筒对风浪的适应性强，用得很广。"]),
         ("Which closed designs do floats use?", "Which open designs do floats use?", ["Floats use open designs that anyone may copy."]),
         ("What makes dams more reliable than floats?", "What makes floats more reliable than dams?", ["Floats: more reliable | Dams: more power"]),
+        ("谁在 2019 年关闭了浮筒社区？", "谁在 2019 年成立了浮筒社区？", ["浮筒社区 2019 年成立。"]),
+        ("Why do most users distrust floats?", "Why do most users trust floats?", ["Most users trust floats."]),
+        ("浮筒用户为什么越来越少？", "浮筒用户为什么越来越多？", ["浮筒用户逐年增长。"]),
+        ("Why do floats run on Windows only?", "Why do floats run on Windows?", ["Floats run on Linux and Windows."]),
         # figures
         ("哪些浮筒占了 30% 的产量？", "哪些浮筒占了 70% 的产量？", ["浮筒占 70% 的产量，拦坝占 30%。"]),
         # what is denied
@@ -85,6 +89,9 @@ def test_any_of_the_best_sentences_bears_a_premise_out():
         ("浮筒在哪些方面不如拦坝？", ["浮筒在成本上优于拦坝，在强度上不如拦坝。"]),
         ("强度高的浮筒用什么材料？", ["浮筒强度高，用的是钢；强度低的用木。"]),
         ("不用潜水员怎么检修浮筒？", ["机器人检修浮筒，潜水员不下水。"]),
+        ("海流公司哪一年退出浮筒联盟？", ["海流公司 2019 年加入浮筒联盟，2021 年退出。"]),
+        ("怎样摆脱对海外零件的依赖？", ["浮筒已改用国内零件，不再依赖海外零件。"]),
+        ("How can a plant reduce errors?", ["Errors grow with the number of floats; a plant can check twice."]),
         ("浮筒还没解决的难题有哪些？", ["浮筒尚未解决的难题有两个：腐蚀和噪声。"]),
         ("Which tides can floats not yet predict?", ["Floats do not yet predict spring tides."]),
         ("Where do the 30% of floats go that are not near the shore?", ["70% of floats are moored near the shore, the other 30% at sea."]),
