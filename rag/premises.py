@@ -28,9 +28,9 @@ DOWN = re.compile(
     re.IGNORECASE,
 )
 """What rises and what falls."""
-_RISES = re.compile(rf"{UP.pattern}|涨|多了|越来越[多高大快]|走高|回升|\b(?:gain\w*|enhanc\w*|accelerat\w*)\b", re.IGNORECASE)
+_RISES = re.compile(rf"{UP.pattern}|涨|多了|扩建|扩容|越来越[多高大快]|走高|回升|\b(?:gain\w*|enhanc\w*|accelerat\w*)\b", re.IGNORECASE)
 _FALLS = re.compile(
-    rf"{DOWN.pattern}|跌|少了|越来越[少低小慢]|缩水|减小|掉[了到至]|滑落|衰退|走低|恶化|变差|退步|放缓"
+    rf"{DOWN.pattern}|跌|少了|缩减|缩至|越来越[少低小慢]|缩水|减小|掉[了到至]|滑落|衰退|走低|恶化|变差|退步|放缓"
     r"|\b(?:worse\w*|los(?:e|es|ing|t)|dwindl\w*|slump\w*|plung\w*|sank|sink\w*|weaken\w*|slow\w*)\b",
     re.IGNORECASE,
 )
@@ -55,18 +55,18 @@ _COMPARED = re.compile(
 )
 _CHANGE = re.compile(
     r"[从由](?P<a>[^，。；？]{1,30}?)(?:(?:逐步|逐渐|全面|加速)?(?:转变|转化|演变|演进|退化|退回|升级|迁移|发展|过渡|切换|扩展"
-    r"|提高|降低|增加|减少|[改换转变走退回升降跌涨掉增减])了?回?[到向为成至]|[转退变换改]回|回到|回归|[到向至])了?(?P<b>[^，。；？]{1,30})"
+    r"|重写|替换|提高|降低|增加|减少|[改换转变走退回升降跌涨掉增减])了?回?[到向为成至]|[转退变换改]回|回到|回归|[到向至])了?(?P<b>[^，。；？]{1,30})"
     r"|\bfrom (?P<c>[\w. -]{2,50}?) (?:back )?(?:in)?to(?:wards?)? (?P<d>[\w. -]{2,50})",
     re.IGNORECASE,
 )
 _CHANGED_TO = re.compile(
-    r"(?:改回|改成|改为|换成|换回|回到|退回|转回)(?P<b>[^，。；？]{2,20})|\bback (?:on|to|in) (?P<d>[\w -]{2,40})", re.IGNORECASE
+    r"(?:改[回成为]|换[回成为]|重写[成为]|回到|[退转]回)了?(?P<b>[^，。；？]{2,20})|\bback (?:on|to|in) (?P<d>[\w -]{2,40})", re.IGNORECASE
 )
 """A change of which only the end is told."""
 _FIRST = re.compile(r"最先|率先|最早|首先|优先|第一个|\bfirst\b|\bearliest\b", re.IGNORECASE)
 _AFTER_FIRST = re.compile(r"(?:最先|率先|最早|首先|优先)(?:会|将|能|要)?(?:被|在|于|从)?(?P<what>[^，。；？]{3,30})")
 _ONLY = re.compile(
-    r"(?<![不非])(?<!不能)(?<!不再)(?:只|仅|单单)(?:看|靠|有|能|会|需要?|要|用|由|凭|算|考虑|依赖|剩|是)(?![多几哪什])(?P<what>[\u4e00-\u9fff]{2,6})"
+    r"(?<![不非])(?<!不能)(?<!不再)(?:只|仅|单单)(?:看|靠|有|能|会|需要?|要|用|由|凭|算|考虑|依赖|剩|是|适合|适用于?|支持)(?![多几哪什])(?P<what>[\u4e00-\u9fff]{2,6})"
     r"|\b(?:runs?|works?|available|used|sold|allowed) only (?:on|in|for|by|with|through|to) (?P<that>\w+)|\b(?:on|in|for|by|with|through|to) (?P<this>\w+) only\b",
     re.IGNORECASE,
 )
@@ -131,6 +131,7 @@ _OPPOSITES = tuple(
         (r"昂贵|[更最很]贵|\b(?:dear(?:er|est)|costlier|expensive)\b", r"便宜|廉价|\bcheap(?:er|est)?\b"),
         (r"乐观|\boptimis\w*\b", r"悲观|\bpessimis\w*\b"),
         (r"多数|过半|\bmajority\b", r"少数|极少|\bminority\b"),
+        (r"(?<!不)成熟|(?<!im)\bmature\b", r"探索(?:期|阶段)|不成熟|起步阶段|\b(?:immature|exploratory)\b"),
         (r"同步|\bsynchronous\w*\b", r"异步|\basynchronous\w*\b"),
         (r"宽松|\bpermissive\b", r"严格|\brestrictive\b"),
     )
@@ -141,6 +142,8 @@ _ACTS = tuple(
     for one, other in (
         (r"成功|\b(?:success\w*|succeed\w*)\b", r"失败|惨败|\b(?:fail\w*|defeat\w*)\b"),
         (r"赞成|支持|拥护|\b(?:in favou?r|support(?:s|ed)?|welcom\w*)\b", r"反对|抵制|\b(?:oppos\w*|against|reject\w*)\b"),
+        (r"看好|赞扬|称赞|\bprais\w*\b", r"看衰|看空|批评|\bcriticis\w*|\bcriticiz\w*"),
+        (r"(?<!不)满意|\bsatisf(?:ied|y)\b", r"不满|\bdissatisf\w*\b"),
         (r"(?<!不)信任|\btrust(?:s|ed)?\b", r"不信任|怀疑|\bdistrust\w*\b"),
         (r"(?<!不)允许|\b(?:allow\w*|permit(?:s|ted)?)\b", r"禁止|\b(?:forbid\w*|forbade|prohibit\w*|ban(?:s|ned)?)\b"),
         (r"成立|创办|创立|\b(?:founded|launch(?:ed|es)?|set up)\b", r"关闭|解散|关停|\b(?:closed down|shut(?:s|ting)? down|dissolved)\b"),
@@ -150,6 +153,8 @@ _ACTS = tuple(
 )
 """What is done, and the opposite; who does it often stands in the clause before."""
 _ACTED = frozenset(pair for both in _ACTS for pair in (both, both[::-1]))
+_ONES = re.compile(r" ones?\b|的(?=[能会要有是为，。]|$)")
+"""What follows a word of kind where the thing itself has been named before."""
 _AROUND = {True: 10, False: 40}
 """Characters on each side of a word within which stands what it is said of; True for Chinese."""
 
@@ -168,12 +173,12 @@ _BEHIND = re.compile(
 )
 """Verbs by which one of two comes before the other or does something to it, in groups; and those that say it the other way round."""
 _THAN = re.compile(
-    r"(?P<a>[^，。；]{2,16}?)比(?![例较如重赛])(?P<b>[^，。；]{2,16}?)(?:更加?|还要?|要)?(?P<how>高出?|[多大强好快低少小差慢弱])"
+    r"(?P<a>[^，。；]{2,16}?)比(?![例较如重赛])(?P<b>[^，。；]{2,16}?)(?:更加?|还要?|要)?(?P<how>高出?|[多大强好快早低少小差慢弱晚])"
     r"|(?P<c>[\w ,'-]{0,60}?\b(?P<more>more|greater|better|larger|higher|less|fewer|lower|smaller)\b[^.;?!]{0,90}?) than (?P<d>[^.;?!]{2,60})",
     re.IGNORECASE,
 )
-_SCALES = {"多": "many", "少": "many", "大": "size", "小": "size", "快": "speed", "慢": "speed"}
-_UPPER = re.compile(r"[高多大强好快]|more|greater|better|larger|higher", re.IGNORECASE)
+_SCALES = {"多": "many", "少": "many", "大": "size", "小": "size", "快": "speed", "慢": "speed", "早": "time", "晚": "time"}
+_UPPER = re.compile(r"[高多大强好快早]|more|greater|better|larger|higher", re.IGNORECASE)
 _IT = re.compile(r"\W*(?:(?:它们?|其|该)|(?:it|they|this)\b)", re.IGNORECASE)
 _ADJUNCTS = frozenset("表现 仍然 已经 预计 预测 大幅 明显 许多 很多 基准 测试 一度".split())
 """Words before a verb that say nothing of who does it."""
@@ -183,7 +188,8 @@ LEAST_SHARED = 4
 _ORDER = re.compile(
     r"(?:先|首先|最先)(?:是|要|做到?|进入)?(?P<a>[^，。；？]{2,16}?)[，、]?\s?(?:然后再?|再|后|最后才?|接着|随后|才)(?:[是往向到做]|走向?)*(?P<b>[^，。；？]{2,16})"
     r"|从(?P<c>[^，。；？]{2,16}?)(?:起步|开始|做起|入手|打头)[，、]?(?:然后再?|再|后|最后才?|接着|才)*(?:[是往向到做]|走向?)*(?P<d>[^，。；？]{2,16})"
-    r"|\b(?P<e>[\w -]{3,50}?) (?:first )?before (?P<f>[\w -]{3,50})|\b(?P<g>[\w -]{3,50}?) (?:prepares? for|leads? on to|precedes?) (?P<h>[\w -]{3,50})",
+    r"|\b(?P<e>[\w -]{3,50}?) (?:first )?before (?P<f>[\w -]{3,50})|\b(?P<g>[\w -]{3,50}?) (?:prepares? for|leads? on to|precedes?) (?P<h>[\w -]{3,50})"
+    r"|(?P<j>[^，。；？]{2,12}?)[排放]在(?P<i>[^，。；？]{2,12}?)(?:之后|后面)",
     re.IGNORECASE,
 )
 _ORDERED = re.compile(
@@ -198,7 +204,7 @@ _STAGES = tuple(
 
 _REFUSED = re.compile(
     r"(?:并不|并未|并非|不再|不能|不会|不需|没有|尚未|还未|还没|无需|无须|不用|无法|不支持|不提供|非(?!常|洲|凡|法)|[不未没])(?:[是有被会再必要])?"
-    r"|(?:\b(?:not|never|cannot|without|no longer)|n['’]t) (?:yet |been )*",
+    r"|(?:\b(?:not|never|cannot|without|no longer)|n['’]t) (?:yet |been )*|\bno (?!longer|doubt|more|less|fewer|matter)",
     re.IGNORECASE,
 )
 _NOT_REFUSED = re.compile(
@@ -206,7 +212,7 @@ _NOT_REFUSED = re.compile(
     re.IGNORECASE,
 )
 _HEDGED = re.compile(
-    r"[不没未无禁]|非(?![常洲])|(?<![分个特级区识类性差])别|难(?!题)|(?<![至多])少|拒绝|放弃|摆脱|避免|防止|克服|\b(?:not?|never|without|cannot|hardly|few|fail\w*|refus\w*|lack\w*|avoid\w*|prevent\w*|risk)\b|n['’]t",
+    r"[不没未无禁]|非(?![常洲])|(?<![分个特级区识类性差])别|难(?!题)|(?<![至多])少|拒绝|放弃|取消|去掉|摆脱|避免|防止|克服|\b(?:not?|never|without|cannot|hardly|few|fail\w*|refus\w*|lack\w*|avoid\w*|prevent\w*|risk)\b|n['’]t",
     re.IGNORECASE,
 )
 """What takes a premise back by itself."""
@@ -236,6 +242,10 @@ _SPEAKERS = re.compile(
     rf"(?:据|根据)\s?(?P<a>[A-Za-z\u4e00-\u9fff·]{{2,14}}?)\s?(?:的?报告|的?数据|{_SPEAKING})|(?:^|[，。；])(?P<b>[A-Za-z\u4e00-\u9fff·]{{2,10}}?)\s?[也则还]?{_SPEAKING}"
     r"|\b[Aa]ccording to (?P<c>[A-Z]\w+(?: [A-Z]\w+)*)"
     r"|\b(?P<d>[A-Z]\w+(?: [A-Z]\w+)*) (?:says|said|thinks|predict|forecast|judge|expect|recommend|warn|believe|advise)"
+)
+_LED = re.compile(
+    r"由(?P<a>[^，。；？由]{2,12}?)(?:来|所)?(?:继续)?(?:主导|牵头|领导|领衔|说了算|作主|做主)|\b(?:led|dominated|headed|run) by (?P<b>[\w -]{3,40})",
+    re.IGNORECASE,
 )
 _NO_FIGURES = frozenset({"year", "date", "bare"})
 
@@ -496,7 +506,7 @@ def _ordered(premise: str, sentences: Sequence[str]) -> str:
     match = _ORDER.search(premise)
     if not match:
         return ""
-    first, then = next((match[a], match[b]) for a, b in ("ab", "cd", "ef", "gh") if match[a])
+    first, then = next((match[a], match[b]) for a, b in ("ab", "cd", "ef", "gh", "ij") if match[a])
     one, other = _apart(first, then)
     if match["e"]:
         one, other = one[-1:], other[-1:]
@@ -619,7 +629,7 @@ def _vouched(
         for _, clause in _statements(sentence) if pattern.search(sentence) else ():
             reach = _AROUND[bool(HAN.search(clause))]
             for match in pattern.finditer(clause) if not opposite.search(clause) else ():
-                if _held(around, clause[max(0, match.start() - reach) : match.end() + reach]):
+                if _ONES.match(clause, match.end()) or _held(around, clause[max(0, match.start() - reach) : match.end() + reach]):
                     best = max(best, _held(words, sentence))
     return best
 
@@ -869,6 +879,22 @@ def _told_of_another(premise: str, sentences: Sequence[str]) -> str:
     return ""
 
 
+def _led(premise: str, sentences: Sequence[str]) -> str:
+    """Who leads something that a sentence says is led by somebody else.
+
+    >>> _led("浮筒以后要由船厂说了算", ["浮筒仍将由港口主导。"]), _led("浮筒以后要由港口说了算", ["浮筒仍将由港口主导。"])
+    ('船厂', '')
+    """
+    match = _LED.search(premise)
+    if not match:
+        return ""
+    who = match["a"] or match["b"]
+    rest = _telling(premise.replace(match[0], " "))
+    told = [(found["a"] or found["b"], _held(rest, sentence)) for sentence in sentences for found in _LED.finditer(sentence)]
+    leaders = [leader for leader, held in told if held]
+    return who.strip() if leaders and not any(_held(_telling(who), leader) or _held(_telling(leader), who) for leader in leaders) else ""
+
+
 def _told_by(question: str, sentences: Sequence[str]) -> str:
     """Who is said to say something that a sentence tells of somebody else, or of whom it is never told.
 
@@ -900,5 +926,5 @@ def _speakers(sentence: str) -> list[str]:
 _RULES: tuple[Callable[[str, Sequence[str]], str], ...] = (
     _compared, _changed, _outdone, _ordered, _moved, _opposed, _described, _misplaced, _denied, _refuted, _first, _only
 )  # fmt: skip
-_WHO: tuple[Callable[[str, Sequence[str]], str], ...] = (_strangers, _told_of_another, _told_by)
+_WHO: tuple[Callable[[str, Sequence[str]], str], ...] = (_led, _strangers, _told_of_another, _told_by)
 """Rules that hold names against the sentences, but for those of the report, which only say who is asked."""
