@@ -34,7 +34,7 @@ _FALLS = re.compile(
     r"|\b(?:worse\w*|los(?:e|es|ing|t)|dwindl\w*|slump\w*|plung\w*|sank|sink\w*|weaken\w*|slow\w*)\b",
     re.IGNORECASE,
 )
-"""The same with what is said in passing, for which only a figure beside it vouches."""
+"""The same with what is only said in passing, which is too weak for what a question demands."""
 LIKELY = 0.2
 """A translation at least so probable may stand for a word of a question in the other language."""
 CLEARLY = 2
@@ -131,7 +131,6 @@ _OPPOSITES = tuple(
         (r"昂贵|[更最很]贵|\b(?:dear(?:er|est)|costlier|expensive)\b", r"便宜|廉价|\bcheap(?:er|est)?\b"),
         (r"乐观|\boptimis\w*\b", r"悲观|\bpessimis\w*\b"),
         (r"多数|过半|\bmajority\b", r"少数|极少|\bminority\b"),
-        (r"(?<!不)成熟|(?<!im)\bmature\b", r"探索(?:期|阶段)|不成熟|起步阶段|\b(?:immature|exploratory)\b"),
         (r"同步|\bsynchronous\w*\b", r"异步|\basynchronous\w*\b"),
         (r"宽松|\bpermissive\b", r"严格|\brestrictive\b"),
     )
@@ -613,7 +612,8 @@ def _opposed(premise: str, sentences: Sequence[str]) -> str:
             around = [word for word in (*_telling(before)[-3:], *_telling(after)[:2]) if not same.search(word)]
             words = [word for word in _telling(premise) if not same.search(word)]
             against = _vouched(opposite, same, around, words, sentences)
-            if against < CLEARLY or against < _vouched(same, opposite, around, words, sentences) + CLEARLY:
+            elided = any(_ONES.match(sentence, found.end()) for sentence in sentences for found in same.finditer(sentence))
+            if elided or against < CLEARLY or against < _vouched(same, opposite, around, words, sentences) + CLEARLY:
                 continue
             if (same, opposite) not in _ACTED or not any(same.search(sentence) for sentence in sentences):
                 return match[0]
@@ -629,7 +629,7 @@ def _vouched(
         for _, clause in _statements(sentence) if pattern.search(sentence) else ():
             reach = _AROUND[bool(HAN.search(clause))]
             for match in pattern.finditer(clause) if not opposite.search(clause) else ():
-                if _ONES.match(clause, match.end()) or _held(around, clause[max(0, match.start() - reach) : match.end() + reach]):
+                if _held(around, clause[max(0, match.start() - reach) : match.end() + reach]):
                     best = max(best, _held(words, sentence))
     return best
 
