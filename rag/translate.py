@@ -36,6 +36,8 @@ LONE_CHARACTER = 0.5
 """What a Chinese word of one character counts: it has many meanings, and is often half of a name."""
 DOUBT = 0.3
 """Exponent on the probability of the best translation: a word of many meanings counts less."""
+MIDDLING = 8.0
+"""How rare English words count that the table knows, in nats."""
 SYNONYM = 0.05
 """Words that are less alike than this, of what the word is to itself, are no synonyms."""
 _SPELLINGS = (("e", "ae"), ("e", "oe"), ("ae", "e"), ("or", "our"), ("our", "or"), ("iz", "is"), ("is", "iz"), ("er", "re"), ("yz", "ys"))
@@ -100,9 +102,9 @@ def translations(word: str) -> dict[str, float]:
 
 
 def rarity(word: str) -> float:
-    """How rare a word is, in nats; one that the table does not know is as rare as can be."""
+    """How rare a Chinese word is, in nats; of English, where the table does not tell, every word that it knows is as rare as the next."""
     entry = _entry(word)
-    return entry[0] if entry else UNKNOWN_CHARACTER
+    return (entry[0] or MIDDLING) if entry else UNKNOWN_CHARACTER
 
 
 @lru_cache(maxsize=1 << 12)
