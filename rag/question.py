@@ -25,6 +25,18 @@ HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 _ACRONYM = r"[A-Z][A-Za-z0-9&/+.-]*[A-Z0-9a-z]|[a-z]+[A-Z][A-Za-z]*"
 
+_WHEN = r"(?:(?:^|[,;] )(?:(?:and|but|so) )?|\b(?:by|since|until) )when(?=[,?]|$| (?:is|are|was|were|will|would|did|do|does|can|could|should|has|have|had|might)\b)|\bwhen exactly\b"
+_PLURAL = (
+    r"(?!does\b|has\b|was\b|is\b)[\w-]*[^sui\W]s\b(?! (?:is|was|has|the|an?|its|in|on|at|to|up|with|by|most|first|second|best|better)\b)"
+)
+"""A word that ends as plurals do and that nothing follows which follows verbs."""
+_BETWEEN = r"(?:(?!(?:the|an?|of|is|are|was|were|does|do|did|has|have|had|will|would)\b|[\w-]+[^s]s\b)[\w'’-]+ ){0,4}?"
+"""Words that may stand between "what" and the measure that it asks for: no verbs."""
+_MEASURE = (
+    "percentage|percent|share|proportion|portion|fraction|year|month|rate|number|amount|size|accuracy|level|price|cost|salary|revenue|turnover|population|speed|height|length|weight|age|date"
+    "|capacity|score|grade|ratio|fee|stipend|valuation|bounty|cut|density|volume|temperature|budget|total|rank"
+)
+
 # The first rule that matches wins; the order settles what several would claim ("为什么…多少" asks why).
 _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = (
     (
@@ -38,56 +50,71 @@ _KINDS: tuple[tuple[QuestionKind, re.Pattern[str]], ...] = (
     (
         "compare",
         re.compile(
-            r"(?:和|与|跟|同)[^，。？！,?]{1,14}(?:分别|各自|一致吗|一样吗|有(?:什么|何)(?:不同|区别|差别|异同)|的(?:区别|差别|异同|不同)|相比)|报告(?:分别|各自)|那边(?:也|呢|怎么)|也有类似|两份报告|两篇报告|两家(?:报告|机构|公司)|两个报告|这几份报告|各份报告|两边|那份和|\b(?:both|two) reports\b|\bcompare[ds]?\b|\bcontrast\b|\bdiffer(?:s|ence|ences)? between\b"
+            r"(?:和|与|跟|同)[^，。？！,?]{1,14}(?:一致吗|一样吗|有(?:什么|何)(?:不同|区别|差别|异同)|的(?:区别|差别|异同|不同)|相比)|报告(?:分别|各自)|那边(?:也|怎么)|也有类似|两[份篇个本](?:报告|书)|两家(?:报告|机构|公司)|这几份报告|各份报告|两边|那份和|\b(?:both|two) reports\b|\bcompare[ds]?\b(?! (?:with|to)\b)|\bcontrast\b|\bdiffer(?:s|ence|ences)? between\b"
         ),
     ),
     (
         "definition",
         re.compile(
-            r"(?:给.{0,8})?下(?:的)?定义|怎么(?:定义|理解)|如何(?:定义|理解)|的?定义(?:是|$|[？?])|怎么一?回事|什么意思|啥意思|含义|指(?:的是)?(?:个)?(?:什么|啥)|指(?:的是)?怎样|指的是|说的是什么|说的是啥|(?:才|能)?算(?:是)?[“\"「]"
+            r"(?:给.{0,8})?下(?:的|个|一个)?定义|(?:怎么|怎样|如何)(?:定义|理解|解释|界定|说清楚?|讲清楚?)|的?定义(?:是|$|[？?])|怎么一?回事|什么意思|啥意思|含义|指(?:的是)?(?:个)?(?:什么|啥)|指(?:的是)?怎样|指的是|说的是什么|说的是啥|(?:才|能)?算(?:是)?[“\"「]"
+            r"|(?:一句话|大白话|通俗)[^，。？]{0,4}(?:解释|说明|介绍|讲|说)|(?:解释|介绍|科普|说明)(?:一)?下"
             r"|\bdefin(?:e|es|ed|ition)\b|\bwhat (?:does|do) .{1,60} mean\b|\bmeant by\b|\bmeaning of\b"
+        ),
+    ),
+    (
+        "list",
+        re.compile(
+            r"(?:分别|各自)[^，。？]{0,6}(?:什么|啥|哪|谁)|都有(?:谁|啥|什么|哪)|有谁|列(?:出|举|一下)|\bname (?:the|all|its|their|some|two|three|four|five|six|seven)\b"
         ),
     ),
     (
         "why",
         re.compile(
-            r"为什么|为何|为啥|何以|凭什么|原因|缘由|取决于|坎儿|短板|难点|挑战|难在|瓶颈在|(?:有|带来|起到|产生)(?:了)?(?:什么|何|啥|怎样的)(?:样的)?(?:好处|坏处|优势|劣势|影响|作用|意义|价值|风险|困难|麻烦|难题|问题|帮助|用处|变化|不足|缺点|优点|隐患|局限)|\bwhat (?:limits|hinders|hampers|holds back|constrains|prevents|blocks|drives|causes)\b|\bwhy\b|\breasons?\b|\bcauses?\b"
-        ),
-    ),
-    ("entity", re.compile(r"叫什么|叫啥|名字|名称是|什么名|\bcalled\b|\bnamed?\b")),
-    (
-        "list",
-        re.compile(
-            r"(?:有|包括|包含|是|要|具备|分为|分成|涉及|需要|经历|满足|涵盖|列出|列举)?(?:哪些|哪几|哪[两二三四五六七八九十]+|哪\d+)|有些什么|有什么(?:特征|特点|方面|步骤|阶段|类)|分(?:成|为)几|几(?:类|种|大|个)(?:阶段|方面|部分|类)|几个方面|分别是(?:什么|啥)|列(?:出|举)"
-            r"|\bwhat are\b|\bwhich (?:\w+ ){0,2}\w+[^su\W]s (?:are|were|have|do|did|will|would|can|could|should|may|might)\b|\bwhich (?:two|three|four|five|six|seven|\w+[^su\W]s (?!is\b|has\b|does\b|was\b))|\blist\b|\bname (?:the|all)\b|\bwhat (?:kinds|types|stages|steps|factors|categories|components|features|challenges|technologies)\b"
-        ),
-    ),
-    (
-        "number",
-        re.compile(
-            r"多少|几成|几[位个人家台辆架倍年天月]|几分之|多[大小高低长短久快慢远近宽窄重深浅广准强]|比例|占比|比重|百分之几|增速|增长率|哪一?年|何时|什么时候|几时|到什么级别|到什么规模|什么规模|幅度|几纳米|几瓦|花费|价格|卖.{0,3}钱"
-            r"|\bhow (?:many|much|large|big|long|fast|high|often|far|old|tall|small|low|wide|soon)\b|(?:^|[,;] |\b(?:and|by|since|until) )when\b|\bwhat (?:percentage|percent|share|proportion|fraction|year|rate|number|amount|size|accuracy|level|price|cost)\b|\bby what\b|\bwhat (?:is|was|are|will be) the (?:\w+ ){0,2}(?:price|cost|salary|revenue|turnover|population|size|number|amount|share|percentage|rate|speed|height|length|weight|age|date|year|accuracy|market|capacity) of\b"
-        ),
-    ),
-    ("person", re.compile(r"谁|哪位|何人|哪个人|什么头衔|\bwho(?:m|se)?\b")),
-    ("entity", re.compile(r"哪[个家款种类项处里儿]")),
-    ("why", re.compile(r"怎么(?!样的|一种)|怎样(?!一[个种])|如何|咋|\bhow\b")),
-    (
-        "definition",
-        re.compile(
-            r"是(?:个)?什么[？?。！\s]*$|是(?:个)?啥[？?。\s]*$|^什么是|^啥是|什么样的.{0,20}才|怎样一[个种]|怎么一种|^(?:那)?(?:什么|啥)叫|^何[为谓]|是(?:一)?(?:个|种)?(?:什么|啥)(?:样的)?(?:概念|东西|玩意儿?|技术|模式|理念|机制|体系|方法)[？?。\s]*$|(?:做|干)(?:什么|啥|嘛)(?:用)?的|用来(?:做|干)(?:什么|啥|嘛)|\bwhat (?:is|are|was)\b(?! the\b)|\btell me about\b|\bexplain\b"
+            r"为什么|为何|为啥|何以|凭什么|凭啥|干嘛|干吗|图(?:的是|个|的)?(?:什么|啥)|(?:图|为)的是(?:什么|啥)|怎么(?:还|会|就|反而|反倒)|原因|缘由|理由|出于(?:什么|啥|何种|怎样的)|取决于|坎儿|短板|难点|挑战|难在|瓶颈在|卡在|怪到"
+            r"|(?:毛病|问题|症结|根子|根源|病根)(?:出|是)?在|(?:好|强|弱|差|错|妙|坏|贵|难)在(?:哪|什么|何处)|惹(?:出|来|上)?(?:什么|啥|哪些)"
+            r"|(?:有|带来|起到|产生|造成|引起|引发)(?:了)?(?:什么|何|啥|怎样的)(?:样的)?(?:好处|坏处|优势|劣势|影响|作用|意义|价值|风险|困难|麻烦|难题|问题|帮助|用处|变化|不足|缺点|优点|隐患|局限|后果)"
+            r"|\bwhat (?:still |really |exactly )?(?:limits|hinders|hampers|holds back|constrains|prevents|blocks|drives|causes|mak(?:es|e)|made|drove|caused|prompted|persuaded|led|leads|pushed|explains|stands in the way)\b|\bwhat(?:'s| is| was| lies) behind\b|\bwhat for\b|\bon what grounds\b|\bwhy\b|\breasons?\b|\bcauses?\b"
         ),
     ),
     (
         "entity",
         re.compile(
-            r"哪个|哪家|哪款|哪种|哪类|哪项|哪里|哪儿|什么(?:模型|技术|公司|组织|机构|网络|架构|产品|平台|配置|标准|协议)|什么|啥|\bwhich\b|\bwhat\b|\bwhere\b"
+            r"叫什么|叫啥|名字|名称是|什么名|(?:职务|职位|身份|头衔)(?:是|为)|最[^，。？]*是(?:什么|啥)$|(?:认为|觉得)是(?:什么|啥)$|\bcalled\b|\bnamed?\b"
         ),
     ),
+    (
+        "list",
+        re.compile(
+            r"(?:有|包括|包含|是|要|具备|分为|分成|涉及|需要|经历|满足|涵盖|列出|列举)?(?:哪些|哪几(?![年天])|哪[两二三四五六七八九十]+|哪\d+)|有些什么|有什么(?:硬性)?(?:特征|特点|方面|步骤|阶段|类|要求|条件)|分(?:成|为)几|几(?:类|种|大|个)(?:阶段|方面|部分|类)|几个方面|[两二三四五六七八九十]\s?(?:项|点|条|类|种|大?方面)$"
+            rf"|\bwhat are\b|\bwhich (?:two|three|four|five|six|seven)\b|\bwhich {_BETWEEN}{_PLURAL}|\bwhat (?:about )?(?:its |their |the )?{_BETWEEN}(?:kinds|types|stages|steps|factors|categories|components|features|challenges|technologies|goals|aims|tasks|benefits|advantages|risks|functions|principles|layers|methods|measures|conditions|requirements|areas)\b|(?:^|please |you )list\b"
+        ),
+    ),
+    (
+        "number",
+        re.compile(
+            r"多少|几成|(?<![这那好十百近前])几(?:个月|分之|比|[位个人家台辆架倍年天月次道分页米瓦档度秒岁号届级颗条])|第几|几(?:微米|纳米|毫米|比特|小时|分钟|瓦)|多[大小高低长短久快慢远近宽窄重深浅广准强]|比例|占比|比重|百分之几|增速|增长率|哪一?(?:年|个?月|天)|何时|何年|(?:什么|啥)(?:时候|年代|年份)|几时|到什么(?:级别|规模|程度|水平|地步)|什么(?:规模|水平)|幅度|花费|价格|卖.{0,3}钱"
+            r"|(?:数量|总量|总数|总额|得分|规模|容量|月租|份额|总和)$"
+            rf"|\bhow (?:many|much|large|big|long|fast|high|often|far|old|tall|small|low|wide|soon|quickly|cheap|few|little|heavy|deep|thick|expensive|frequently|late|early|dense)\b|{_WHEN}|\b(?:what|which) {_BETWEEN}(?:{_MEASURE})\b|\bby what\b"
+            rf"|\bwhat(?:'s| is| was| are| were| will be) (?:the |its |their |an? )?{_BETWEEN}(?:{_MEASURE})\b|\bwhat(?:'s| is| was) the (?:longest|shortest|highest|lowest|fastest|fattest)\b|\b(?:what|which) (?:would|does|do|did|will|is|was) .{{2,60}} (?:cost|earn|pay out|weigh|worth)\b"
+        ),
+    ),
+    ("person", re.compile(r"谁|哪位|何人|哪个人|什么头衔|\bwho(?:m|se)?\b")),
+    ("entity", re.compile(r"哪(?:一)?[个家款种类项处里儿座份块句本所]")),
+    ("why", re.compile(r"怎么(?!样的|一种)|怎样(?!一[个种])|如何|咋|\bhow\b")),
+    (
+        "definition",
+        re.compile(
+            r"是(?:个)?什么[？?。！\s]*$|是(?:个)?啥[？?。\s]*$|^什么是|^啥是|什么样的.{0,20}才|怎样一[个种]|怎么一种|^(?:那)?(?:什么|啥)叫|^何[为谓]|是(?:一)?(?:个|种)?(?:什么|啥)(?:样的)?(?:概念|东西|玩意儿?|技术|模式|理念|机制|体系|方法)[？?。\s]*$|是(?:一)?[个种](?:什么|啥)(?:样的)?[\u4e00-\u9fff]{0,4}$|(?:做|干)(?:什么|啥|嘛)(?:用)?的|用来(?:做|干)(?:什么|啥|嘛)|\bwhat (?:is|are|was)\b(?! the\b)|\btell me about\b|\bexplain\b"
+        ),
+    ),
+    ("entity", re.compile(r"哪|什么|啥|\bwhich\b|\bwhat\b|\bwhere\b")),
+    ("list", re.compile(rf"\b(?:two|three|four|five|six|seven) (?:[\w-]+ ){{0,2}}?{_PLURAL}")),
 )
+_OF_THE_WHOLE = frozenset({"abbreviation", "compare"})
+"""Kinds that any clause of a question tells, not only the one that asks."""
 
 _ASKED: tuple[tuple[tuple[QuantityKind, ...], re.Pattern[str]], ...] = (
-    (("year", "date"), re.compile(r"哪一?年|何时|什么时候|几时|(?:^|[,;] |\b(?:and|by|since|until) )when\b|\bwhat year\b|\bwhich year\b")),
+    (("year", "date"), re.compile(rf"哪一?年|何时|何年|(?:什么|啥)(?:时候|年代|年份)|几时|{_WHEN}|\b(?:what|which) year\b")),
     (
         ("percent", "multiple"),
         re.compile(
@@ -104,7 +131,7 @@ _ASKED: tuple[tuple[tuple[QuantityKind, ...], re.Pattern[str]], ...] = (
     (
         ("duration",),
         re.compile(
-            r"多久|多长时间|几(?:个)?(?:小时|分钟|秒|天|月)|多少(?:个)?(?:小时|分钟|秒|天|周|月|年)|\bhow long\b|\bhow many (?:hours|days|minutes|seconds|months|years|weeks)\b"
+            r"多久|多长时间|几(?:个)?(?:小时|分钟|秒|天|月)|(?:等|要|再|花|用|过|得|撑|需)(?:上|个|了)?几年|多少(?:个)?(?:小时|分钟|秒|天|周|月|年)|\bhow long\b|\bhow many (?:hours|days|minutes|seconds|months|years|weeks)\b"
         ),
     ),
     (
@@ -119,7 +146,7 @@ _ASKED: tuple[tuple[tuple[QuantityKind, ...], re.Pattern[str]], ...] = (
 
 # Single characters that also build words (能, 为, 用, 以) stay: a stray one costs little, half of 能源 or 华为 costs the question.
 _ZH_PHRASES = re.compile(
-    r"(?:这|那)?一(?:章|节|部分)[里中内]?|[章节][里中内]|^(?:那|所谓)?(?:什么|啥)叫|叫(?:做|作)?(?:什么|啥)(?:名字|名称|名)?|是(?:个|一个|一种|种)?(?:什么|啥)(?:样的)?(?:概念|东西|玩意儿?)|用来(?:做|干)(?:什么|啥|嘛)的?|(?<=是)(?:做|干)(?:什么|啥|嘛)(?:用)?的|请问|请告诉我|告诉我|我想(?:知道|了解)|想(?:问|知道|了解)一下|能不能|可不可以|有没有|是不是|说白了|常听人讲|按照?.{0,6}的说法|(?:根据|按照?).{0,6}报告|(?:这|那|两)?(?:份|篇|个)?报告(?:里|中|上)?(?:说|提到|认为|指出|给出|怎么看|所说)?的?|文中|"
+    r"(?:这|那)?一(?:章|节|部分)[里中内]?|[章节][里中内]|^(?:那|所谓)?(?:什么|啥)叫|叫(?:做|作)?(?:什么|啥)(?:名字|名称|名)?|是(?:个|一个|一种|种)?(?:什么|啥)(?:样的)?(?:概念|东西|玩意儿?)|用来(?:做|干)(?:什么|啥|嘛)的?|(?<=是)(?:做|干)(?:什么|啥|嘛)(?:用)?的|请问|请告诉我|[用拿]?(?:一句话|大白话)(?:来)?(?:解释|说明|介绍|讲讲?|说)?(?:一?下)?|(?:解释|介绍|科普|说明)一?下|听(?:着|起来|上去)(?:挺|很|有点)?[\u4e00-\u9fff]{1,2}(?=[，,])|先得弄懂|一词|(?:怎么|怎样|如何)(?:解释|说清楚?|讲清楚?|理解|界定|定义)(?:的|这个概念)?|告诉我|我想(?:知道|了解)|想(?:问|知道|了解)一下|能不能|可不可以|有没有|是不是|说白了|常听人讲|按照?.{0,6}的说法|(?:根据|按照?).{0,6}报告|(?:这|那|两)?(?:份|篇|个)?报告(?:里|中|上)?(?:说|提到|认为|指出|给出|怎么看|所说)?的?|文中|"
     r"(?:(?:19|20)\d\d\s?)?(?:年的?)?[这那]份(?:报告)?|那边|也有类似(?:的)?(?:想法|说法|提法)?|分别是?|是怎么一?回事|怎么一?回事|是什么意思|什么意思|是怎样一[个种]|怎么一种|指的是|说的是|到底|究竟|大概|大约|差不多|一下|分别|各自|这件事|"
     r"为什么|为何|为啥|凭什么|怎么样|怎么|怎样|如何|什么样的|什么样|是什么|什么|啥|有?哪些|哪几[个条种类项位家款]?|哪[两二三四五六七八九十]+[个条种类项位家款样大件]?|哪[个条种类项位家款里儿年]|谁|多少|多大|多高|多长|多久|多快|几[个条种类项位家款成]|几(?=纳米|瓦|年|天|小时)|"
     r"[两三四五六几]个字母|字母|的?(?:全称|全写|缩写|简写|展开)|各?代表(?=[什啥哪 ]|$)|翻译?(?:过来|成中文)|的时候|的话|那么|其中的?|它们?的?|他们?的?|她的?|这个|那个|这些|那些|这块|这类|这种|该|对于|关于|来说|属于|以及|可以|能够?做到|能达到|达到|会达到|将达到|"
@@ -147,6 +174,17 @@ _COMPARING = re.compile(
 _SECTION = re.compile(
     r"[“\"「]?([^，。；？“”\"「」在]{2,20}?)[”\"」]?\s?(?:这|那)?(?:一)?(?:章节|章|节|部分)(?:里|中|内|的|，|是|由)"
     r"|\b(?:in|of) the (?:section|chapter|part) (?:on|about|called|titled|named) [“\"]?([\w' -]{3,40}?)[”\"]?(?=[,?.;]|\s(?:what|which|who|how|why|when|where|is|are|does|do)\b)",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r"“[^“”]*[\u4e00-\u9fff ][^“”]*”|「[^「」]*[\u4e00-\u9fff ][^「」]*」|\"[^\"]*[\u4e00-\u9fff ][^\"]*\"")
+"""What a question quotes, but for a name in Latin letters."""
+_CLAUSE_ENDS = re.compile(r"[，,；;：:。？?！!]+\s*|(?<=[a-z])\.\s+|\s[-–—]+\s|——")
+_ASKING = re.compile(
+    r"(?<![没无])什么|啥|谁|哪|多少|(?<![这那好十百近前])几(?![乎何十百千万])|怎|如何|咋|干嘛|干吗|为何|何[以为谓时年人处]|多[大小高低长短久快慢远近宽深广准强]|吗|是否"
+    r"|解释|介绍|说明|科普|定义|列[出举一]|说说|讲讲|谈谈"
+    r"|\b(?:what|which|who|whom|whose|how|why|where)\b|\bwhat's\b|"
+    + _WHEN
+    + r"|^(?:please )?(?:name|list|explain|describe|define|tell|give|spell)\b",
     re.IGNORECASE,
 )
 _ASKS = re.compile(r"什么|啥|谁|哪|多少|几(?=[个种类家位成项])|怎么|怎样|如何|为何|多[大高长久快低]|吗|是否")
@@ -215,6 +253,19 @@ def language_of(text: str) -> Literal["zh", "en"]:
     return "zh" if han and han >= words else "en"
 
 
+def asking_of(text: str) -> str:
+    """The clauses of a question that ask, without what they quote; the whole text where none does.
+
+    >>> asking_of("老板问“卖多少”，我想知道：它叫什么？"), asking_of("When a dam breaks, who pays?"), asking_of("HTAP 全称")
+    ('它叫什么', 'who pays', 'HTAP 全称')
+    """
+    for told in (_QUOTED.sub("“”", text), text):
+        asking = [clause for clause in _CLAUSE_ENDS.split(told.strip()) if _ASKING.search(clause)]
+        if asking:
+            return ("，" if HAN.search(text) else ", ").join(asking)
+    return text.strip().rstrip("？?。. ")
+
+
 def kind_of(text: str, named: int = 0) -> QuestionKind:
     """The kind of a question; `named` is how many different reports it names.
 
@@ -223,8 +274,14 @@ def kind_of(text: str, named: int = 0) -> QuestionKind:
     """
     if named > 1:
         return "compare"
-    lowered = text if HAN.search(text) else text.lower() + " " + text
-    return next((kind for kind, pattern in _KINDS if pattern.search(lowered)), "other")
+    asking = _both_cases(asking_of(text))
+    text = _both_cases(text)
+    return next((kind for kind, pattern in _KINDS if pattern.search(text if kind in _OF_THE_WHOLE else asking)), "other")
+
+
+def _both_cases(text: str) -> str:
+    """An English text in lower case and, behind that, as it is."""
+    return text if HAN.search(text) else f"{text.lower()} {text}"
 
 
 def strip_asking(text: str) -> str:
@@ -288,7 +345,7 @@ def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
     named = {document: found for document in documents if (found := _names(text, document))}
     reports = tuple(sorted(document.id for document in named))
     kind = kind_of(text, _publishers_named(named))
-    asked = tuple(dict.fromkeys(kind for kinds, pattern in _ASKED if pattern.search(text.lower()) for kind in kinds))
+    asked = tuple(dict.fromkeys(kind for kinds, pattern in _ASKED if pattern.search(asking_of(text).lower()) for kind in kinds))
     return Question(
         text=text,
         language=language_of(text),
@@ -413,5 +470,9 @@ def quantity_answers(question: Question, text: str) -> list[tuple[int, int]]:
         (quantity.start, quantity.end)
         for quantity in quantities(text)
         if (quantity.low, quantity.high, quantity.kind) not in known
-        and (quantity.kind in question.asked if question.asked else quantity.kind not in ("year", "bare") or quantity.low >= 10)
+        and (
+            quantity.kind in question.asked
+            if question.asked
+            else quantity.kind not in ("year", "bare") or quantity.low >= 10 or quantity.low % 1
+        )
     ]

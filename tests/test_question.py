@@ -46,6 +46,27 @@ from rag.types import Document
         ("Which coastal towns were flooded?", "list"),
         ("What happens when a dam breaks?", "entity"),
         ("When was the dam built?", "number"),
+        ("蓝碳，一句话解释下", "definition"),
+        ("谈水轮机之前先得弄懂：“转子”一词报告里是怎么解释的？", "definition"),
+        ("“潮汐栅”听着挺玄，它到底是个什么系统？", "definition"),
+        ("潮汐电站喊了这么多年还没铺开，毛病出在哪？", "why"),
+        ("渔民愿意交出数据，图的是什么？", "why"),
+        ("每座塔都自己发电，会惹出什么麻烦？", "why"),
+        ("What makes tidal plants so costly?", "why"),
+        ("浮筒没什么含义可言，为什么还要造？", "why"),
+        ("三种浮筒各自好在哪儿？三条都列一下。", "list"),
+        ("Name the four stages of a dam.", "list"),
+        ("Which bare-metal parts does a turbine share?", "list"),
+        ("Which town hosts the office?", "entity"),
+        ("靠“多久涨一次潮”来发电的，是哪一种电站？", "entity"),
+        ("渔业最常碰上的麻烦是什么？", "entity"),
+        ("潮汐能离成熟还得等几年？", "number"),
+        ("那座塔排第几？", "number"),
+        ("这几年塔为什么贵？", "why"),
+        ("What portion of towers was rebuilt?", "number"),
+        ("When the dam breaks, which town pays the bill?", "entity"),
+        ("By which year will the dam be built?", "number"),
+        ("Two weeks on, how many towers stood, compared with dams?", "number"),
     ],
 )
 def test_kind(text, kind):
@@ -98,6 +119,24 @@ def test_parts_each_ask():
 def test_demands():
     question = read_question("到 2035 年，5G-A 的 API 占比是多少？")
     assert (question.years, question.names, question.asked) == (frozenset({2035}), ("5G-A", "API"), ("percent", "multiple"))
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("潮汐能离成熟还得等几年？", ("duration",)),
+        ("靠“哪一年涨潮”记账的那座塔有多高？", ()),
+        ("When the dam broke, how many towns were flooded?", ()),
+        ("By when will it be built?", ("year", "date")),
+    ],
+)
+def test_the_clause_that_asks_tells_the_kind_of_number(text, asked):
+    assert read_question(text).asked == asked
+
+
+def test_a_fraction_without_a_unit_answers_but_a_small_count_does_not():
+    text = "供需比低于 0.4，排在 3 之后。"
+    assert [text[a:b] for a, b in quantity_answers(read_question("人才供需比是什么水平？"), text)] == ["0.4"]
 
 
 def test_a_number_of_the_question_does_not_answer_it():
