@@ -68,6 +68,8 @@ HEADED = 0.2
 CONTENDERS = 8
 CONTENDER_SHARE = {"strict": 0.85, "balanced": 0.7, "open": 0.5}
 """A sentence may stand in for the best one if it scores at least this share and meets what the question demands."""
+BESIDE = (1, 2, -1)
+"""Where the figure that a sentence leads up to is looked for, in steps from it."""
 RIVALS_AMONG = 24
 """The best sentences among which figures are looked for that are at odds with the best one's."""
 AKIN = 0.5
@@ -228,7 +230,23 @@ class Composer:
             fits = len(chosen) < most and _length(chosen) + len(item.sentence.text) <= budget
             if fits and item.score >= FACT_MARGIN * best.score and item.sentence not in chosen:
                 chosen.append(item.sentence)
-        return chosen, ""
+        return self._with_figure(question, chosen, budget), ""
+
+    def _with_figure(self, question: Question, chosen: list[Sentence], budget: int) -> list[Sentence]:
+        """An answer to a question for a number, with the sentence beside its first one that has such a number where none of its own does."""
+        if question.kind != "number" or any(quantity_answers(question, sentence.text) for sentence in chosen):
+            return chosen
+        best = chosen[0]
+        sentences = self._ranker.sentences(self._document(best.document))
+        beside = [sentences[best.position + step] for step in BESIDE if 0 <= best.position + step < len(sentences)]
+        near = [other for other in beside if other.section == best.section and other.kind in ("prose", "item")]
+        figure = next((other for other in near if quantity_answers(question, other.text)), None)
+        if not figure or _length([best, figure]) > budget:
+            return chosen
+        kept = [best, figure, *(sentence for sentence in chosen[1:] if sentence != figure)]
+        while len(kept) > 2 and _length(kept) > budget:
+            kept.pop()
+        return kept
 
     def _at_odds(self, found: Sequence[Scored]) -> list[tuple[Sentence, str, str]]:
         """Sentences that say what the best one says, but for a figure: (sentence, figure of the best one, its figure), best first."""

@@ -315,3 +315,13 @@ def test_what_is_said_of_something_else_is_not_at_odds(other):
 def test_an_echo_of_the_question_is_not_its_answer():
     tides = report(("prose", "潮汐电站的装机容量有多大？"), ("prose", "装机容量为 4.2 GW。"))
     assert said(answer("潮汐电站的装机容量有多大？", {"潮汐": 3.0, "装机": 1.0}, tides)) == ["装机容量为 4.2 GW。"]
+
+
+def test_a_number_that_stands_in_the_next_sentence_comes_with_the_one_that_leads_up_to_it():
+    tides = report(("prose", "电站按发电量收费。这适合小镇，定价为每度 0.31 元。塔很高。"))
+    assert said(answer("电站定价是多少？", {"电站": 3.0}, tides)) == ["电站按发电量收费。", "这适合小镇，定价为每度 0.31 元。"]
+    assert said(answer("电站定价是多少？", {"这适合": 3.0}, tides)) == ["这适合小镇，定价为每度 0.31 元。"]
+    assert (
+        said(answer("电站怎么收费？", {"电站": 3.0}, report(("prose", "电站按发电量收费。"), ("prose", "塔高 30 米。"))))[0]
+        == "电站按发电量收费。"
+    )
