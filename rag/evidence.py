@@ -157,7 +157,7 @@ class Finder:
         if history and history[-1].sections:
             return frozenset(history[-1].sections)
         ranked = [item.sentence for item in self._rank(before, "", only, reports).sentences if item.sentence.kind != "heading"]
-        return frozenset((sentence.document, sentence.section) for sentence in ranked[:1])
+        return frozenset((sentence.document, sentence.section) for sentence in ranked[:3])
 
 
 def spells(sentence: Sentence, question: Question) -> bool:
