@@ -96,6 +96,12 @@ def test_asking_words_go_and_latin_names_stay():
     assert strip_asking("How large are the risks of large models?") == "risks large models"
 
 
+def test_the_reason_for_a_question_is_not_searched():
+    assert strip_asking("老板让我算笔账：潮汐电站的装机容量有多大？") == strip_asking("潮汐电站的装机容量有多大？")
+    assert strip_asking("潮汐电站：装机容量有多大？") == "潮汐电站 装机容量有"
+    assert strip_asking("蓝碳，用一句话解释一下") == strip_asking("“蓝碳”一词是怎么解释的？") == "蓝碳"
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
