@@ -321,7 +321,3 @@ def test_a_number_that_stands_in_the_next_sentence_comes_with_the_one_that_leads
     tides = report(("prose", "电站按发电量收费。这适合小镇，定价为每度 0.31 元。塔很高。"))
     assert said(answer("电站定价是多少？", {"电站": 3.0}, tides)) == ["电站按发电量收费。", "这适合小镇，定价为每度 0.31 元。"]
     assert said(answer("电站定价是多少？", {"这适合": 3.0}, tides)) == ["这适合小镇，定价为每度 0.31 元。"]
-    assert (
-        said(answer("电站怎么收费？", {"电站": 3.0}, report(("prose", "电站按发电量收费。"), ("prose", "塔高 30 米。"))))[0]
-        == "电站按发电量收费。"
-    )
