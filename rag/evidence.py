@@ -21,6 +21,8 @@ SECTION_PRIOR = 0.15
 """In a follow-up, sentences of the section that answered the question before gain this share of the best score."""
 SECTION_NAMED = 0.3
 """What a sentence gains, as a share of the best score, that stands in the section which the question names as such."""
+ANSWER_READ = 120
+"""Characters of the answer before that tell where it stands."""
 WITHOUT_OWN = 0.15
 """What a sentence that only speaks of the turn before loses against one that speaks of the new turn."""
 COMPARED_REPORTS = 4
@@ -156,6 +158,8 @@ class Finder:
         """Where the question before was answered: what its answer cited, or, for a history without places, where it is answered best now."""
         if history and history[-1].sections:
             return frozenset(history[-1].sections)
+        if history and history[-1].answer:  # what was answered says best where it stands
+            before = replace(before, core=f"{before.core} {history[-1].answer[:ANSWER_READ]}")
         ranked = [item.sentence for item in self._rank(before, "", only, reports).sentences if item.sentence.kind != "heading"]
         return frozenset((sentence.document, sentence.section) for sentence in ranked[:3])
 

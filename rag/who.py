@@ -33,11 +33,11 @@ _ROLE = re.compile(
 )
 """What the person does who is asked for."""
 _INSTITUTION_ASKED = re.compile(
-    r"哪(?:几|些|[一两二三四五])?(?:家|所|个|些)?(?P<kind>公司|企业|机构|厂商|大学|高校|银行|出版社|研究所|实验室|医院|基金|协会|国家|城市|省份)(?!里|内|中)"
-    r"|\bwhich (?:\w+ )?(?P<word>compan(?:y|ies)|firms?|banks?|universit(?:y|ies)|publishers?|institutes?|hospitals?|agenc(?:y|ies)|vendors?|organi[sz]ations?|laborator(?:y|ies)|countr(?:y|ies)|cit(?:y|ies))\b",
+    r"哪(?:几|些|[一两二三四五])?(?:家|所|个|些)?(?P<kind>公司|企业|机构|厂商|厂家|供应商|品牌|团队|媒体|期刊|大学|高校|银行|出版社|研究所|实验室|医院|基金|协会|国家|城市|省份)(?!里|内|中)"
+    r"|\bwhich (?:\w+ )?(?P<word>compan(?:y|ies)|firms?|banks?|universit(?:y|ies)|publishers?|institutes?|hospitals?|agenc(?:y|ies)|vendors?|suppliers?|investors?|manufacturers?|brands?|teams?|organi[sz]ations?|laborator(?:y|ies)|countr(?:y|ies)|cit(?:y|ies))\b",
     re.IGNORECASE,
 )
-_ANY_INSTITUTION = re.compile(r"公司|企业|机构|厂商|协会|compan|firm|institut|agenc|vendor|organi", re.IGNORECASE)
+_ANY_INSTITUTION = re.compile(r"公司|企业|机构|厂商|厂家|供应商|品牌|团队|媒体|期刊|协会|compan|firm|institut|agenc|vendor|supplier|investor|manufacturer|brand|team|organi", re.IGNORECASE)
 """Kinds of institution whose name need not say of what kind it is."""
 _PLACE = re.compile(r"国家|城市|省份|countr|cit", re.IGNORECASE)
 _KINDS = {
@@ -50,7 +50,8 @@ _KINDS = {
     "hospital": "医院|hospital",
 }
 _INSTITUTION_NAMED = re.compile(
-    r"(?![多各几两数][家所个])(?:[\u4e00-\u9fff]{2,}(?:有限公司|股份公司|集团|研究院|研究所|实验室|委员会|达摩院)|[\u4e00-\u9fff]{2}(?:大学|学院|协会|联盟|学会|银行))|(?<![A-Za-z])[A-Z][A-Za-z&.-]+|阿里云|华为云|腾讯云"
+    r"(?![多各几两数][家所个])(?:[\u4e00-\u9fff]{2,}(?:有限公司|股份公司|集团|研究院|研究所|实验室|委员会|达摩院)|[\u4e00-\u9fff]{2}(?:大学|学院|协会|联盟|学会|银行))|(?<![A-Za-z])(?<!^)(?<![.!?|:] )[A-Z][A-Za-z&.-]+|阿里云|华为云|腾讯云",
+    re.MULTILINE,
 )
 _SIGNED = re.compile(r"^[\u4e00-\u9fff·]{2,8}[，,、 ]\s?[\u4e00-\u9fff]{2,}")
 """A heading that names somebody and the office that he holds."""
