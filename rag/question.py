@@ -125,7 +125,7 @@ _ASKED: tuple[tuple[tuple[QuantityKind, ...], re.Pattern[str]], ...] = (
     (
         ("money",),
         re.compile(
-            r"(?:月薪|年薪|薪水|薪资|工资|营收|营业额|净?利润|票价|身价|市值|学费|租金|融资额?|身家)[^，。]{0,6}(?:多少|多高|几)|多少钱|花费多少|造价|售价|价格|[单报定时]价|收费|年费|多少(?:亿|万)?(?:美元|元|美金)|投资(?:规模|额)|\bhow much (?:money|does it cost|will it cost)\b|\bprice\b|\bcosts?\b.{0,10}\bhow much|\b(?:salar(?:y|ies)|wages?|fees?|rent|turnover|valuation|budget)\b"
+            r"(?:挣|赚)(?:到|得)?多少|(?:开|报|要|出)价[^，。]{0,3}(?:多少|多高|几)|费用?(?:是|要|得|怎么|如何)?(?:多少|怎么算|算|几)|(?:月薪|年薪|薪水|薪资|工资|营收|营业额|净?利润|票价|身价|市值|学费|租金|融资额?|身家)[^，。]{0,6}(?:多少|多高|几)|多少钱|花费多少|造价|售价|价格|[单报定时]价|收费|年费|多少(?:亿|万)?(?:美元|元|美金)|投资(?:规模|额)|\bhow much (?:(?:do|does|did|would|will|were|was|are|is)\b.{2,60}\b(?:costs?|earn|paid|pay|charge)\b|money|does it cost|will it cost)\b|\bprice\b|\bcosts?\b.{0,10}\bhow much|\b(?:salar(?:y|ies)|wages?|fees?|rent|turnover|valuation|budget)\b|\bwhat (?:would|will|does|do|did)\b.{2,60}\b(?:cost|earn|pay|charge)\b"
         ),
     ),
     (

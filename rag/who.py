@@ -37,7 +37,10 @@ _INSTITUTION_ASKED = re.compile(
     r"|\bwhich (?:\w+ )?(?P<word>compan(?:y|ies)|firms?|banks?|universit(?:y|ies)|publishers?|institutes?|hospitals?|agenc(?:y|ies)|vendors?|suppliers?|investors?|manufacturers?|brands?|teams?|organi[sz]ations?|laborator(?:y|ies)|countr(?:y|ies)|cit(?:y|ies))\b",
     re.IGNORECASE,
 )
-_ANY_INSTITUTION = re.compile(r"公司|企业|机构|厂商|厂家|供应商|品牌|团队|媒体|期刊|协会|compan|firm|institut|agenc|vendor|supplier|investor|manufacturer|brand|team|organi", re.IGNORECASE)
+_ANY_INSTITUTION = re.compile(
+    r"公司|企业|机构|厂商|厂家|供应商|品牌|团队|媒体|期刊|协会|compan|firm|institut|agenc|vendor|supplier|investor|manufacturer|brand|team|organi",
+    re.IGNORECASE,
+)
 """Kinds of institution whose name need not say of what kind it is."""
 _PLACE = re.compile(r"国家|城市|省份|countr|cit", re.IGNORECASE)
 _KINDS = {
