@@ -57,8 +57,15 @@ _VERSION = re.compile(
 )
 """A name with the number of its edition: "Gemma 2"."""
 _ORDINAL = re.compile(r"第(?P<number>[二三四五六七八九十])(?P<what>个?[阶代期轮波级步][段次]?)")
-_HALVES = (("上半年", "下半年"), ("first half", "second half"), ("上一年", "下一年"))
-"""Parts of which a report that gives one does not give the other."""
+_PARTS = tuple(
+    (re.compile(asked, re.IGNORECASE), re.compile(other, re.IGNORECASE))
+    for asked, other in (
+        (r"上半年|\bfirst half\b", r"下半年|\bsecond half\b"),
+        (r"下半年|\bsecond half\b", r"上半年|\bfirst half\b"),
+        (r"国内|我国|全国|中国|\bChin(?:a|ese)\b", r"全球|全世界|世界各|\bglobal|\bworldwide\b"),
+    )
+)
+"""What is asked for, and what a report tells of instead."""
 _TITLED_YEAR = re.compile(
     r"(?:19|20)\d\d\s?(?:年)?(?:的|那|这|年度)?(?:版|份|期|报告|十大|年报|度)|\b(?:19|20)\d\d (?:report|edition|survey)", re.IGNORECASE
 )
@@ -321,10 +328,9 @@ def _editions_told(question: Question, around: Surroundings) -> str | None:
         told = set(re.findall(rf"第([一二三四五六七八九十]){re.escape(match['what'][:2])}", around.told_in))
         if told and match["number"] not in told:
             return _in(question, f"报告没有提到{match[0]}。", f"The reports do not mention {match[0]}.")
-    for pair in _HALVES:
-        for half, other in (pair, pair[::-1]):
-            if half in question.text.lower() and half not in around.window.lower() and other in around.window.lower():
-                return _in(question, f"报告的相关内容没有谈到{half}。", f"The reports do not speak of the {half} in this context.")
+    for asked, other in _PARTS:
+        if (said := asked.search(question.text)) and not asked.search(f"{around.place} {around.window}") and other.search(around.sentence):
+            return _in(question, f"报告的相关内容没有谈到{said[0]}。", f"The reports do not speak of the {said[0]} in this context.")
     return None
 
 

@@ -355,7 +355,9 @@ def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
         core=strip_asking(text),
         asked=asked,
         years=years(text),
-        names=tuple(name for name in dict.fromkeys(_LATIN.findall(_SAYS_WHO.sub(" ", text))) if name.lower() not in EN_STOP),
+        names=tuple(
+            name for name in dict.fromkeys(_LATIN.findall(_SAYS_WHO.sub(" ", _BACKGROUND.sub("", text)))) if name.lower() not in EN_STOP
+        ),
         reports=reports,
         only=() if kind == "compare" else _only(text, documents),
     )

@@ -194,7 +194,7 @@ def test_a_sentence_that_meets_the_demand_moves_up():
 
 
 def test_off_topic_by_strictness():
-    features = {"window_cosine": 0.2, "chunk_cosine": 0.3, "coverage": 0.4}
+    features = {"window_cosine": 0.2, "chunk_cosine": 0.25, "coverage": 0.4}
     tides = report(("prose", "装机容量为 4.2 GW。"))
     refused = {
         name: answer("装机容量有多大？", {"装机": 1.3}, tides, features=features, strictness=name).abstained
