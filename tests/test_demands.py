@@ -137,3 +137,57 @@ def test_a_person_who_is_asked_for_is_named_or_has_signed():
     assert failure("浮筒那章是哪位专家点评的？", "浮筒装在海底。", speaker="王海 教授") is None
     assert failure("Which scholar coined the term?", "The term was coined by Ada Moor.", language="en") is None
     assert failure("Which scholar coined the term?", "The term is old.", language="en") == "The reports do not say who it is."
+
+
+@pytest.mark.parametrize(
+    ("question", "met", "not_met", "reason"),
+    [
+        ("Gemma 2 用了多少台电机？", "Gemma 2 用了 30 台电机。", "Gemma 用了 30 台电机。", "报告的相关内容没有提到 Gemma 2。"),
+        ("第四阶段装机容量有多大？", "第四阶段装机容量为 9 GW。", "第三阶段装机容量为 9 GW。", "报告没有提到第四阶段。"),
+        ("下半年装机容量有多大？", "下半年装机容量为 9 GW。", "上半年装机容量为 9 GW。", "报告的相关内容没有谈到下半年。"),
+        ("国内装机容量有多大？", "我国装机容量为 9 GW。", "全球装机容量为 9 GW。", "报告的相关内容没有谈到国内。"),
+        ("德勤怎么看浮筒？", "德勤看好浮筒。", "海风研究社看好浮筒。", "报告的相关内容没有提到德勤。"),
+        ("《自然》登了什么？", "Nature 登了浮筒的论文。", "期刊登了浮筒的论文。", "报告没有提到《自然》。"),
+        ("做一次检修要花多久？", "检修在次日完成。", "检修在海上完成。", "报告谈到了这个话题，但没有给出所问的数字。"),
+        ("一次检修能赚多少？", "一次检修赚 300 万元。", "一次检修要 300 天。", "报告谈到了这个话题，但没有给出所问的数字。"),
+        ("浮筒是哪家供应商做的？", "浮筒由海风集团制造。", "浮筒由工人制造。", "报告没有说是谁。"),
+    ],
+)
+def test_editions_parts_and_names(question, met, not_met, reason):
+    assert failure(question, met) is None
+    assert failure(question, not_met) == reason
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence", "language"),
+    [
+        ("Why did the TSG-to-TSX shift happen?", "TSG 走向 TSX。", "zh"),  # by its parts
+        ("Which plants does the Norwegian-built float serve?", "浮筒用于电站。", "zh"),  # a translation that is not known says nothing
+        ("What does the Indian ministry build?", "The Ministry of Defence of India builds floats.", "en"),  # a people by its country
+        ("How are K8s clusters built?", "A Kubernetes cluster is built by hand.", "en"),  # letters that are counted
+        ("谁说过会有十几亿美元的收入？", "海风研究社说，收入会有 15 亿美元。", "zh"),  # a figure told roughly
+        ("潮汐能最早是由谁提出来的？", "潮汐能由林澜教授提出。", "zh"),  # how something began
+        ("为什么会失败？", "原因是成功率只有一成。", "zh"),
+    ],
+)
+def test_what_is_told_in_other_words_is_told(question, sentence, language):
+    assert failure(question, sentence, language=language) is None
+
+
+def test_a_year_of_the_report_gives_way_to_one_that_the_sentence_names():
+    assert failure("2022 年装机容量有多大？", "装机容量为 9 GW。") is None
+    assert failure("2022 年装机容量有多大？", "2030 年装机容量为 9 GW。") == "报告没有给出 2022 年的相关内容。"
+    assert failure("2022 年版里装机容量有多大？", "2030 年装机容量为 9 GW。") is None
+
+
+@pytest.mark.parametrize(
+    ("follow_up", "sentence", "reason"),
+    [
+        ("那近海呢？", "近海的装机容量为 9 GW。", None),
+        ("那近海呢？", "深海的装机容量为 9 GW。", "报告的相关内容没有谈到“近海”。"),
+        ("那行家呢？", "专家看好浮筒。", None),
+    ],
+)
+def test_what_a_follow_up_turns_to_is_told_near(follow_up, sentence, reason):
+    question = replace(read_question(follow_up), carried="浮筒 看法", kind="other")
+    assert unmet(question, around(sentence)) == reason
