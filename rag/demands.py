@@ -93,8 +93,12 @@ SWAPPED = 0.3
 """A word says what a follow-up asks about if it is at least so much like it."""
 NEAR = 10
 """Characters between a number and what it counts at most."""
-_PERSONS = "员师家者人工生"
+_PERSONS = "员师家者人工生手"
 """What Chinese words for people end with."""
+_SHARE_OF_PEOPLE = re.compile(
+    rf"[%％成]\s?的?[\u4e00-\u9fff]{{0,6}}[{_PERSONS}]|(?:percent|%) of (?:all )?(?:the )?(?:\w+ ){{0,2}}\w+(?:ers|ors|ists|ents|people)\b"
+)
+"""Answers how many people as well as a number of them does."""
 
 
 _SUBJECT = re.compile(r"^(?P<what>[^，。；？]{2,12}?)(?:为什么|为何|为啥|凭什么)")
@@ -209,7 +213,9 @@ def _is_counted(noun: str, text: str) -> bool:
     if not words:
         return True
     there = {word for word in source_words(text) if len(word) > 1 and HAN.match(word)}
-    if noun[-1] in _PERSONS and re.search(rf"[\d十百千万亿%％]\s?(?:的|名|位|个)?[\u4e00-\u9fff]{{0,6}}[{_PERSONS}]", text):
+    if any(word[-1] in _PERSONS for word in (noun, *words)) and re.search(
+        rf"[\d十百千万亿%％]\s?(?:的|名|位|个)?[\u4e00-\u9fff]{{0,6}}[{_PERSONS}]", text
+    ):
         return True  # people by another name of what they do
     return (
         noun[-2:] in text
@@ -339,7 +345,7 @@ def _number_told(question: Question, around: Surroundings) -> str | None:
         return None
     if "duration" in question.asked and _SOON.search(around.window):
         return None
-    if not quantity_answers(question, around.window):
+    if not quantity_answers(question, around.window) and not ("people" in question.asked and _SHARE_OF_PEOPLE.search(around.window)):
         return _in(
             question, "报告谈到了这个话题，但没有给出所问的数字。", "The reports speak of this but do not give the figure asked for."
         )

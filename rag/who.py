@@ -56,6 +56,8 @@ _INSTITUTION_NAMED = re.compile(
     r"(?![多各几两数][家所个])(?:[\u4e00-\u9fff]{2,}(?:有限公司|股份公司|集团|研究院|研究所|实验室|委员会|达摩院)|[\u4e00-\u9fff]{2}(?:大学|学院|协会|联盟|学会|银行))|(?<![A-Za-z])(?<!^)(?<![.!?|:] )[A-Z][A-Za-z&.-]+|阿里云|华为云|腾讯云",
     re.MULTILINE,
 )
+_GLOSS = re.compile(r"[（(][^（）()]*[)）]")
+"""What a name is in full, or in the other language."""
 _SIGNED = re.compile(r"^[\u4e00-\u9fff·]{2,8}[，,、 ]\s?[\u4e00-\u9fff]{2,}")
 """A heading that names somebody and the office that he holds."""
 
@@ -100,6 +102,7 @@ def _no_institution(question: str, text: str) -> bool:
     if not _ANY_INSTITUTION.match(kind):
         wanted = next((forms for word, forms in _KINDS.items() if kind.startswith(word)), kind)
         return not re.search(wanted, text, re.IGNORECASE)
+    text = _GLOSS.sub(" ", text)
     words = {word.lower() for word in re.findall(r"[A-Za-z&.-]+", question)}
     named = (found[0] for found in _INSTITUTION_NAMED.finditer(text) if found[0].lower() not in words and found[0] not in question)
     return not any(named) and not any(word in proper_names() and word not in question for word in source_words(text))
