@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from itertools import combinations
 from typing import NamedTuple
 
 from rag.lexical import stem, terms
@@ -227,10 +226,7 @@ _NAME = re.compile(r"[A-Z][A-Za-z0-9]*(?:[-.&][A-Za-z0-9]+)*(?: [A-Z0-9][A-Za-z0
 _NO_NAME = frozenset(
     "AI IT ICT API SDK GPU CPU LLM SaaS GB TB MB KB How What Which Who Whose Whom When Where Why Is In On By The Does Do Did If And Of For A An This That From At As With To Under After Before Since Until Name List Give Tell".split()
 )
-_JOINED = re.compile(r"[和与跟及、/]|\b(?:and|or|than|as|versus|vs)\b")
 """What stands between two names that are told of one by one."""
-COVERED = 0.5
-"""Of a premise, but for a name, a sentence must hold at least this share to tell it of another name."""
 _SPEAKING = r"(?:认为|预测|预计|指出|表示|强调|提出|称|说|谈到|判断|建议|批评|警告|推荐|劝)"
 _SAID = re.compile(
     rf"^(?P<a>[A-Za-z][\w.-]*(?: [A-Z][\w.-]*)*|[\u4e00-\u9fff·]{{2,8}}?)(?:\s?[在就曾又还也][^，。；？]{{0,12}}?|为什么|怎么)?\s?{_SPEAKING}(?P<b>[^，。；？]{{2,40}})"
@@ -715,6 +711,8 @@ def _refuted(premise: str, sentences: Sequence[str]) -> str:
     words = _telling(premise)
     held = [_held(words, sentence) for sentence in sentences]
     for sentence, count in zip(sentences, held, strict=True):
+        if bool(HAN.search(sentence)) != bool(HAN.search(premise)):
+            continue  # what "not" takes back is told by words side by side
         about = count >= max(2, max(held) - 1, 0.4 * len(words))
         for before, denied, offered in _denials(sentence) if count > 1 else ():
             of = _held(words, before)
@@ -841,44 +839,6 @@ def _is_named(name: str, text: str) -> bool:
     return told in text.lower() or _held(name.split(), text) == len(name.split())
 
 
-def _strangers(premise: str, sentences: Sequence[str]) -> str:
-    """Two names of a premise that the sentences know and never tell of together, where the best one tells one of them with a third.
-
-    >>> _strangers("What did Seaflow gain by buying Tidal.ai", ["Moon Inc acquires Tidal.ai.", "Seaflow plans to buy Ponder."])
-    'Seaflow gain by buying Tidal.ai'
-    """
-    if all(_is_named(name, premise) for name in _names(sentences[0])):
-        return ""
-    where = {name: {place for place, sentence in enumerate(sentences) if _is_named(name, sentence)} for name in _names(premise)}
-    for one, other in combinations((name for name in where if where[name]), 2):
-        start, end = premise.find(one), premise.find(other)
-        if (
-            0 in where[one] ^ where[other]
-            and not where[one] & where[other]
-            and not _JOINED.search(premise[min(start, end) + len(one) : max(start, end)])
-        ):
-            return premise[min(start, end) : max(start + len(one), end + len(other))]
-    return ""
-
-
-def _told_of_another(premise: str, sentences: Sequence[str]) -> str:
-    """A name that no sentence has, where one that names another says most of the rest.
-
-    >>> _told_of_another("What fixed mooring does vTide use to keep floats steady", ["TGI keeps floats steady by a fixed mooring."])
-    'vTide'
-    """
-    for name in _names(premise):
-        if name.isascii() and HAN.search(premise) is None and HAN.search(sentences[0]):
-            continue  # the report may write it in its own language
-        words = [word for word in _telling(premise) if word not in _telling(name)]
-        best = max(sentences, key=lambda sentence: _held(words, sentence))
-        unknown = not any(_is_named(name, sentence) for sentence in sentences)
-        another = any(not _is_named(other, premise) for other in _names(best))
-        if unknown and another and _held(words, best) >= max(LEAST_SHARED, COVERED * len(words)):
-            return name
-    return ""
-
-
 def _led(premise: str, sentences: Sequence[str]) -> str:
     """Who leads something that a sentence says is led by somebody else.
 
@@ -926,5 +886,5 @@ def _speakers(sentence: str) -> list[str]:
 _RULES: tuple[Callable[[str, Sequence[str]], str], ...] = (
     _compared, _changed, _outdone, _ordered, _moved, _opposed, _described, _misplaced, _denied, _refuted, _first, _only
 )  # fmt: skip
-_WHO: tuple[Callable[[str, Sequence[str]], str], ...] = (_led, _strangers, _told_of_another, _told_by)
+_WHO: tuple[Callable[[str, Sequence[str]], str], ...] = (_led, _told_by)
 """Rules that hold names against the sentences, but for those of the report, which only say who is asked."""

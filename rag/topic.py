@@ -38,7 +38,15 @@ def topic_features(question: Question, found: Sequence[Scored], around: Callable
 def speaks_of_topic(question: Question, found: Sequence[Scored], around: Callable[[Scored], Surroundings], strictness: str) -> bool:
     """Whether the best of ranked sentences, at least one, speak of what is asked about, at a strictness."""
     weights, offset, thresholds = _model()
-    return float(topic_features(question, found, around) @ weights) + offset >= thresholds[question.language][strictness]
+    return (
+        float(topic_features(question, found, around) @ weights) + offset
+        >= thresholds[languages_of(question, around(found[0]))][strictness]
+    )
+
+
+def languages_of(question: Question, around: Surroundings) -> str:
+    """Of a question and of what stands around a sentence: "zh to en"; a text of no known language counts as the question's."""
+    return f"{question.language} to {around.language or question.language}"
 
 
 def spoken_of(question: Question, around: Surroundings) -> float:
@@ -53,6 +61,6 @@ def spoken_of(question: Question, around: Surroundings) -> float:
 
 @cache
 def _model() -> tuple[np.ndarray, float, dict[str, dict[str, float]]]:
-    """Weights, offset and the thresholds by language and strictness."""
+    """Weights, offset and the thresholds by languages and strictness."""
     stored = json.loads(TOPIC_FILE.read_text(encoding="utf-8"))
     return np.array([stored["weights"][name] for name in FEATURES]), stored["offset"], stored["thresholds"]

@@ -70,7 +70,6 @@ def test_a_question_for_reasons_takes_nothing_for_granted_whose_opposite_is_said
         ("Who makes the engine of the float?", "Who makes the anchor of the float?", ["The float has no engine; Moon Inc makes its anchor."]),
         # who
         ("为什么浮筒要由船厂牵头？", "为什么浮筒要由港口牵头？", ["浮筒仍会由港口主导。"]),
-        ("Seaflow 收购 Tidal.ai 花了多少钱？", "Moon Inc 收购 Tidal.ai 花了多少钱？", ["Moon Inc 收购 Tidal.ai。", "Seaflow 去年上市。"]),
         ("IDC 预测浮筒会有多少座？", "Gartner 预测浮筒会有多少座？", ["据 Gartner 预测，浮筒会有 90 座。", "IDC 预测，风机会有 70 座。"]),
     ],
 )  # fmt: skip

@@ -8,7 +8,7 @@ from rag.demands import Surroundings
 from rag.question import read_question
 from rag.rank import FEATURES as OF_SENTENCES
 from rag.rank import Scored, Sentence
-from rag.topic import FEATURES, TOPIC_FILE, speaks_of_topic, spoken_of, topic_features
+from rag.topic import FEATURES, TOPIC_FILE, languages_of, speaks_of_topic, spoken_of, topic_features
 
 MODEL = json.loads(TOPIC_FILE.read_text(encoding="utf-8"))
 
@@ -33,7 +33,7 @@ def test_features_are_the_best_of_the_first_four_and_their_curve_decides():
     features = topic_features(question, found, lambda one: around(one.sentence.text))
     assert features[:4].tolist() == [1.5, 0.3, 0.4, 0.2] and 0.4 < features[4] < 0.6
     curve = sum(value * MODEL["weights"][name] for name, value in zip(FEATURES, features, strict=True)) + MODEL["offset"]
-    for strictness, threshold in MODEL["thresholds"]["zh"].items():
+    for strictness, threshold in MODEL["thresholds"]["zh to zh"].items():
         assert speaks_of_topic(question, found, lambda one: around(one.sentence.text), strictness) == (curve >= threshold)
 
 
@@ -54,3 +54,9 @@ def test_spoken_of(question, section, language, least, most):
 def test_a_stricter_setting_asks_for_more():
     for thresholds in MODEL["thresholds"].values():
         assert thresholds["open"] < thresholds["balanced"] < thresholds["strict"]
+
+
+def test_the_languages_of_question_and_text_choose_the_threshold():
+    asked = {"zh": read_question("成本是多少？"), "en": read_question("What is the cost?")}
+    made = {languages_of(question, around("", told)) for question in asked.values() for told in ("zh", "en", "")}
+    assert made == set(MODEL["thresholds"]) == {"zh to zh", "zh to en", "en to en", "en to zh"}
