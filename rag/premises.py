@@ -226,7 +226,6 @@ _NAME = re.compile(r"[A-Z][A-Za-z0-9]*(?:[-.&][A-Za-z0-9]+)*(?: [A-Z0-9][A-Za-z0
 _NO_NAME = frozenset(
     "AI IT ICT API SDK GPU CPU LLM SaaS GB TB MB KB How What Which Who Whose Whom When Where Why Is In On By The Does Do Did If And Of For A An This That From At As With To Under After Before Since Until Name List Give Tell".split()
 )
-"""What stands between two names that are told of one by one."""
 _SPEAKING = r"(?:认为|预测|预计|指出|表示|强调|提出|称|说|谈到|判断|建议|批评|警告|推荐|劝)"
 _SAID = re.compile(
     rf"^(?P<a>[A-Za-z][\w.-]*(?: [A-Z][\w.-]*)*|[\u4e00-\u9fff·]{{2,8}}?)(?:\s?[在就曾又还也][^，。；？]{{0,12}}?|为什么|怎么)?\s?{_SPEAKING}(?P<b>[^，。；？]{{2,40}})"
