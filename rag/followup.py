@@ -15,7 +15,7 @@ from rag.question import HAN, strip_asking
 from rag.types import Turn
 
 _LEANS = re.compile(
-    r"^(?:那|那么|其中|它|他|她|这|该|此|再|还有|另外|前者|后者|两者|上述|第[一二三四五六七八九十\d]+[个条项种步线]?)|呢[？?。\s]*$|(?:它|他|她)们?(?:的|有|是|会|还|又|跟|和|在|能|将|对|靠|为)|这类|这种|这些|那些|那边|这个|这一?[章节篇项条]|其(?:中|他|余)|上面|前面|刚才"
+    r"^(?:那|那么|其中|它|他|她|这|该|此|再|还有|另外|前者|后者|两者|上述|第[一二三四五六七八九十\d]+[个条项种步线]?)|呢[？?。\s]*$|^[^，。；？]{0,3}它|(?:它|他|她)们?(?:的|有|是|会|还|又|跟|和|在|能|将|对|靠|为)|这类|这种|这些|那些|那边|这个|这一?[章节篇项条]|其(?:中|他|余)|上面|前面|刚才"
     r"|^(?:and|what about|how about|then|also|so)\b|\b(?:it|its|they|them|their|this one|that one|those|these|the former|the latter|there)\b",
     re.IGNORECASE,
 )

@@ -1,9 +1,9 @@
 """Learns when reports speak of a topic at all: `python -m rag.model.train_topic --data FOLDER` writes topic.json.
 
-Our own questions (`questions.jsonl`), two thirds of them in other words than the text's, are put to what answers them: the bundled digests, a
-report on open source, technical texts. Questions of CMRC train and SQuAD are put there too, where they are off-topic. A logistic curve over a few
-features of the best sentences parts the two. The thresholds lose a given share of the questions that are answered, each set by a curve that was
-fitted without it.
+Our own questions (`questions.jsonl`, and the half of the bundled ones that settings may be fitted on), two thirds of them in other words than the
+text's, are put to what answers them: the bundled digests, a report on open source, technical texts. Questions of CMRC train and SQuAD are put
+there too, where they are off-topic; questions in one language on texts in the other, also of XQuAD, are cases of their own. A logistic curve over
+a few features of the best sentences parts the two. The thresholds lose a given share of the questions that are answered.
 """
 
 from __future__ import annotations
@@ -60,9 +60,15 @@ def own_questions() -> list[dict[str, Any]]:
     return [json.loads(line) for line in QUESTIONS_FILE.read_text(encoding="utf-8").splitlines()]
 
 
+def bundled_questions() -> list[dict[str, Any]]:
+    """Those of the evaluation's questions that settings may be fitted on, as questions on the digests."""
+    lines = map(json.loads, (bundled("eval") / "questions.jsonl").read_text(encoding="utf-8").splitlines())
+    return [line | {"corpus": "digests"} for line in lines if line["split"] == "tune"]
+
+
 def turns_of(line: dict[str, Any]) -> tuple[Turn, ...]:
     """The turns before one of our questions, oldest first."""
-    return tuple(Turn(turn["question"], turn["answer"]) for turn in line.get("history", ()))
+    return tuple(Turn(turn["question"], turn.get("answer", "")) for turn in line.get("history", ()))
 
 
 def corpora(data: Path, folder: Path) -> dict[str, list[Path]]:
@@ -82,7 +88,7 @@ def cases(data: Path, folder: Path) -> Iterator[Case]:
     squad = read_articles(data / "squad_half" / "dev_first24articles.json")[:TRAINED_ARTICLES]
     elsewhere = {"zh": zh, "en": [question for _, asked in squad for question in asked]}
     for name, reports in corpora(data, folder).items():
-        own = [line for line in own_questions() if line["corpus"] == name and line["answerable"]]
+        own = [line for line in own_questions() + bundled_questions() if line["corpus"] == name and line["answerable"]]
         answered = [(line["question"], turns_of(line)) for line in own]
         off_topic = [(question, ()) for language, count in OFF_TOPIC.items() for question in chance.sample(elsewhere[language], count)]
         yield Case(reports, answered, off_topic)
@@ -151,12 +157,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         asked = [ask(case, Path(name) / f"index-{number}", encoder) for number, case in enumerate(cases(options.data, Path(name)))]
     weights, offset = fit(*(np.concatenate([case[part] for case in asked]) for part in (0, 1)))
-    held = []
-    for number, case in enumerate(asked):
-        others = asked[:number] + asked[number + 1 :]
-        own_weights, own_offset = fit(*(np.concatenate([other[part] for other in others]) for part in (0, 1)))
-        held.append(case[0] @ own_weights + own_offset)
-    scores, answered, languages = np.concatenate(held), *(np.concatenate([case[part] for case in asked]) for part in (1, 2))
+    answered, languages = (np.concatenate([case[part] for case in asked]) for part in (1, 2))
+    scores = np.concatenate([case[0] for case in asked]) @ weights + offset
     thresholds = {}
     for language in sorted(set(languages.tolist())):
         here, lost = languages == language, LOST if language in ("zh to zh", "en to en") else LOST_ACROSS
