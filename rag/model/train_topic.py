@@ -37,10 +37,14 @@ OFF_TOPIC = {"zh": 200, "en": 100}
 """Questions on something else that are put to each set of reports."""
 SHRINK = 0.02
 """On half the squared weights, beside the summed loss."""
-LOST = {"strict": 0.06, "balanced": 0.02, "open": 0.005}
-LOST_ACROSS = {"strict": 0.15, "balanced": 0.08, "open": 0.03}
-"""Share of the answerable questions that each strictness refuses by topic alone; and of those on texts in the other language, where less is seen
-to be shared and as many off-topic ones are to be refused."""
+LOST = {
+    "zh to zh": {"strict": 0.06, "balanced": 0.02, "open": 0.005},
+    "en to en": {"strict": 0.1, "balanced": 0.03, "open": 0.01},
+    "zh to en": {"strict": 0.15, "balanced": 0.08, "open": 0.03},
+    "en to zh": {"strict": 0.15, "balanced": 0.08, "open": 0.03},
+}
+"""Share of the answerable questions that each strictness refuses by topic alone, by the languages of question and text: the less the two are seen
+to share, the more must be lost for as many off-topic questions to be refused."""
 
 Asked = tuple[str, tuple[Turn, ...]]
 """A question and the turns before it."""
@@ -160,10 +164,10 @@ def main() -> None:
     answered, languages = (np.concatenate([case[part] for case in asked]) for part in (1, 2))
     scores = np.concatenate([case[0] for case in asked]) @ weights + offset
     thresholds = {}
-    for language in sorted(set(languages.tolist())):
-        here, lost = languages == language, LOST if language in ("zh to zh", "en to en") else LOST_ACROSS
+    for language in LOST:
+        here = languages == language
         on_topic, off_topic = scores[here & answered], scores[here & ~answered]
-        thresholds[language] = {name: round(float(np.quantile(on_topic, share)), 3) for name, share in lost.items()}
+        thresholds[language] = {name: round(float(np.quantile(on_topic, share)), 3) for name, share in LOST[language].items()}
         refused = {name: f"{np.mean(off_topic < threshold):.3f}" for name, threshold in thresholds[language].items()}
         print(f"{language}: of {len(off_topic)} off-topic questions refused: {refused}")
     content = {
