@@ -20,11 +20,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.chunk import split_sentences
 from rag.config import bundled
 from rag.lexical import terms
-from rag.quantities import Quantity, quantities
 from rag.question import HAN, language_of
+from rag.text.chunk import split_sentences
+from rag.text.quantities import Quantity, quantities
 from rag.translate import segment, source_words
 from rag.verify import check
 

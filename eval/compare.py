@@ -32,7 +32,7 @@ PARTS = {
     "claims_supported": "sentences are no longer supported by what they cite: see rag/answer.py and rag/verify.py",
     "claim_recall": "sentences are no longer supported by what they cite: see rag/answer.py and rag/verify.py",
     "claims_cited": "sentences without a citation: see rag/answer.py",
-    "quotes_exact": "citations do not stand at their place: see rag/chunk.py and rag/answer.py",
+    "quotes_exact": "citations do not stand at their place: see rag/text/chunk.py and rag/answer.py",
     "false_answer": "it answers what the reports do not say: see refusing in rag/answer.py",
     "false_refusal": "it refuses what the reports do say: see refusing in rag/answer.py",
     "recall_at_1": "passages: see fusion in rag/search.py",

@@ -20,7 +20,7 @@ import numpy as np
 from rag.encoder import Encoder, open_encoder
 from rag.fusion import Mix, mix_for
 from rag.model.calibrate import Scores, measure
-from rag.tokens import count_tokens, token_windows
+from rag.text.tokens import count_tokens, token_windows
 from rag.translate import Language
 
 REPORTED_FROM = 12

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 from rag.chat import Assistant
-from rag.chunk import chunk_document, sentence_spans
 from rag.clean import is_letter_spaced
 from rag.config import load_config
 from rag.encoder import open_encoder
@@ -34,6 +33,7 @@ from rag.index import build_index
 from rag.lexical import terms
 from rag.readers import MAX_BYTES, read_document
 from rag.sandbox import Cut, Sandbox
+from rag.text.chunk import chunk_document, sentence_spans
 from rag.types import Document
 
 

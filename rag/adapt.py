@@ -21,8 +21,8 @@ from rag.config import Config
 from rag.encoder import ADAPTED, BUILTIN, MODEL, BuiltinEncoder, tokenizer_files, weighed
 from rag.errors import UsageError
 from rag.index import Snapshot, StageProgress, build_index, open_index
-from rag.textform import search_form
-from rag.tokens import encode_form
+from rag.text.normalize import search_form
+from rag.text.tokens import encode_form
 from rag.types import FloatMatrix, Progress
 
 FEWEST_CHUNKS = 60

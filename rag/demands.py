@@ -14,9 +14,10 @@ from functools import lru_cache
 from rag.lexical import stem, terms
 from rag.likeness import says, words_of
 from rag.premises import DOWN, UP
-from rag.quantities import quantities, years
 from rag.question import HAN, Question, quantity_answers
-from rag.translate import proper_names, segment, source_words, translations
+from rag.text.lexicon import proper_names
+from rag.text.quantities import quantities, years
+from rag.translate import segment, source_words, translations
 from rag.verify import alike
 from rag.who import unnamed
 

@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from rag.errors import EncoderError
-from rag.textform import search_form
-from rag.tokens import count_tokens, encode_form, encoding
+from rag.text.normalize import search_form
+from rag.text.tokens import count_tokens, encode_form, encoding
 from rag.types import Encoder, FloatMatrix, Progress
 
 MODEL = Path(__file__).parent / "model"

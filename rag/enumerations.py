@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rag.lexical import terms
-from rag.quantities import DIGITS
 from rag.rank import Sentence
+from rag.text.quantities import DIGITS
 
 APART = 4
 """Sentences that may stand between two numbers of a list at most."""

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.chunk import split_sentences
 from rag.lexical import terms
+from rag.text.chunk import split_sentences
 from rag.translate import Concept
 from rag.types import Encoder, FloatMatrix
 

@@ -31,10 +31,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.chunk import CHUNKER_VERSION, chunk_document, chunk_id
 from rag.errors import EncoderError, IndexBusy, IndexDamaged, IndexMismatch, NothingIndexed, RagError, UnreadableFile, UsageError
 from rag.fusion import estimate_dense_weight
 from rag.lexical import LEXER_VERSION, LexicalIndex, LexicalRow, build_lexical, terms
+from rag.text.chunk import CHUNKER_VERSION, chunk_document, chunk_id
 from rag.types import Block, Chunk, Document, Encoder, FloatMatrix
 from rag.vectors import VectorIndex, build_vectors, read_vectors
 

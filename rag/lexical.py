@@ -17,7 +17,7 @@ from pathlib import Path
 
 import tantivy
 
-from rag.textform import search_form
+from rag.text.normalize import search_form
 
 LEXER_VERSION = "1"
 """Changes when `terms` or the fields do; an index made with another version is refused."""

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rag.config import Config
 from rag.errors import LLMError, UsageError
-from rag.tokens import count_tokens
+from rag.text.tokens import count_tokens
 from rag.types import Turn
 
 if TYPE_CHECKING:

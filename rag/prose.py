@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from rag.chunk import split_sentences
 from rag.copies import Told, parted, shared_out
 from rag.errors import EncoderError
 from rag.lexical import terms
 from rag.llm import NO_ANSWER
 from rag.rank import Sentence
-from rag.textform import search_form
+from rag.text.chunk import split_sentences
+from rag.text.normalize import search_form
 from rag.types import Citation, Claim, Document, Hit, Verdict
 from rag.verify import check
 

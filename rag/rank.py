@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.chunk import sentence_spans
 from rag.encoder import BuiltinEncoder
 from rag.lexical import terms
 from rag.question import Question, quantity_answers
+from rag.text.chunk import sentence_spans
 from rag.types import Document, FloatMatrix, Hit, Kind
 
 FEATURES = (

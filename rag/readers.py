@@ -24,7 +24,7 @@ from rag.decode import decode
 from rag.errors import UnreadableFile, UsageError
 from rag.paragraphs import pieces_from_lines
 from rag.pieces import Content, Line, Piece, row_text
-from rag.translate import proper_names
+from rag.text.lexicon import proper_names
 from rag.types import Block, Document
 
 MAX_BYTES = 50_000_000

@@ -24,8 +24,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
-from rag.chunk import chunk_id
 from rag.errors import RagError, UnreadableFile
+from rag.text.chunk import chunk_id
 from rag.types import Block, Chunk, Document, Kind
 
 PACKAGE = Path(__file__).resolve().parent
@@ -499,8 +499,8 @@ def reply_to(request: dict[str, Any], watch: Callable[[int], None] = lambda page
 
 
 def _answer(request: dict[str, Any], watch: Callable[[int], None]) -> dict[str, Any]:
-    from rag.chunk import chunk_document
     from rag.readers import read_document
+    from rag.text.chunk import chunk_document
 
     path = Path(os.fsdecode(bytes.fromhex(request["path"])))
     try:

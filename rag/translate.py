@@ -20,12 +20,12 @@ from typing import Literal, TypeAlias
 
 from rag.lexical import stem, terms
 from rag.sounds import chinese_names, latin_names, persons
-from rag.textform import search_form
+from rag.text.lexicon import proper_names
+from rag.text.normalize import search_form
 
 Language: TypeAlias = Literal["zh", "en"]
 
 TABLE = Path(__file__).parent / "model" / "translations.txt.gz"
-NAMES = Path(__file__).parent / "model" / "proper_names.txt"
 LONGEST_WORD = 8
 """Characters of the longest Chinese word of the table."""
 LONGEST_PHRASE = 3
@@ -120,12 +120,6 @@ def synonyms(word: str) -> Mapping[str, float]:
             found[back] = found.get(back, 0.0) + probability * share
     itself = found.pop(word, 0.0) or max(found.values(), default=1.0)
     return {other: min(1.0, share / itself) for other, share in found.items() if share >= SYNONYM * itself}
-
-
-@lru_cache(maxsize=1)
-def proper_names() -> frozenset[str]:
-    """Chinese names of places, companies and persons, two to eight characters."""
-    return frozenset(line for line in NAMES.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#"))
 
 
 def named_in_latin(token: str) -> str:

@@ -15,9 +15,9 @@ from functools import cache, cached_property
 from typing import Any
 
 from rag.lexical import stem, terms
-from rag.quantities import Quantity, quantities
 from rag.question import HAN, language_of
-from rag.textform import search_form
+from rag.text.normalize import search_form
+from rag.text.quantities import Quantity, quantities
 from rag.types import Verdict
 
 SUPPORTED_COVERAGE = 0.6
@@ -582,7 +582,7 @@ def _digits(text: str) -> str:
 
 
 def _han(text: str) -> float:
-    from rag.quantities import han_value
+    from rag.text.quantities import han_value
 
     return han_value(text)
 

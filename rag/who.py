@@ -9,7 +9,8 @@ import re
 from collections.abc import Sequence
 
 from rag.question import HAN
-from rag.translate import proper_names, segment, source_words, translations
+from rag.text.lexicon import proper_names
+from rag.translate import segment, source_words, translations
 from rag.verify import alike
 
 _PERSON_ASKED = re.compile(

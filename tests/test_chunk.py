@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.chunk import ROWS_IN_CHUNK, chunk_document, sentence_spans, split_sentences
+from rag.text.chunk import ROWS_IN_CHUNK, chunk_document, sentence_spans, split_sentences
 from rag.types import Block, Document, content_id
 
 

@@ -24,7 +24,7 @@ from rag.encoder import (
     word_vectors,
 )
 from rag.errors import EncoderError
-from rag.textform import search_form
+from rag.text.normalize import search_form
 from rag.types import Encoder
 
 DATA = Path(os.environ.get("VERACITE_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from rag.chunk import sentence_spans
 from rag.enumerations import enumeration_at
 from rag.rank import Sentence
+from rag.text.chunk import sentence_spans
 from rag.types import Block, Document
 
 

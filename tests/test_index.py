@@ -56,8 +56,8 @@ def built(corpus, place, encoder) -> Path:
 
 
 def test_a_snapshot_is_a_store_that_gives_back_what_was_read(corpus, built, encoder):
-    from rag.chunk import chunk_document
     from rag.readers import read_document
+    from rag.text.chunk import chunk_document
 
     snapshot = open_index(built, encoder=encoder)
     assert all(hasattr(snapshot, name) for name in (*Store.__annotations__, *(n for n in vars(Store) if not n.startswith("_"))))
@@ -117,7 +117,7 @@ def test_a_chunk_without_a_word_has_no_vector_and_tops_nothing(corpus, place, en
     blank = Document("joiners", "j", "\u200d" * 10 + "word", (), "1" * 64, "joiners.txt")
     read = rag.readers.read_document
     monkeypatch.setattr("rag.readers.read_document", lambda path, **options: blank if path.name == "joiners.txt" else read(path))
-    monkeypatch.setattr("rag.chunk.chunk_document", cut)
+    monkeypatch.setattr("rag.text.chunk.chunk_document", cut)
     build_index([corpus], place, encoder)
     snapshot = open_index(place)
     empty = snapshot.chunks_of("joiners")[0].id
@@ -582,7 +582,7 @@ import os, random, signal, sys, time
 from pathlib import Path
 sys.path[:0] = [str(Path("tests").resolve()), str(Path(".").resolve())]
 from conftest import HashingEncoder
-from rag.chunk import chunk_document
+from rag.text.chunk import chunk_document
 from rag.errors import NothingIndexed
 from rag.index import build_index, check_index, open_index
 from rag.readers import read_document

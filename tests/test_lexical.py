@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.lexical import HEADING_WEIGHT, LexicalIndex, LexicalRow, build_lexical, stem, terms
-from rag.textform import search_form
+from rag.text.normalize import search_form
 
 ROWS = [
     LexicalRow(0, "a", "储能电站的成本下降", "成本"),

@@ -28,7 +28,7 @@ from rag.errors import EncoderError, LLMError, UsageError
 from rag.index import build_index
 from rag.llm import NO_ANSWER, SAFETY, Failure, Patience, Writer, standalone, token_counter
 from rag.prose import Prose, gives_orders, markers, open_judge, plain
-from rag.tokens import count_tokens
+from rag.text.tokens import count_tokens
 from rag.types import Filter, Turn
 
 KEY = "sk-canary-123"

@@ -106,15 +106,18 @@ def test_a_second_install_does_nothing(tmp_path):
 
 def test_imports_run_one_way():
     """Also those inside functions; what only a type checker sees does not count."""
+    package = ROOT / "rag"
     found: dict[str, set[str]] = {}
-    for file in sorted((ROOT / "rag").glob("*.py")):
+    for file in sorted(package.rglob("*.py")):
         nodes, tree = set(), [ast.parse(file.read_text(encoding="utf-8"))]
         while tree:
             node = tree.pop()
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("rag."):
-                nodes.add(node.module)
+                folder = ROOT.joinpath(*node.module.split("."))
+                inside = {alias.name for alias in node.names if (folder / f"{alias.name}.py").exists() or (folder / alias.name).is_dir()}
+                nodes |= {f"{node.module}.{name}" for name in inside} or {node.module}
             if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)):
                 tree += ast.iter_child_nodes(node)
-        found[f"rag.{file.stem}"] = nodes - {"rag.__init__"}
+        found[".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = nodes
     order = list(graphlib.TopologicalSorter(found).static_order())  # raises CycleError
     assert order.index("rag.pieces") < order.index("rag.pdf") < order.index("rag.readers") < order.index("rag.sandbox")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.quantities import han_value, quantities, years
+from rag.text.quantities import han_value, quantities, years
 
 
 def values(text: str) -> list[tuple[str, float, float, str]]:

@@ -5,9 +5,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from rag.chunk import sentence_spans
 from rag.question import read_question
 from rag.rank import FEATURES, KEPT_UNITS, SentenceRanker, ranker_weights
+from rag.text.chunk import sentence_spans
 from rag.types import Block, Chunk, Document, Hit
 
 

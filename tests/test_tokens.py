@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.textform import search_form
-from rag.tokens import RANKS, count_tokens, encode_form, encode_tokens, encoding, form_spans, read_ranks, token_spans, token_windows
+from rag.text.normalize import search_form
+from rag.text.tokens import RANKS, count_tokens, encode_form, encode_tokens, encoding, form_spans, read_ranks, token_spans, token_windows
 
 words = st.sampled_from(
     "云计算 人工智能 的 technology Cloud 2030 10万 aaaa 哈哈哈哈 1001001 abababab <|endoftext|> 😀 한국 カタカナ é ， -- 臺灣".split(" ")

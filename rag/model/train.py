@@ -40,8 +40,8 @@ from rag.model.public_data import (
     translated_questions,
 )
 from rag.model.train_tokenizer import Sizes, is_whole, make_tokenizer, write_simplified
-from rag.textform import search_form
-from rag.tokens import encode_form, encoding, read_ranks
+from rag.text.normalize import search_form
+from rag.text.tokens import encode_form, encoding, read_ranks
 from rag.translate import translations
 
 log = logging.getLogger(__name__)
@@ -552,10 +552,10 @@ def main() -> None:
     settings = Settings(**{name: getattr(options, name) for name in asdict(Settings())})
     import torch
 
-    import rag.tokens
+    import rag.text.tokens
 
     torch.set_num_threads(2)
-    rag.tokens.RANKS = options.output / "ranks.tiktoken"
+    rag.text.tokens.RANKS = options.output / "ranks.tiktoken"
     options.output.mkdir(parents=True, exist_ok=True)
     work = options.work / hashlib.sha256(repr((sizes, settings)).encode()).hexdigest()[:12]
     work.mkdir(parents=True, exist_ok=True)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from rag.model.public_data import HAN, HAN_RUN, all_texts, english_words
 from rag.model.train_translation import dictionary_words, word_costs
-from rag.textform import search_form
-from rag.tokens import PIECES
+from rag.text.normalize import search_form
+from rag.text.tokens import PIECES
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from rag.lexical import terms
 from rag.model.public_data import HAN_RUN, aligned_blocks, cedict, news, tatoeba
-from rag.textform import search_form
+from rag.text.normalize import search_form
 from rag.translate import LONGEST_PHRASE, LONGEST_WORD, segment
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from rag.tokens import count_tokens
+from rag.text.tokens import count_tokens
 from rag.types import Block, Chunk, Document, content_id
 
 CHUNKER_VERSION = "9"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.textform import search_form, search_form_with_offsets, source_span
+from rag.text.normalize import search_form, search_form_with_offsets, source_span
 
 # Text as it comes out of files: any character, with those that combine, fold or vanish more often than chance would have it.
 awkward = st.sampled_from(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-_TABLE = Path(__file__).parent / "model" / "simplified.txt"
+_TABLE = Path(__file__).parent.parent / "model" / "simplified.txt"
 
 # What a reader cannot see: controls (Cc), formats (Cf), private use (Co), lone surrogates (Cs), noncharacters, variation selectors and
 # the fillers that Unicode calls default ignorable. White space among the controls is kept, as a space.

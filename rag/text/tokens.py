@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import tiktoken
 
-from rag.textform import search_form, search_form_with_offsets, source_span
+from rag.text.normalize import search_form, search_form_with_offsets, source_span
 
-RANKS = Path(__file__).parent / "model" / "ranks.tiktoken"
+RANKS = Path(__file__).parent.parent / "model" / "ranks.tiktoken"
 
 
 def _piece_pattern() -> str:
