@@ -35,8 +35,8 @@ from rag.config import SECRETS
 from rag.errors import RagError, UsageError
 from rag.explore import key_terms, outline
 from rag.library import Library, State
-from rag.pages import Picture, picture
-from rag.readers import MAX_BYTES, SUFFIXES
+from rag.reading.dispatch import MAX_BYTES, SUFFIXES
+from rag.reading.page_image import Picture, picture
 from rag.suggest import about_section, about_term, follow_ups, openers, topic
 from rag.types import Citation, Document, Filter
 from rag.web.framework import Middleware, draft, gr

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from rag.errors import UsageError
-from rag.tables import is_table, read_table
+from rag.reading.records import is_table, read_table
 
 Match = Literal["any", "all"]
 Split = Literal["tune", "report", ""]

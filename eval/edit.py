@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rag.errors import UsageError
-from rag.tables import is_table, read_table, write_table
+from rag.reading.records import is_table, read_table, write_table
 
 from .data import KINDS, Question, from_row, load_questions, read_question
 from .make import UNCHECKED

@@ -20,7 +20,7 @@ from rag.config import Config
 from rag.encoder import open_encoder
 from rag.errors import LLMError, UsageError
 from rag.index import build_index, open_index
-from rag.tables import is_table, write_table
+from rag.reading.records import is_table, write_table
 from rag.text.chunk import sentence_spans
 from rag.text.quantities import quantities
 from rag.types import Document, content_id

@@ -25,14 +25,14 @@ from pathlib import Path
 from typing import Any
 
 from rag.chat import Assistant
-from rag.clean import is_letter_spaced
 from rag.config import load_config
 from rag.encoder import open_encoder
 from rag.errors import UnreadableFile
 from rag.index import build_index
 from rag.lexical import terms
-from rag.readers import MAX_BYTES, read_document
-from rag.sandbox import Cut, Sandbox
+from rag.reading.cleanup import is_letter_spaced
+from rag.reading.dispatch import MAX_BYTES, read_document
+from rag.reading.sandbox import Cut, Sandbox
 from rag.text.chunk import chunk_document, sentence_spans
 from rag.types import Document
 

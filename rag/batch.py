@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from rag.errors import RagError, UsageError
-from rag.tables import is_table, read_table, write_table
+from rag.reading.records import is_table, read_table, write_table
 from rag.types import Filter, Progress, Turn
 
 if TYPE_CHECKING:

@@ -272,7 +272,7 @@ def show(
 ) -> None:
     """Print the text of an indexed report as it is searched and quoted: whole, one page, or a span with its surroundings."""
     from rag.index import open_index
-    from rag.inspect import named, page_span, parse_span, shown_text
+    from rag.reading.inspect import named, page_span, parse_span, shown_text
 
     found = named(open_index(_config(index_dir=index_dir).index_dir), document)
     start, end = page_span(found, page) if page is not None else (0, len(found.text))
@@ -297,9 +297,9 @@ def inspect_file(
 
     What cannot be read in an archive or a folder is named; the rest is shown.
     """
-    from rag.inspect import block_lines
-    from rag.readers import Sources, find_files
-    from rag.sandbox import Cut, Sandbox, pack
+    from rag.reading.dispatch import Sources, find_files
+    from rag.reading.inspect import block_lines
+    from rag.reading.sandbox import Cut, Sandbox, pack
 
     recognise = _recognises(load_config({"ocr": "on" if ocr else None})[0])
     paths = list(find_files([file.absolute()]))
@@ -593,7 +593,7 @@ def _recognises(config: Config) -> bool:
     """Whether page images are to be read. Raises UsageError where that is wanted but nothing can do it."""
     if config.ocr == "off":
         return False
-    from rag.ocr import INSTALL, languages
+    from rag.reading.formats.ocr import INSTALL, languages
 
     if not languages():
         raise UsageError(f"ocr is on, but no tesseract that knows Chinese or English is installed: install {INSTALL}")

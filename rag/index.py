@@ -39,7 +39,7 @@ from rag.types import Block, Chunk, Document, Encoder, FloatMatrix
 from rag.vectors import VectorIndex, build_vectors, read_vectors
 
 if TYPE_CHECKING:
-    from rag.sandbox import Reading
+    from rag.reading.sandbox import Reading
 
 FORMAT = 1
 """Of the files below; an index of another format is refused."""
@@ -263,7 +263,7 @@ def is_stale(paths: Sequence[str | Path], index_dir: str | Path, encoder: Encode
 
     A file that could not be read counts only once it changes.
     """
-    from rag.readers import Sources, digest_of, find_files
+    from rag.reading.dispatch import Sources, digest_of, find_files
 
     index_dir = Path(index_dir).absolute()
     try:
@@ -499,8 +499,8 @@ def _read_files(
     recognise: bool,
     progress: StageProgress,
 ) -> _Reading:
-    from rag.readers import Sources, digest_of, find_files  # the libraries for reading files are not needed to answer a question
-    from rag.sandbox import Cut, Reading, Sandbox
+    from rag.reading.dispatch import Sources, digest_of, find_files  # the libraries for reading files are not needed to answer a question
+    from rag.reading.sandbox import Cut, Reading, Sandbox
 
     old = base.manifest if base else None
     before = dict(old.sources) if old else {}
@@ -586,7 +586,7 @@ def _read_files(
 
 def _with_page_images(base: _Parts) -> frozenset[str]:
     """Ids of the documents of which some pages gave no text."""
-    from rag.pdf import NO_TEXT
+    from rag.reading.pdf import NO_TEXT
 
     found = base.rows("SELECT id, metadata FROM documents")
     return frozenset(name for name, metadata in found if any(NO_TEXT in note for note in json.loads(metadata)["notes"]))

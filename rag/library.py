@@ -253,7 +253,7 @@ def file_name(given: str) -> str:
 
 def refusal(name: str, path: Path) -> str:
     """Why a file is not even tried; "" when it is."""
-    from rag.readers import MAX_BYTES, SUFFIXES
+    from rag.reading.dispatch import MAX_BYTES, SUFFIXES
 
     suffix, size = Path(name).suffix, path.stat().st_size
     if suffix not in SUFFIXES:

@@ -12,7 +12,7 @@ import pytest
 
 from rag.errors import UnreadableFile
 from rag.lexical import terms
-from rag.sandbox import Reading, Sandbox, read_frame, reply_to, request_for, unpack
+from rag.reading.sandbox import Reading, Sandbox, read_frame, reply_to, request_for, unpack
 from rag.types import FloatMatrix, Progress
 
 pytest.register_assert_rewrite("chromium")
@@ -56,7 +56,7 @@ class InlineSandbox(Sandbox):
 
 @pytest.fixture
 def inline_sandbox(monkeypatch) -> None:
-    monkeypatch.setattr("rag.sandbox.Sandbox", InlineSandbox)
+    monkeypatch.setattr("rag.reading.sandbox.Sandbox", InlineSandbox)
 
 
 @pytest.fixture

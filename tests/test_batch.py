@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from rag.batch import run_batch
 from rag.errors import UsageError
-from rag.tables import read_table
+from rag.reading.records import read_table
 from rag.types import Answer, Citation, Claim
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,7 +13,7 @@ from eval.data import load_questions
 from eval.edit import Desk, load_drafts, mended
 from eval.make import UNCHECKED
 from rag.errors import UsageError
-from rag.tables import read_table
+from rag.reading.records import read_table
 
 CHROMIUM = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 ROOT = Path(__file__).resolve().parent.parent

@@ -11,7 +11,7 @@ from eval.metrics import answer_hit
 from eval.public import SETS, run_public
 from rag.config import Config
 from rag.errors import UsageError
-from rag.tables import read_table
+from rag.reading.records import read_table
 
 HARBOUR = """---
 id: harbour

@@ -8,11 +8,11 @@ from conftest import HashingEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.archive import members
 from rag.errors import UnreadableFile, UsageError
 from rag.index import build_index, is_stale, open_index
-from rag.office import in_reading_order
-from rag.readers import Sources, digest_of, find_files, publisher_in, read_document
+from rag.reading.dispatch import Sources, digest_of, find_files, publisher_in, read_document
+from rag.reading.formats.archive import members
+from rag.reading.formats.office import in_reading_order
 
 docx = pytest.importorskip("docx")
 pptx = pytest.importorskip("pptx")

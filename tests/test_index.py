@@ -56,7 +56,7 @@ def built(corpus, place, encoder) -> Path:
 
 
 def test_a_snapshot_is_a_store_that_gives_back_what_was_read(corpus, built, encoder):
-    from rag.readers import read_document
+    from rag.reading.dispatch import read_document
     from rag.text.chunk import chunk_document
 
     snapshot = open_index(built, encoder=encoder)
@@ -103,7 +103,7 @@ def test_blocks_pages_speakers_and_odd_text_survive(tmp_path, place, encoder, mo
     blocks = (Block(0, 10, "heading", 3, ("一", "1.1")), Block(11, len(text), "item", None, ("一",), "某人"))
     document = Document("odd", "odd", text, blocks, "0" * 64, "odd.txt", "出版", 1999, "zh", 7, ("a note",))
     (tmp_path / "odd.txt").write_text("x")
-    monkeypatch.setattr("rag.readers.read_document", lambda path, **options: document)
+    monkeypatch.setattr("rag.reading.dispatch.read_document", lambda path, **options: document)
     build_index([tmp_path / "odd.txt"], place, encoder)
     assert open_index(place).document("odd") == document
 
@@ -115,8 +115,8 @@ def test_a_chunk_without_a_word_has_no_vector_and_tops_nothing(corpus, place, en
 
     (corpus / "joiners.txt").write_text("x")
     blank = Document("joiners", "j", "\u200d" * 10 + "word", (), "1" * 64, "joiners.txt")
-    read = rag.readers.read_document
-    monkeypatch.setattr("rag.readers.read_document", lambda path, **options: blank if path.name == "joiners.txt" else read(path))
+    read = rag.reading.dispatch.read_document
+    monkeypatch.setattr("rag.reading.dispatch.read_document", lambda path, **options: blank if path.name == "joiners.txt" else read(path))
     monkeypatch.setattr("rag.text.chunk.chunk_document", cut)
     build_index([corpus], place, encoder)
     snapshot = open_index(place)
@@ -207,16 +207,16 @@ def test_a_reader_that_breaks_is_a_reason(corpus, place, encoder, monkeypatch, e
             raise error
         return original(path)
 
-    original = rag.readers.read_document
-    monkeypatch.setattr("rag.readers.read_document", read)
+    original = rag.reading.dispatch.read_document
+    monkeypatch.setattr("rag.reading.dispatch.read_document", read)
     report = build_index([corpus], place, encoder)
     assert report.added == ("tides", "trams") and len(report.failed) == 1
 
 
 def test_text_that_is_not_unicode_is_a_reason(corpus, place, encoder, monkeypatch):
-    original = rag.readers.read_document
+    original = rag.reading.dispatch.read_document
     spoil = lambda path, **options: dataclasses.replace(original(path), **({"title": "\ud800"} if path.name == "bees.md" else {}))  # noqa: E731
-    monkeypatch.setattr("rag.readers.read_document", spoil)
+    monkeypatch.setattr("rag.reading.dispatch.read_document", spoil)
     assert [reason for _, reason in build_index([corpus], place, encoder).failed] == ["holds characters that are not Unicode text"]
 
 
@@ -585,7 +585,7 @@ from conftest import HashingEncoder
 from rag.text.chunk import chunk_document
 from rag.errors import NothingIndexed
 from rag.index import build_index, check_index, open_index
-from rag.readers import read_document
+from rag.reading.dispatch import read_document
 
 corpus, place, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 ledger = place.parent / "acknowledged"

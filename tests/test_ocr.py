@@ -7,12 +7,12 @@ import sys
 import hostile
 import pytest
 
-import rag.ocr
+import rag.reading.formats.ocr
 from rag.cli import run
 from rag.errors import UnreadableFile
 from rag.index import build_index, open_index
-from rag.ocr import runs_of_words, words_of
-from rag.sandbox import Sandbox
+from rag.reading.formats.ocr import runs_of_words, words_of
+from rag.reading.sandbox import Sandbox
 
 HEAD = "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext\n"
 
@@ -53,9 +53,9 @@ sys.exit({code})
         (folder / "tesseract").chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
-    rag.ocr.languages.cache_clear()
+    rag.reading.formats.ocr.languages.cache_clear()
     yield install
-    rag.ocr.languages.cache_clear()
+    rag.reading.formats.ocr.languages.cache_clear()
 
 
 def test_words_become_runs_in_points():
@@ -104,8 +104,8 @@ def test_a_recogniser_that_fails_costs_only_its_pages(tmp_path, program):
 
 def test_asking_without_a_recogniser_says_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    rag.ocr.languages.cache_clear()
+    rag.reading.formats.ocr.languages.cache_clear()
     (tmp_path / "a.md").write_text("The harbour wakes.")
     assert run(["index", str(tmp_path), "--index", str(tmp_path / "index"), "--ocr"]) == 2
     assert "apt install tesseract-ocr tesseract-ocr-chi-sim" in capsys.readouterr().err and not (tmp_path / "index").exists()
-    rag.ocr.languages.cache_clear()
+    rag.reading.formats.ocr.languages.cache_clear()

@@ -120,4 +120,9 @@ def test_imports_run_one_way():
                 tree += ast.iter_child_nodes(node)
         found[".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")] = nodes
     order = list(graphlib.TopologicalSorter(found).static_order())  # raises CycleError
-    assert order.index("rag.pieces") < order.index("rag.pdf") < order.index("rag.readers") < order.index("rag.sandbox")
+    assert (
+        order.index("rag.reading.elements")
+        < order.index("rag.reading.pdf")
+        < order.index("rag.reading.dispatch")
+        < order.index("rag.reading.sandbox")
+    )

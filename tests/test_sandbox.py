@@ -11,11 +11,11 @@ What is given, and the test that gives it (here, else in the file named):
     more pages than are read                                        test_pdf.py: test_a_long_file_is_cut_off_and_says_so
     bombs, entities, overlaps, damage in packed files; deep HTML    test_packed_files_are_judged_before_they_are_unpacked
     links to the network in every format                            test_nothing_that_a_file_names_is_fetched
-    encodings, spoiled bytes, controls                              test_readers.py: test_encodings_of_text
+    encodings, spoiled bytes, controls                             test_dispatch.py: test_encodings_of_text
     names that climb, hide, repeat or are no text; links, pipes     test_odd_names_are_data
     names that climb out of an archive                              test_formats.py: test_members_of_an_archive_are_files
     endless lines, runs and blanks; special tokens; 100 MB          test_odd_texts_are_read_in_linear_time
-    invisible, full-width, radical and turned characters            test_readers.py: test_a_question_finds_words_however_they_are_written
+    invisible, full-width, radical and turned characters           test_dispatch.py: test_a_question_finds_words_however_they_are_written
     images only, images in part, fonts without characters           test_pdf.py: test_pages_without_text_and_broken_fonts_are_said
     two columns drawn row by row under a running head               test_pdf.py: test_two_columns_are_read_one_after_the_other
     a thousand files, twenty of them all of the above               test_a_thousand_files_with_twenty_hostile_ones
@@ -39,9 +39,9 @@ from conftest import HashingEncoder
 
 from rag.errors import UnreadableFile
 from rag.index import build_index, open_index
-from rag.pdf import MAX_CHARACTERS
-from rag.readers import MAX_BYTES
-from rag.sandbox import Cut, Limits, Reading, Sandbox, frame, pack, read_frame, unpack
+from rag.reading.dispatch import MAX_BYTES
+from rag.reading.pdf import MAX_CHARACTERS
+from rag.reading.sandbox import Cut, Limits, Reading, Sandbox, frame, pack, read_frame, unpack
 from rag.types import Block, Chunk, Document
 
 GOOD = "The harbour wakes before the town does. Its cranes lift forty boxes an hour."
@@ -149,7 +149,7 @@ def test_a_bomb_never_takes_more_memory_than_allowed(tmp_path):
 import re, resource, sys
 from pathlib import Path
 from rag.errors import UnreadableFile
-from rag.sandbox import Cut, Limits, Sandbox
+from rag.reading.sandbox import Cut, Limits, Sandbox
 with Sandbox(Limits(memory=700_000_000, seconds=3), children=1) as sandbox:
     try:
         sandbox.read_one(Path(sys.argv[1]), cut=Cut())
@@ -262,7 +262,7 @@ def test_a_thousand_files_with_twenty_hostile_ones(tmp_path):
     seen: list[tuple[int, int]] = []
     limits = Limits(memory=700_000_000, seconds=2, seconds_per_megabyte=1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rag.sandbox.Limits", lambda: limits)
+        patch.setattr("rag.reading.sandbox.Limits", lambda: limits)
         report = build_index(
             [folder], tmp_path / "index", HashingEncoder(), progress=lambda stage, *done: stage == "read" and seen.append(done)
         )

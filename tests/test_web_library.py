@@ -133,7 +133,7 @@ def test_content_must_be_what_the_name_says(tmp_path):
 )
 def test_chinese_readers_learn_in_chinese_why_a_file_was_not_read(tmp_path, name, content, words):
     from rag.errors import UnreadableFile
-    from rag.readers import read_document
+    from rag.reading.dispatch import read_document
 
     path = tmp_path / name
     path.write_bytes(content)

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.config import load_config
-from rag.decode import decode
 from rag.encoder import open_encoder
 from rag.errors import UnreadableFile, UsageError
 from rag.index import build_index
-from rag.readers import find_files, front_matter, language_of, plain_markup, read_document, slug
+from rag.reading.dispatch import find_files, front_matter, language_of, plain_markup, read_document, slug
+from rag.reading.formats.encoding import decode
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
@@ -134,7 +134,7 @@ def test_what_cannot_be_read_says_why(tmp_path, name, data, reason):
 
 
 def test_a_missing_or_oversized_file_is_unreadable(tmp_path, monkeypatch):
-    monkeypatch.setattr("rag.readers.MAX_BYTES", 10)
+    monkeypatch.setattr("rag.reading.dispatch.MAX_BYTES", 10)
     for path in (tmp_path / "none.txt", write(tmp_path, "big.txt", "x" * 11)):
         with pytest.raises(UnreadableFile):
             read_document(path)

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Literal
 
-from rag.clean import drop_control, page_number, width
-from rag.pieces import Line
+from rag.reading.cleanup import drop_control, page_number, width
+from rag.reading.elements import Line
 
 DIGITS = "0123456789"
 RAISED_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"

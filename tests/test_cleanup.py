@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.clean import (
+from rag.reading.cleanup import (
     drop_control,
     is_letter_spaced,
     join_lines,
@@ -19,8 +19,8 @@ from rag.clean import (
     undo_spacing,
     width,
 )
-from rag.paragraphs import pieces_from_lines
-from rag.pieces import Line
+from rag.reading.elements import Line
+from rag.reading.paragraphs import pieces_from_lines
 
 
 def letters(text: str) -> str:

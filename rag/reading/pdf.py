@@ -1,6 +1,6 @@
-"""A PDF -> pieces: PDFium's characters become runs, `rag.layout` lines of them, `rag.paragraphs` pieces; headings by type and bookmarks.
+"""A PDF -> pieces: PDFium's characters become runs, `rag.reading.pdf_layout` lines of them, `rag.reading.paragraphs` pieces; headings by type and bookmarks.
 
-pypdf reads what PDFium cannot. What it gave up: text drawn as an image (but see `rag.ocr`), and right-to-left scripts.
+pypdf reads what PDFium cannot. What it gave up: text drawn as an image (but see `rag.reading.formats.ocr`), and right-to-left scripts.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from rag.clean import HAN, drop_control, looks_garbled, page_number, undo_doubling, undo_spacing
 from rag.errors import UnreadableFile
-from rag.layout import DIGITS, RAISED, RAISED_DIGITS, Run, SetLine, laid_out, lines_of_runs, usual_gutter
-from rag.paragraphs import pieces_from_lines
-from rag.pieces import Content, Line
+from rag.reading.cleanup import HAN, drop_control, looks_garbled, page_number, undo_doubling, undo_spacing
+from rag.reading.elements import Content, Line
+from rag.reading.paragraphs import pieces_from_lines
+from rag.reading.pdf_layout import DIGITS, RAISED, RAISED_DIGITS, Run, SetLine, laid_out, lines_of_runs, usual_gutter
 
 MAX_PAGES = 5_000
 MAX_CHARACTERS = 100_000
@@ -54,7 +54,7 @@ def read_pdf(
     """All pages of a PDF. `watch` is told each page (from 1) before it is read, and 0 before the file is opened.
 
     Pages of `by_hand` are read by pypdf (0: the whole file), those of `lost` are left out: a reader died on them before. With `recognise`
-    pages without readable text are read by `rag.ocr`.
+    pages without readable text are read by `rag.reading.formats.ocr`.
     Raises UnreadableFile for a file that is locked, damaged, or has no readable text.
     """
     watch(0)
@@ -118,7 +118,7 @@ def _read(
 
 def _recognised(pdf, pages: Sequence[Sequence[SetLine]], watch: Callable[[int], None], lost: Collection[int]) -> dict[int, list[SetLine]]:
     """page -> what text recognition sees on the pages without readable text; those on which it sees nothing are left out."""
-    from rag.ocr import RecognitionFailed, recognised
+    from rag.reading.formats.ocr import RecognitionFailed, recognised
 
     whole = looks_garbled("\n".join(s.line.text for lines in pages for s in lines))
     seen: dict[int, list[SetLine]] = {}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
 
-from rag.clean import (
+from rag.reading.cleanup import (
     BULLET,
     DOTTED,
     DOUBLED,
@@ -38,7 +38,7 @@ from rag.clean import (
     undo_spacing,
     width,
 )
-from rag.pieces import Line, Piece
+from rag.reading.elements import Line, Piece
 from rag.types import Kind
 
 _COUNTED = re.compile(r"^(\d{1,2})\)\s*(?=\S)")

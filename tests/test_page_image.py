@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from rag.errors import RagError, UsageError
-from rag.pages import find, letters, lines, picture
+from rag.reading.page_image import find, letters, lines, picture
 
 words = some.text("abcdefg", min_size=8, max_size=30)
 

@@ -17,8 +17,8 @@ from dataclasses import replace
 from functools import lru_cache
 from statistics import median
 
-from rag.clean import HAN, join_lines
-from rag.layout import Run
+from rag.reading.cleanup import HAN, join_lines
+from rag.reading.pdf_layout import Run
 
 INSTALL = "tesseract (Debian and Ubuntu: apt install tesseract-ocr tesseract-ocr-chi-sim)"
 """What to install, for messages."""

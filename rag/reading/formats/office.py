@@ -14,11 +14,11 @@ from pathlib import Path
 
 from lxml import etree
 
-from rag.archive import check_archive, part
-from rag.clean import drop_control
 from rag.errors import UnreadableFile
-from rag.markup import read_xml
-from rag.pieces import Content, Piece, row_text
+from rag.reading.cleanup import drop_control
+from rag.reading.elements import Content, Piece, row_text
+from rag.reading.formats.archive import check_archive, part
+from rag.reading.formats.html import read_xml
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"

@@ -6,8 +6,8 @@ import re
 import unicodedata
 from pathlib import Path
 
-from rag.clean import drop_control, looks_garbled
 from rag.errors import UnreadableFile
+from rag.reading.cleanup import drop_control, looks_garbled
 
 
 def decode(data: bytes, path: Path | str = "text") -> str:
@@ -124,6 +124,6 @@ def _is_short_chinese(text: str) -> bool:
 
 
 def _clean_newlines(text: str) -> str:
-    """One kind of newline, no control characters. A form feed opens a page, which one leading blank also says (`rag.clean`)."""
+    """One kind of newline, no control characters. A form feed opens a page, which one leading blank also says (`rag.reading.cleanup`)."""
     text = re.sub(r"\r\n?|[\u2028\u2029\x85]", "\n", text)
     return drop_control(re.sub(r"\n?\f\n*(?=\S)", "\n\n ", text))

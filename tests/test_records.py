@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import UsageError
-from rag.tables import is_table, read_table, write_table
+from rag.reading.records import is_table, read_table, write_table
 
 
 def test_names_of_tables():
@@ -59,7 +59,7 @@ def test_a_broken_file_is_told(tmp_path, name, data, words):
 
 
 def test_a_file_that_unpacks_to_too_much(tmp_path, monkeypatch):
-    monkeypatch.setattr("rag.tables.MOST_UNPACKED", 1000)
+    monkeypatch.setattr("rag.reading.records.MOST_UNPACKED", 1000)
     with zipfile.ZipFile(tmp_path / "bomb.xlsx", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/worksheets/sheet1.xml", b" " * 100_000)
     with pytest.raises(UsageError, match="more than 1,000"):

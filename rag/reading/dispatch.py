@@ -18,12 +18,12 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from rag.archive import check_archive, is_member, members, read_member
-from rag.clean import HAN, drop_control, join_lines, lines_of_extracted_text, looks_extracted, lost_exponents, undo_spacing, width
-from rag.decode import decode
 from rag.errors import UnreadableFile, UsageError
-from rag.paragraphs import pieces_from_lines
-from rag.pieces import Content, Line, Piece, row_text
+from rag.reading.cleanup import HAN, drop_control, join_lines, lines_of_extracted_text, looks_extracted, lost_exponents, undo_spacing, width
+from rag.reading.elements import Content, Line, Piece, row_text
+from rag.reading.formats.archive import check_archive, is_member, members, read_member
+from rag.reading.formats.encoding import decode
+from rag.reading.paragraphs import pieces_from_lines
 from rag.text.lexicon import proper_names
 from rag.types import Block, Document
 
@@ -46,9 +46,9 @@ def read_document(
     lost: Collection[int] = (),
     recognise: bool = False,
 ) -> Document:
-    """The document in a file, by its suffix. `known` overrides what the file says of itself; the rest is for PDF (`rag.pdf.read_pdf`).
+    """The document in a file, by its suffix. `known` overrides what the file says of itself; the rest is for PDF (`rag.reading.pdf.read_pdf`).
 
-    Call it through `rag.sandbox` for files of strangers. Raises UnreadableFile with the reason: another suffix, empty, too big, binary, a
+    Call it through `rag.reading.sandbox` for files of strangers. Raises UnreadableFile with the reason: another suffix, empty, too big, binary, a
     broken or locked file, page images only.
     """
     path = Path(path)
@@ -600,25 +600,25 @@ def _cells(line: str) -> list[str]:
 def _read_pdf(
     path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int], recognise: bool
 ) -> Content:
-    from rag.pdf import read_pdf
+    from rag.reading.pdf import read_pdf
 
     return read_pdf(path, data, watch, by_hand, lost, recognise)
 
 
 def _read_office(path: Path, data: bytes) -> Content:
-    from rag import office
+    from rag.reading.formats import office
 
     check_archive(path, data)
     return {".docx": office.read_docx, ".pptx": office.read_pptx}[path.suffix.lower()](path, data)
 
 
 def _read_web(path: Path, data: bytes) -> Content:
-    from rag import markup
+    from rag.reading.formats.html import read_epub, read_html
 
     if path.suffix.lower() == ".epub":
         check_archive(path, data)
-        return markup.read_epub(path, data)
-    return markup.read_html(path, data)
+        return read_epub(path, data)
+    return read_html(path, data)
 
 
 _READERS: dict[str, Callable[[Path, bytes], Content]] = {

@@ -1,4 +1,4 @@
-"""Lines as they come out of a PDF, repaired: pure functions, one repair each, put to use by `rag.paragraphs`.
+"""Lines as they come out of a PDF, repaired: pure functions, one repair each, put to use by `rag.reading.paragraphs`.
 
 Letters and digits of the body are never changed or lost; only running heads, page numbers and white space go.
 """
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from rag.pieces import Line
+from rag.reading.elements import Line
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff々〇"
 _CJK_MARKS = "，。、；：！？（）《》「」『』【】“”‘’—…·％"

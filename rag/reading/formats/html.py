@@ -12,11 +12,11 @@ from urllib.parse import unquote
 
 from lxml import etree, html
 
-from rag.archive import check_archive, part
-from rag.clean import HAN, drop_control
-from rag.decode import decode
 from rag.errors import UnreadableFile
-from rag.pieces import Content, Piece, row_text
+from rag.reading.cleanup import HAN, drop_control
+from rag.reading.elements import Content, Piece, row_text
+from rag.reading.formats.archive import check_archive, part
+from rag.reading.formats.encoding import decode
 
 MAX_ELEMENTS = 2_000_000
 _UNSEEN = frozenset(

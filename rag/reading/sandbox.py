@@ -24,11 +24,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, BinaryIO, get_args
 
+from rag.config import PACKAGE
 from rag.errors import RagError, UnreadableFile
 from rag.text.chunk import chunk_id
 from rag.types import Block, Chunk, Document, Kind
 
-PACKAGE = Path(__file__).resolve().parent
 MAX_FRAME = 256_000_000
 """Bytes of one message from a child."""
 MAX_TEXT = 20_000_000
@@ -259,7 +259,7 @@ class _Child:
         }
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "rag.sandbox"],
+                [sys.executable, "-P", "-m", "rag.reading.sandbox"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -499,7 +499,7 @@ def reply_to(request: dict[str, Any], watch: Callable[[int], None] = lambda page
 
 
 def _answer(request: dict[str, Any], watch: Callable[[int], None]) -> dict[str, Any]:
-    from rag.readers import read_document
+    from rag.reading.dispatch import read_document
     from rag.text.chunk import chunk_document
 
     path = Path(os.fsdecode(bytes.fromhex(request["path"])))

@@ -56,7 +56,7 @@ def picture(pdf: bytes, page: int, quote: str = "", before: str = "") -> Picture
     asked = json.dumps({"page": page, "quote": quote[:5000], "before": before[-200:]}).encode()
     try:
         child = subprocess.run(
-            [sys.executable, "-P", "-m", "rag.pages"], input=asked + b"\n" + pdf, capture_output=True, env=environment, timeout=SECONDS,
+            [sys.executable, "-P", "-m", "rag.reading.page_image"], input=asked + b"\n" + pdf, capture_output=True, env=environment, timeout=SECONDS,
             check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
