@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.config import bundled
-from rag.lexical import terms
+from rag.index.lexical import terms
 from rag.question import HAN, language_of
 from rag.text.chunk import split_sentences
 from rag.text.quantities import Quantity, quantities

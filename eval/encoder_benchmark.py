@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.encoder import Encoder, open_encoder
 from rag.fusion import Mix, mix_for
+from rag.index.encoder import Encoder, open_encoder
 from rag.model.calibrate import Scores, measure
 from rag.text.tokens import count_tokens, token_windows
 from rag.translate import Language
@@ -139,7 +139,7 @@ def main() -> None:
     options = parser.parse_args()
     began = time.perf_counter()
     if options.folder:
-        from rag.encoder import BuiltinEncoder
+        from rag.index.encoder import BuiltinEncoder
 
         encoder: Encoder = BuiltinEncoder(options.folder)
     else:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from rag.config import Config
-from rag.encoder import open_encoder
 from rag.errors import LLMError, UsageError
-from rag.index import build_index, open_index
+from rag.index.encoder import open_encoder
+from rag.index.store import build_index, open_index
 from rag.reading.records import is_table, write_table
 from rag.text.chunk import sentence_spans
 from rag.text.quantities import quantities

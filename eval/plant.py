@@ -17,7 +17,7 @@ import numpy as np
 import rag.search
 import rag.verify
 from rag.chat import Assistant
-from rag.encoder import BuiltinEncoder
+from rag.index.encoder import BuiltinEncoder
 from rag.types import Answer, Claim
 
 RANK_CONSTANT = 60

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from rag.chat import Assistant
 from rag.config import Config, bundled
-from rag.encoder import open_encoder
-from rag.index import build_index
+from rag.index.encoder import open_encoder
+from rag.index.store import build_index
 from rag.model.public_data import TUNED_ARTICLES
 from rag.model.train_ranker import read_questions
 from rag.model.train_topic import corpora, own_questions, read_articles, turns_of

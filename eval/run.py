@@ -21,9 +21,9 @@ from typing import IO, Any
 
 from rag.chat import Assistant
 from rag.config import SECRETS, Config, bundled, load_config
-from rag.encoder import open_encoder
 from rag.errors import RagError, UsageError
-from rag.index import build_index
+from rag.index.encoder import open_encoder
+from rag.index.store import build_index
 from rag.types import Answer, Citation, Hit, Turn, content_id
 
 from .data import Question, load_questions

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from rag.demands import Surroundings, unmet
 from rag.enumerations import Enumeration, asked_count, enumeration_at
 from rag.evidence import GLOSSED
-from rag.lexical import terms
+from rag.index.lexical import terms
 from rag.premises import false_premise
 from rag.question import LONG_KINDS, Question, names_of, quantity_answers
 from rag.rank import Scored, Sentence, SentenceRanker

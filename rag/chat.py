@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from rag.answer import Composer
 from rag.config import Config
-from rag.encoder import BuiltinEncoder, open_encoder, open_reranker
 from rag.errors import EncoderError, RagError, UsageError
 from rag.evidence import Finder, in_one_edition
 from rag.followup import Rewrite, rewrite
-from rag.index import Snapshot, open_index
+from rag.index.encoder import BuiltinEncoder, open_encoder, open_reranker
+from rag.index.store import Snapshot, open_index
 from rag.question import QuestionKind, parts_of, read_question, strip_asking, without_markup
 from rag.rank import SentenceRanker
 from rag.search import Explained

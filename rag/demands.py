@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rag.lexical import stem, terms
+from rag.index.lexical import stem, terms
 from rag.likeness import says, words_of
 from rag.premises import DOWN, UP
 from rag.question import HAN, Question, quantity_answers

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rag.lexical import terms
+from rag.index.lexical import terms
 from rag.rank import Sentence
 from rag.text.quantities import DIGITS
 

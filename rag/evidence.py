@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rag.followup import Rewrite
-from rag.lexical import terms
+from rag.index.lexical import terms
 from rag.question import Question, read_question, section_named, without_names
 from rag.rank import Scored, Sentence, SentenceRanker
 from rag.search import Explained, Reranker, explained_search, weigh_terms, weigh_translated

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.lexical import terms
+from rag.index.lexical import terms
 from rag.question import HAN, strip_asking
 from rag.types import Turn
 

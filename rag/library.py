@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 from rag.config import PACKAGE, Config
 from rag.errors import IndexBusy, RagError, UsageError
-from rag.index import Manifest, build_index, open_index, remove_document
+from rag.index.store import Manifest, build_index, open_index, remove_document
 
 FILES_AT_ONCE = 20
 LIBRARY_BYTES = 2_000_000_000
@@ -59,7 +59,7 @@ class State:
     outcomes: tuple[Outcome, ...] = ()
     """Of each file, once the change is finished; of files that are refused, at once."""
     report: Mapping[str, Any] | None = None
-    """The fields of `rag.index.BuildReport`, once the change is finished."""
+    """The fields of `rag.index.store.BuildReport`, once the change is finished."""
     problem: RagError | None = None
     finished: bool = False
 
@@ -282,7 +282,7 @@ def _problem(kind: str, text: str) -> RagError:
 def _work(job: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) -> None:
     from dataclasses import asdict
 
-    from rag.encoder import open_encoder
+    from rag.index.encoder import open_encoder
 
     settings, folder = job["settings"], Path(job["folder"])
     encoder, index_dir = open_encoder(settings["encoder"]), settings["index_dir"]

@@ -420,7 +420,7 @@ def standalone(rewritten: str, question: str, history: Sequence[Turn]) -> str:
     >>> standalone("装机容量是多少？", "那东岸呢？", [Turn("潮汐电站的装机容量是多少？")])
     ''
     """
-    from rag.lexical import terms
+    from rag.index.lexical import terms
     from rag.question import strip_asking
 
     line = rewritten.strip().strip("\"“”'`").strip()

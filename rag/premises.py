@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from rag.lexical import stem, terms
+from rag.index.lexical import stem, terms
 from rag.question import HAN, Question
 from rag.text.lexicon import proper_names
 from rag.text.quantities import Quantity, quantities

@@ -14,7 +14,7 @@ import numpy as np
 
 from rag.copies import Told, parted, shared_out
 from rag.errors import EncoderError
-from rag.lexical import terms
+from rag.index.lexical import terms
 from rag.llm import NO_ANSWER
 from rag.rank import Sentence
 from rag.text.chunk import split_sentences
@@ -431,7 +431,7 @@ def open_judge(name: str) -> Callable[[str, str], float]:
 
     Raises EncoderError when it is not on this machine or tells nothing of entailment.
     """
-    from rag.encoder import _local_folder, _offline, _refuse_pickles
+    from rag.index.encoder import _local_folder, _offline, _refuse_pickles
 
     with _offline():
         folder = _local_folder(name)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from rag.lexical import stem
+from rag.index.lexical import stem
 from rag.text.lexicon import proper_names
 from rag.text.quantities import QuantityKind, quantities, years
 from rag.translate import named_in_latin, translations

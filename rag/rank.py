@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.encoder import BuiltinEncoder
-from rag.lexical import terms
+from rag.index.encoder import BuiltinEncoder
+from rag.index.lexical import terms
 from rag.question import Question, quantity_answers
 from rag.text.chunk import sentence_spans
 from rag.types import Document, FloatMatrix, Hit, Kind

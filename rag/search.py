@@ -17,9 +17,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rag.copies import Told, copies_last
-from rag.encoder import word_vectors
 from rag.fusion import Mix, best_sentence, mix_for
-from rag.lexical import terms
+from rag.index.encoder import word_vectors
+from rag.index.lexical import terms
 from rag.question import language_of
 from rag.translate import Concept, Language, concepts, shares_of
 from rag.types import Encoder, Filter, Hit, Store

@@ -17,7 +17,7 @@ from functools import cache, lru_cache
 from itertools import islice, product
 from pathlib import Path
 
-from rag.lexical import stem
+from rag.index.lexical import stem
 
 TABLE = Path(__file__).parent / "model" / "sounds.txt"
 LONGEST_CHUNK = 6

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from rag.chat import Assistant
 from rag.errors import RagError
-from rag.lexical import stem
+from rag.index.lexical import stem
 from rag.translate import translations
 from rag.types import Answer, Document, Filter
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from rag.demands import Surroundings
-from rag.lexical import terms
+from rag.index.lexical import terms
 from rag.likeness import says, words_of
 from rag.question import Question
 from rag.rank import Scored

@@ -18,7 +18,7 @@ from os.path import commonprefix
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from rag.lexical import stem, terms
+from rag.index.lexical import stem, terms
 from rag.sounds import chinese_names, latin_names, persons
 from rag.text.lexicon import proper_names
 from rag.text.normalize import search_form

@@ -14,7 +14,7 @@ from difflib import Match, SequenceMatcher
 from functools import cache, cached_property
 from typing import Any
 
-from rag.lexical import stem, terms
+from rag.index.lexical import stem, terms
 from rag.question import HAN, language_of
 from rag.text.normalize import search_form
 from rag.text.quantities import Quantity, quantities

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rag.errors import UnreadableFile
-from rag.lexical import terms
+from rag.index.lexical import terms
 from rag.reading.sandbox import Reading, Sandbox, read_frame, reply_to, request_for, unpack
 from rag.types import FloatMatrix, Progress
 

@@ -6,11 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
-from rag.adapt import adapt, adapt_index
 from rag.config import Config
-from rag.encoder import ADAPTED, BuiltinEncoder, open_encoder
 from rag.errors import EncoderError, UsageError
-from rag.index import build_index, open_index
+from rag.index.adapt import adapt, adapt_index
+from rag.index.encoder import ADAPTED, BuiltinEncoder, open_encoder
+from rag.index.store import build_index, open_index
 
 NOUNS = "harbour orchard glacier violin kettle meadow lantern beacon saddle anchor pepper marble".split()
 

@@ -296,7 +296,7 @@ def test_a_damaged_index_is_code_3(rag, corpus, tmp_path):
 
 def test_the_index_remembers_its_encoder(rag, corpus, monkeypatch):
     encoders = {"hashing": HashingEncoder(), "builtin": HashingEncoder("builtin", dimension=32)}
-    monkeypatch.setattr("rag.encoder.open_encoder", encoders.__getitem__)
+    monkeypatch.setattr("rag.index.encoder.open_encoder", encoders.__getitem__)
     monkeypatch.setattr("rag.chat.open_encoder", encoders.__getitem__)
     assert rag("index", corpus, "--encoder", "hashing")[0] == 0
     code, out, _ = rag("index", "--json")

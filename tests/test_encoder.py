@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag.encoder import (
+from rag.errors import EncoderError
+from rag.index.encoder import (
     MODEL,
     BuiltinEncoder,
     SentenceTransformerEncoder,
@@ -23,7 +24,6 @@ from rag.encoder import (
     weighed,
     word_vectors,
 )
-from rag.errors import EncoderError
 from rag.text.normalize import search_form
 from rag.types import Encoder
 
@@ -218,7 +218,7 @@ def test_damaged_weights_are_a_clear_error(tmp_path: Path, content: bytes | None
 def test_loading_is_light() -> None:
     code = (
         "import sys, time; began = time.process_time()\n"
-        "from rag.encoder import open_encoder\n"
+        "from rag.index.encoder import open_encoder\n"
         "open_encoder().encode(['什么是云计算？'], query=True)\n"
         "heavy = {'torch', 'sentence_transformers', 'transformers', 'tokenizers', 'gradio', 'scipy'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from rag.encoder import BuiltinEncoder
 from rag.evidence import Finder, in_one_edition
 from rag.followup import rewrite
-from rag.index import build_index, open_index
+from rag.index.encoder import BuiltinEncoder
+from rag.index.store import build_index, open_index
 from rag.rank import SentenceRanker
 from rag.types import Document, Filter, Turn
 

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from conftest import BEES, TIDES, HashingEncoder
 
-import rag.index
+import rag.index.store
 from rag.errors import EncoderError, IndexBusy, IndexDamaged, IndexMismatch, NothingIndexed, RagError, UnreadableFile, UsageError
-from rag.index import build_index, check_index, is_stale, open_index, remove_document, rollback
-from rag.lexical import terms
+from rag.index.lexical import terms
+from rag.index.store import build_index, check_index, is_stale, open_index, remove_document, rollback
 from rag.types import Block, Chunk, Document, Store, content_id
 
 pytestmark = pytest.mark.usefixtures("inline_sandbox")
@@ -323,7 +323,7 @@ def test_another_chunker_reads_all_known_paths_again(corpus, built, encoder, tmp
         build_index([tmp_path / name], built, encoder)
     shutil.rmtree(tmp_path / "gone")
     (tmp_path / "near" / "near.txt").write_text("Owls of here hunt at dawn.")
-    monkeypatch.setattr(rag.index, "CHUNKER_VERSION", "next")
+    monkeypatch.setattr(rag.index.store, "CHUNKER_VERSION", "next")
     with pytest.raises(IndexMismatch, match="chunker .*, not next"):
         open_index(built)
     report = build_index([corpus], built, encoder)
@@ -339,7 +339,7 @@ def test_other_sizes_cut_anew_but_do_not_close_the_index(corpus, built, encoder)
 
 
 def test_another_format_is_named(built, encoder, monkeypatch, corpus):
-    monkeypatch.setattr(rag.index, "FORMAT", 2)
+    monkeypatch.setattr(rag.index.store, "FORMAT", 2)
     with pytest.raises(IndexMismatch, match="format 1, this version reads 2.*rag index"):
         open_index(built)
     report = build_index([corpus], built, encoder)
@@ -584,7 +584,7 @@ sys.path[:0] = [str(Path("tests").resolve()), str(Path(".").resolve())]
 from conftest import HashingEncoder
 from rag.text.chunk import chunk_document
 from rag.errors import NothingIndexed
-from rag.index import build_index, check_index, open_index
+from rag.index.store import build_index, check_index, open_index
 from rag.reading.dispatch import read_document
 
 corpus, place, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
@@ -650,7 +650,7 @@ print("whole", last_acknowledged())
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_kill_9_at_any_moment_leaves_one_version_whole(tmp_path):
     (tmp_path / "reports").mkdir()
-    root = Path(rag.index.__file__).parents[1]
+    root = Path(rag.index.store.__file__).parents[2]
     command = [sys.executable, "-c", KILLED, str(tmp_path / "reports"), str(tmp_path / "index"), "7"]
     result = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
     assert result.stdout.startswith("whole"), result.stderr[-2000:]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.lexical import HEADING_WEIGHT, LexicalIndex, LexicalRow, build_lexical, stem, terms
+from rag.index.lexical import HEADING_WEIGHT, LexicalIndex, LexicalRow, build_lexical, stem, terms
 from rag.text.normalize import search_form
 
 ROWS = [

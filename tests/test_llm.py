@@ -23,9 +23,9 @@ from test_chat import BEES, TIDES
 
 from rag.chat import Assistant, Finished, Rewritten, Said, Withdrawn, Writing
 from rag.config import Config
-from rag.encoder import BuiltinEncoder
 from rag.errors import EncoderError, LLMError, UsageError
-from rag.index import build_index
+from rag.index.encoder import BuiltinEncoder
+from rag.index.store import build_index
 from rag.llm import NO_ANSWER, SAFETY, Failure, Patience, Writer, standalone, token_counter
 from rag.prose import Prose, gives_orders, markers, open_judge, plain
 from rag.text.tokens import count_tokens

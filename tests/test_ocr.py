@@ -10,7 +10,7 @@ import pytest
 import rag.reading.formats.ocr
 from rag.cli import run
 from rag.errors import UnreadableFile
-from rag.index import build_index, open_index
+from rag.index.store import build_index, open_index
 from rag.reading.formats.ocr import runs_of_words, words_of
 from rag.reading.sandbox import Sandbox
 

@@ -11,11 +11,11 @@ What is given, and the test that gives it (here, else in the file named):
     more pages than are read                                        test_pdf.py: test_a_long_file_is_cut_off_and_says_so
     bombs, entities, overlaps, damage in packed files; deep HTML    test_packed_files_are_judged_before_they_are_unpacked
     links to the network in every format                            test_nothing_that_a_file_names_is_fetched
-    encodings, spoiled bytes, controls                             test_dispatch.py: test_encodings_of_text
+    encodings, spoiled bytes, controls                              test_dispatch.py: test_encodings_of_text
     names that climb, hide, repeat or are no text; links, pipes     test_odd_names_are_data
     names that climb out of an archive                              test_formats.py: test_members_of_an_archive_are_files
     endless lines, runs and blanks; special tokens; 100 MB          test_odd_texts_are_read_in_linear_time
-    invisible, full-width, radical and turned characters           test_dispatch.py: test_a_question_finds_words_however_they_are_written
+    invisible, full-width, radical and turned characters            test_dispatch.py: test_a_question_finds_words_however_they_are_written
     images only, images in part, fonts without characters           test_pdf.py: test_pages_without_text_and_broken_fonts_are_said
     two columns drawn row by row under a running head               test_pdf.py: test_two_columns_are_read_one_after_the_other
     a thousand files, twenty of them all of the above               test_a_thousand_files_with_twenty_hostile_ones
@@ -38,7 +38,7 @@ import pytest
 from conftest import HashingEncoder
 
 from rag.errors import UnreadableFile
-from rag.index import build_index, open_index
+from rag.index.store import build_index, open_index
 from rag.reading.dispatch import MAX_BYTES
 from rag.reading.pdf import MAX_CHARACTERS
 from rag.reading.sandbox import Cut, Limits, Reading, Sandbox, frame, pack, read_frame, unpack

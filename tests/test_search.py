@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rag.encoder import open_reranker
-from rag.fusion import GRID, Mix, best_sentence, bm25, estimate_dense_weight, mix_for
+from rag.fusion import Mix, best_sentence, mix_for
+from rag.index.encoder import open_reranker
+from rag.index.weighing import GRID, bm25, estimate_dense_weight
 from rag.search import BRIEF, HEADING_BONUS, NAMED_REPORT_BONUS, RERANKED, explained_search, inverse_frequencies, search, weigh_terms
 from rag.types import Chunk, Document, Filter
 

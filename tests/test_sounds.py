@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.lexical import terms
+from rag.index.lexical import terms
 from rag.sounds import TABLE, chinese_names, latin_names, letters_of, persons, syllables_of
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.lexical import terms
+from rag.index.lexical import terms
 from rag.translate import TABLE, concepts, lexical_terms, segment, shares_of, source_words, translations
 
 

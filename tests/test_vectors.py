@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import EncoderError, IndexDamaged
-from rag.vectors import build_vectors, read_vectors
+from rag.index.vectors import build_vectors, read_vectors
 
 
 def unit_rows(rows: int, dimension: int = 16, seed: int = 0, zeros: tuple[int, ...] = ()) -> np.ndarray:

@@ -11,9 +11,9 @@ from hypothesis import strategies as some
 
 from rag import library as module
 from rag.config import Config
-from rag.encoder import open_encoder
 from rag.errors import IndexBusy, UsageError
-from rag.index import build_index, open_index
+from rag.index.encoder import open_encoder
+from rag.index.store import build_index, open_index
 from rag.library import Library, Outcome, State, file_name, refusal
 from rag.types import Document
 from rag.web import shelf

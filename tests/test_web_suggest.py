@@ -11,9 +11,9 @@ from test_app import Reader
 
 from rag.chat import Assistant
 from rag.config import Config
-from rag.encoder import open_encoder
 from rag.explore import key_terms, outline
-from rag.index import build_index
+from rag.index.encoder import open_encoder
+from rag.index.store import build_index
 from rag.suggest import about_section, about_term, defined, follow_ups, openers, topic
 from rag.types import Block, Document, Filter
 from rag.web import shelf

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.index import build_index, open_index
+from rag.index.store import build_index, open_index
 from rag.search import search
 from rag.wording import other_names
 

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.encoder import BuiltinEncoder, word_vectors
-from rag.fusion import Mix, best_sentence, bm25, idf_shares
-from rag.lexical import terms
+from rag.fusion import Mix, best_sentence
+from rag.index.encoder import BuiltinEncoder, word_vectors
+from rag.index.lexical import terms
+from rag.index.weighing import bm25, idf_shares
 from rag.model.public_data import TRAINED_ARTICLES, TUNED_ARTICLES, squad_format
 from rag.question import strip_asking
 from rag.search import READ

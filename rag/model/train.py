@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.encoder import weighed
+from rag.index.encoder import weighed
 from rag.model.public_data import (
     HAN,
     TRAINED_ARTICLES,

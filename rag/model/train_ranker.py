@@ -19,8 +19,8 @@ import numpy as np
 from scipy.optimize import minimize
 
 from rag.config import Config
-from rag.encoder import BuiltinEncoder
-from rag.index import Snapshot, build_index, open_index
+from rag.index.encoder import BuiltinEncoder
+from rag.index.store import Snapshot, build_index, open_index
 from rag.question import read_question
 from rag.rank import FEATURES, SentenceRanker
 from rag.search import search, weigh_terms

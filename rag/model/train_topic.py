@@ -22,10 +22,10 @@ from scipy.optimize import minimize
 
 from rag.answer import Composer, quotable
 from rag.config import Config, bundled
-from rag.encoder import BuiltinEncoder
 from rag.evidence import Finder
 from rag.followup import rewrite
-from rag.index import build_index, open_index
+from rag.index.encoder import BuiltinEncoder
+from rag.index.store import build_index, open_index
 from rag.model.public_data import TRAINED_ARTICLES, parallel_files
 from rag.model.train_ranker import read_questions
 from rag.rank import SentenceRanker

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.lexical import terms
+from rag.index.lexical import terms
 from rag.model.public_data import HAN_RUN, aligned_blocks, cedict, news, tatoeba
 from rag.text.normalize import search_form
 from rag.translate import LONGEST_PHRASE, LONGEST_WORD, segment

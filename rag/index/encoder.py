@@ -26,7 +26,7 @@ from rag.text.normalize import search_form
 from rag.text.tokens import count_tokens, encode_form, encoding
 from rag.types import Encoder, FloatMatrix, Progress
 
-MODEL = Path(__file__).parent / "model"
+MODEL = Path(__file__).parent.parent / "model"
 BUILTIN = "builtin"
 ADAPTED = "adapted.json"
 """The file that marks a folder as one of `rag adapt`."""

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from rag.config import Config
-from rag.encoder import ADAPTED, BUILTIN, MODEL, BuiltinEncoder, tokenizer_files, weighed
 from rag.errors import UsageError
-from rag.index import Snapshot, StageProgress, build_index, open_index
+from rag.index.encoder import ADAPTED, BUILTIN, MODEL, BuiltinEncoder, tokenizer_files, weighed
+from rag.index.store import Snapshot, StageProgress, build_index, open_index
 from rag.text.normalize import search_form
 from rag.text.tokens import encode_form
 from rag.types import FloatMatrix, Progress

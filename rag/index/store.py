@@ -32,11 +32,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.errors import EncoderError, IndexBusy, IndexDamaged, IndexMismatch, NothingIndexed, RagError, UnreadableFile, UsageError
-from rag.fusion import estimate_dense_weight
-from rag.lexical import LEXER_VERSION, LexicalIndex, LexicalRow, build_lexical, terms
+from rag.index.lexical import LEXER_VERSION, LexicalIndex, LexicalRow, build_lexical, terms
+from rag.index.vectors import VectorIndex, build_vectors, read_vectors
+from rag.index.weighing import estimate_dense_weight
 from rag.text.chunk import CHUNKER_VERSION, chunk_document, chunk_id
 from rag.types import Block, Chunk, Document, Encoder, FloatMatrix
-from rag.vectors import VectorIndex, build_vectors, read_vectors
 
 if TYPE_CHECKING:
     from rag.reading.sandbox import Reading

@@ -1,0 +1,1 @@
+"""Documents on disk and in memory: vectors, BM25, generations."""
