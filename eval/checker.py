@@ -22,10 +22,10 @@ from pathlib import Path
 
 from rag.config import bundled
 from rag.index.lexical import terms
-from rag.question import HAN, language_of
+from rag.search.question import HAN, language_of
+from rag.search.translate import segment, source_words
 from rag.text.chunk import split_sentences
 from rag.text.quantities import Quantity, quantities
-from rag.translate import segment, source_words
 from rag.verify import check
 
 

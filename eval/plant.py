@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-import rag.search
+import rag.search.retrieve
 import rag.verify
 from rag.chat import Assistant
 from rag.index.encoder import BuiltinEncoder
@@ -78,7 +78,7 @@ def _without_abstention(assistant: Assistant, stack: ExitStack) -> Any:
 
 
 def _plain_rank_fusion(assistant: Assistant, stack: ExitStack) -> Any:
-    original = rag.search.explained_search
+    original = rag.search.retrieve.explained_search
 
     def fused(*arguments: Any, **options: Any) -> list[Any]:
         found = original(*arguments, **options | {"top_k": 4 * options.get("candidates", 60)})

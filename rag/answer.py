@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 from rag.demands import Surroundings, unmet
 from rag.enumerations import Enumeration, asked_count, enumeration_at
-from rag.evidence import GLOSSED
 from rag.index.lexical import terms
 from rag.premises import false_premise
-from rag.question import LONG_KINDS, Question, names_of, quantity_answers
-from rag.rank import Scored, Sentence, SentenceRanker
+from rag.search.evidence import GLOSSED
+from rag.search.question import LONG_KINDS, Question, names_of, quantity_answers
+from rag.search.rank import Scored, Sentence, SentenceRanker
 from rag.topic import speaks_of_topic
 from rag.types import Answer, Citation, Claim, Document
 from rag.verify import check, figures_at_odds

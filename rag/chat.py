@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, TypeAlias
 from rag.answer import Composer
 from rag.config import Config
 from rag.errors import EncoderError, RagError, UsageError
-from rag.evidence import Finder, in_one_edition
-from rag.followup import Rewrite, rewrite
 from rag.index.encoder import BuiltinEncoder, open_encoder, open_reranker
 from rag.index.store import Snapshot, open_index
-from rag.question import QuestionKind, parts_of, read_question, strip_asking, without_markup
-from rag.rank import SentenceRanker
-from rag.search import Explained
+from rag.search.evidence import Finder, in_one_edition
+from rag.search.followup import Rewrite, rewrite
+from rag.search.question import QuestionKind, parts_of, read_question, strip_asking, without_markup
+from rag.search.rank import SentenceRanker
+from rag.search.retrieve import Explained
 from rag.types import Answer, Citation, Claim, Document, Encoder, Filter, Hit, Turn
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ from rag.errors import IndexDamaged, IndexMismatch, NothingIndexed, RagError, Un
 if TYPE_CHECKING:
     from rag.chat import Assistant
     from rag.index.store import BuildReport
-    from rag.search import Explained
+    from rag.search.retrieve import Explained
     from rag.types import Answer, Citation, Encoder, Filter, Hit
 
 app = typer.Typer(

@@ -14,10 +14,10 @@ from functools import lru_cache
 from rag.index.lexical import stem, terms
 from rag.likeness import says, words_of
 from rag.premises import DOWN, UP
-from rag.question import HAN, Question, quantity_answers
+from rag.search.question import HAN, Question, quantity_answers
+from rag.search.translate import segment, source_words, translations
 from rag.text.lexicon import proper_names
 from rag.text.quantities import quantities, years
-from rag.translate import segment, source_words, translations
 from rag.verify import alike
 from rag.who import unnamed
 

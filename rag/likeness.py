@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from rag.question import EN_STOP, HAN
-from rag.translate import source_words, synonyms, translations
+from rag.search.question import EN_STOP, HAN
+from rag.search.translate import source_words, synonyms, translations
 
 SURELY = 3.0
 """A word counts so many times as much as its translation is probable, at most 1: any of several good ones will do."""

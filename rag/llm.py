@@ -421,7 +421,7 @@ def standalone(rewritten: str, question: str, history: Sequence[Turn]) -> str:
     ''
     """
     from rag.index.lexical import terms
-    from rag.question import strip_asking
+    from rag.search.question import strip_asking
 
     line = rewritten.strip().strip("\"“”'`").strip()
     line = re.sub(r"^(?:改写后的?问题|问题|question|rewritten question)\s*[:：]\s*", "", line, flags=re.IGNORECASE)
@@ -448,7 +448,7 @@ def _kept(answer: str) -> str:
 
 
 def _language(text: str) -> Language:
-    from rag.question import language_of
+    from rag.search.question import language_of
 
     return language_of(text)
 

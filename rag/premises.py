@@ -13,10 +13,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from rag.index.lexical import stem, terms
-from rag.question import HAN, Question
+from rag.search.question import HAN, Question
+from rag.search.translate import segment, source_words, translations
 from rag.text.lexicon import proper_names
 from rag.text.quantities import Quantity, quantities
-from rag.translate import segment, source_words, translations
 from rag.verify import alike, contradicted
 
 UP = re.compile(

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from rag.copies import Told, parted, shared_out
 from rag.errors import EncoderError
 from rag.index.lexical import terms
 from rag.llm import NO_ANSWER
-from rag.rank import Sentence
+from rag.search.dedupe import Told, parted, shared_out
+from rag.search.rank import Sentence
 from rag.text.chunk import split_sentences
 from rag.text.normalize import search_form
 from rag.types import Citation, Claim, Document, Hit, Verdict

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rag.chat import Assistant
 from rag.errors import RagError
 from rag.index.lexical import stem
-from rag.translate import translations
+from rag.search.translate import translations
 from rag.types import Answer, Document, Filter
 
 TRIES = 8

@@ -16,15 +16,15 @@ import numpy as np
 from rag.demands import Surroundings
 from rag.index.lexical import terms
 from rag.likeness import says, words_of
-from rag.question import Question
-from rag.rank import Scored
-from rag.translate import rarity
+from rag.search.question import Question
+from rag.search.rank import Scored
+from rag.search.translate import rarity
 
 TOPIC_FILE = Path(__file__).parent / "model" / "topic.json"
 CONTENDERS = 4
 """The best of so many sentences decides."""
 FEATURES = ("score", "window_cosine", "chunk_cosine", "coverage", "spoken_of")
-"""The score of the best sentence, features of `rag.rank` at their best, and `spoken_of` at its best."""
+"""The score of the best sentence, features of `rag.search.rank` at their best, and `spoken_of` at its best."""
 
 
 def topic_features(question: Question, found: Sequence[Scored], around: Callable[[Scored], Surroundings]) -> np.ndarray:

@@ -15,7 +15,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from rag.index.lexical import stem, terms
-from rag.question import HAN, language_of
+from rag.search.question import HAN, language_of
 from rag.text.normalize import search_form
 from rag.text.quantities import Quantity, quantities
 from rag.types import Verdict
@@ -720,7 +720,7 @@ def _names(said: _Reading, source: _Reading) -> Iterator[Problem]:
 
 def _untranslated(form: str, source: _Reading) -> bool:
     """Whether the dictionary knows a name and none of its Chinese forms is there."""
-    from rag.translate import translations
+    from rag.search.translate import translations
 
     options = translations(stem(form.removesuffix("'s")))
     return bool(options) and not any(option in source.form for option in options)
@@ -849,7 +849,7 @@ def _places(said: _Reading, source: _Reading) -> Iterator[Problem]:
 
 def _places_in(form: str) -> Iterator[str]:
     """The listed names of a text that do not begin or end inside another word, as 中东 does in 其中东岸."""
-    from rag.translate import segment
+    from rag.search.translate import segment
 
     for run in re.finditer(f"{HAN.pattern}+", form):
         if _NAMES_ZH.search(run[0]):
@@ -915,7 +915,7 @@ def _trimmed(one: str, other: str) -> tuple[str, str]:
 
 def _words(text: str) -> list[str]:
     """Words of a clause in search form, Chinese ones by the dictionary."""
-    from rag.translate import segment  # reads its table when first needed: extracts never come here
+    from rag.search.translate import segment  # reads its table when first needed: extracts never come here
 
     found: list[str] = []
     for match in _WORD.finditer(search_form(text)):
@@ -942,7 +942,7 @@ def alike(one: str, other: str) -> bool:
     >>> alike("预期", "预计"), alike("化解", "解决"), alike("上海", "北京")
     (True, True, False)
     """
-    from rag.translate import translations
+    from rag.search.translate import translations
 
     one, other = stem(one), stem(other)
     if any(one in group and other in group for group in _alike_stemmed()) or one in other or other in one:
@@ -957,7 +957,7 @@ def alike(one: str, other: str) -> bool:
 
 def _as_translated(said: _Reading, source: _Reading) -> float:
     """Share of the claim's words that the source holds in the other language."""
-    from rag.translate import lexical_terms, source_words, translations
+    from rag.search.translate import lexical_terms, source_words, translations
 
     total = found = 0.0
     for word in source_words(_OPENING.sub("", said.text)):

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rag.question import HAN
+from rag.search.question import HAN
+from rag.search.translate import segment, source_words, translations
 from rag.text.lexicon import proper_names
-from rag.translate import segment, source_words, translations
 from rag.verify import alike
 
 _PERSON_ASKED = re.compile(

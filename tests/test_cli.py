@@ -13,8 +13,8 @@ from conftest import HashingEncoder
 
 import rag.cli as cli
 from rag.errors import EncoderError, IndexBusy, IndexDamaged, NothingIndexed, UsageError
-from rag.fusion import Mix
-from rag.search import Explained
+from rag.search.fusion import Mix
+from rag.search.retrieve import Explained
 from rag.types import Answer, Chunk, Citation, Claim, Document, Hit
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from rag.demands import Surroundings, names_in, unmet
-from rag.question import read_question
+from rag.search.question import read_question
 
 
 def around(

@@ -2,11 +2,11 @@
 
 import pytest
 
-from rag.evidence import Finder, in_one_edition
-from rag.followup import rewrite
 from rag.index.encoder import BuiltinEncoder
 from rag.index.store import build_index, open_index
-from rag.rank import SentenceRanker
+from rag.search.evidence import Finder, in_one_edition
+from rag.search.followup import rewrite
+from rag.search.rank import SentenceRanker
 from rag.types import Document, Filter, Turn
 
 TIDES = """---

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.followup import leans, rewrite
+from rag.search.followup import leans, rewrite
 from rag.types import Turn
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from rag.premises import false_premise
-from rag.question import read_question
+from rag.search.question import read_question
 
 
 def said(question: str, *sentences: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.question import (
+from rag.search.question import (
     kind_of,
     language_of,
     names_of,

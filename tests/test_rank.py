@@ -5,8 +5,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from rag.question import read_question
-from rag.rank import FEATURES, KEPT_UNITS, SentenceRanker, ranker_weights
+from rag.search.question import read_question
+from rag.search.rank import FEATURES, KEPT_UNITS, SentenceRanker, ranker_weights
 from rag.text.chunk import sentence_spans
 from rag.types import Block, Chunk, Document, Hit
 

@@ -6,10 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rag.fusion import Mix, best_sentence, mix_for
 from rag.index.encoder import open_reranker
 from rag.index.weighing import GRID, bm25, estimate_dense_weight
-from rag.search import BRIEF, HEADING_BONUS, NAMED_REPORT_BONUS, RERANKED, explained_search, inverse_frequencies, search, weigh_terms
+from rag.search.fusion import Mix, best_sentence, mix_for
+from rag.search.retrieve import (
+    BRIEF,
+    HEADING_BONUS,
+    NAMED_REPORT_BONUS,
+    RERANKED,
+    explained_search,
+    inverse_frequencies,
+    search,
+    weigh_terms,
+)
 from rag.types import Chunk, Document, Filter
 
 

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from rag.demands import Surroundings
-from rag.question import read_question
-from rag.rank import FEATURES as OF_SENTENCES
-from rag.rank import Scored, Sentence
+from rag.search.question import read_question
+from rag.search.rank import FEATURES as OF_SENTENCES
+from rag.search.rank import Scored, Sentence
 from rag.topic import FEATURES, TOPIC_FILE, languages_of, speaks_of_topic, spoken_of, topic_features
 
 MODEL = json.loads(TOPIC_FILE.read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.index.lexical import terms
-from rag.translate import TABLE, concepts, lexical_terms, segment, shares_of, source_words, translations
+from rag.search.translate import TABLE, concepts, lexical_terms, segment, shares_of, source_words, translations
 
 
 def corpus(*texts):

@@ -104,7 +104,7 @@ class BuiltinEncoder:
 
     max_tokens = None
     calibrated = True
-    """Its mix with BM25 is stored with it (`rag.fusion`), so no index needs to estimate one."""
+    """Its mix with BM25 is stored with it (`rag.search.fusion`), so no index needs to estimate one."""
 
     def __init__(self, folder: Path = MODEL, name: str = BUILTIN):
         self.name = name

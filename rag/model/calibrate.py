@@ -17,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.fusion import Mix, best_sentence
 from rag.index.encoder import BuiltinEncoder, word_vectors
 from rag.index.lexical import terms
 from rag.index.weighing import bm25, idf_shares
 from rag.model.public_data import TRAINED_ARTICLES, TUNED_ARTICLES, squad_format
-from rag.question import strip_asking
-from rag.search import READ
-from rag.translate import Concept, Language, concepts, shares_of
+from rag.search.fusion import Mix, best_sentence
+from rag.search.question import strip_asking
+from rag.search.retrieve import READ
+from rag.search.translate import Concept, Language, concepts, shares_of
 from rag.types import Encoder
 
 WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0)
@@ -58,7 +58,7 @@ class Scores:
 def measure(
     encoder: Encoder, questions: Sequence[str], passages: Sequence[str], target: Language | None, dense: float, read: int = READ
 ) -> Scores:
-    """Scores as `rag.search` computes them, over a small set in memory.
+    """Scores as `rag.search.retrieve` computes them, over a small set in memory.
 
     `target` is the passages' language when it is not the questions'; `dense` weighs the cosine when it is chosen which `read` are read closely.
     """

@@ -40,9 +40,9 @@ from rag.model.public_data import (
     translated_questions,
 )
 from rag.model.train_tokenizer import Sizes, is_whole, make_tokenizer, write_simplified
+from rag.search.translate import translations
 from rag.text.normalize import search_form
 from rag.text.tokens import encode_form, encoding, read_ranks
-from rag.translate import translations
 
 log = logging.getLogger(__name__)
 
@@ -332,7 +332,7 @@ def first_table(data: Path, sources: list[Source], settings: Settings) -> np.nda
 
 
 def _with_translations(table: np.ndarray, strength: float) -> np.ndarray:
-    """Adds to the row of each Chinese word those of its English translations, by their probability, in the table of `rag.translate`."""
+    """Adds to the row of each Chinese word those of its English translations, by their probability, in the table of `rag.search.translate`."""
     import snowballstemmer
 
     stem = snowballstemmer.stemmer("english").stemWord

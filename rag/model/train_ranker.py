@@ -21,9 +21,9 @@ from scipy.optimize import minimize
 from rag.config import Config
 from rag.index.encoder import BuiltinEncoder
 from rag.index.store import Snapshot, build_index, open_index
-from rag.question import read_question
-from rag.rank import FEATURES, SentenceRanker
-from rag.search import search, weigh_terms
+from rag.search.question import read_question
+from rag.search.rank import FEATURES, SentenceRanker
+from rag.search.retrieve import search, weigh_terms
 
 HAND_SET = {
     "bm25_sentence": 0.4, "bm25_window": 0.2, "bm25_heading": 1.1, "bm25_chunk": 0.75, "coverage": 0.3, "maxsim_sentence": 0.6, "maxsim_heading": 1.7,

@@ -170,7 +170,7 @@ def han_words(texts: Sequence[str], costs: dict[str, float], count: int, pieces:
     """
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
-    # The same most probable cut as `rag.translate.segment`, in compiled code: 50 million characters.
+    # The same most probable cut as `rag.search.translate.segment`, in compiled code: 50 million characters.
     singles = {character for text in texts for character in text}
     vocabulary = [("?", -30.0), *((word, -cost) for word, cost in costs.items() if word not in singles)]
     vocabulary += [(character, -min(costs.get(character, 12.0), 12.0)) for character in sorted(singles)]

@@ -22,13 +22,13 @@ from scipy.optimize import minimize
 
 from rag.answer import Composer, quotable
 from rag.config import Config, bundled
-from rag.evidence import Finder
-from rag.followup import rewrite
 from rag.index.encoder import BuiltinEncoder
 from rag.index.store import build_index, open_index
 from rag.model.public_data import TRAINED_ARTICLES, parallel_files
 from rag.model.train_ranker import read_questions
-from rag.rank import SentenceRanker
+from rag.search.evidence import Finder
+from rag.search.followup import rewrite
+from rag.search.rank import SentenceRanker
 from rag.topic import FEATURES, TOPIC_FILE, languages_of, topic_features
 from rag.types import Turn
 

@@ -1,4 +1,4 @@
-"""Makes translations.txt.gz, the table of `rag.translate`: `python -m rag.model.train_translation --data DATA [--output rag/model]`.
+"""Makes translations.txt.gz, the table of `rag.search.translate`: `python -m rag.model.train_translation --data DATA [--output rag/model]`.
 
 IBM Model 1 in both directions over sentences of Tatoeba, aligned paragraphs of technical texts and the entries of CC-CEDICT, whose glosses
 count as sentences; a translation is as good as both directions say it is. Chinese is cut into the dictionary's words by their frequency in
@@ -21,8 +21,8 @@ import numpy as np
 
 from rag.index.lexical import terms
 from rag.model.public_data import HAN_RUN, aligned_blocks, cedict, news, tatoeba
+from rag.search.translate import LONGEST_PHRASE, LONGEST_WORD, segment
 from rag.text.normalize import search_form
-from rag.translate import LONGEST_PHRASE, LONGEST_WORD, segment
 
 log = logging.getLogger(__name__)
 

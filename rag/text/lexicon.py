@@ -1,6 +1,6 @@
 """The names that a text may hold, by a list that is kept with the model: places, companies, persons.
 
-What it gives up: names that the list lacks. What they are called in the other language is for `rag.translate`.
+What it gives up: names that the list lacks. What they are called in the other language is for `rag.search.translate`.
 """
 
 from __future__ import annotations

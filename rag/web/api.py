@@ -340,7 +340,7 @@ def _filter(wanted: Any) -> Filter | None:
 
 
 def _is_zh(text: str) -> bool:
-    from rag.question import language_of
+    from rag.search.question import language_of
 
     return language_of(text) == "zh"
 

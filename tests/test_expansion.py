@@ -3,8 +3,8 @@
 import pytest
 
 from rag.index.store import build_index, open_index
-from rag.search import search
-from rag.wording import other_names
+from rag.search.expansion import other_names
+from rag.search.retrieve import search
 
 
 @pytest.mark.parametrize(

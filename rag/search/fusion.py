@@ -12,10 +12,10 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from rag.index.lexical import terms
+from rag.search.translate import Concept
 from rag.text.chunk import split_sentences
-from rag.translate import Concept
 
-FUSION_FILE = Path(__file__).parent / "model" / "fusion.json"
+FUSION_FILE = Path(__file__).parent.parent / "model" / "fusion.json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Literal
 
 from rag.index.lexical import stem
+from rag.search.translate import named_in_latin, translations
 from rag.text.lexicon import proper_names
 from rag.text.quantities import QuantityKind, quantities, years
-from rag.translate import named_in_latin, translations
 from rag.types import Document
 
 QuestionKind = Literal["abbreviation", "compare", "definition", "why", "entity", "list", "number", "person", "other"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from rag.fusion import sentence_terms
+from rag.search.fusion import sentence_terms
 
 ALIKE = 0.8
 """Jaccard similarity of lexical terms from which on one text is a copy of another."""

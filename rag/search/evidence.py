@@ -9,12 +9,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rag.followup import Rewrite
 from rag.index.lexical import terms
-from rag.question import Question, read_question, section_named, without_names
-from rag.rank import Scored, Sentence, SentenceRanker
-from rag.search import Explained, Reranker, explained_search, weigh_terms, weigh_translated
-from rag.translate import Language, shares_of
+from rag.search.followup import Rewrite
+from rag.search.question import Question, read_question, section_named, without_names
+from rag.search.rank import Scored, Sentence, SentenceRanker
+from rag.search.retrieve import Explained, Reranker, explained_search, weigh_terms, weigh_translated
+from rag.search.translate import Language, shares_of
 from rag.types import Document, Encoder, Filter, Hit, Store, Turn
 
 SECTION_PRIOR = 0.15

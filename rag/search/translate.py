@@ -25,7 +25,7 @@ from rag.text.normalize import search_form
 
 Language: TypeAlias = Literal["zh", "en"]
 
-TABLE = Path(__file__).parent / "model" / "translations.txt.gz"
+TABLE = Path(__file__).parent.parent / "model" / "translations.txt.gz"
 LONGEST_WORD = 8
 """Characters of the longest Chinese word of the table."""
 LONGEST_PHRASE = 3

@@ -21,7 +21,7 @@ import numpy as np
 
 from rag.index.encoder import BuiltinEncoder
 from rag.index.lexical import terms
-from rag.question import Question, quantity_answers
+from rag.search.question import Question, quantity_answers
 from rag.text.chunk import sentence_spans
 from rag.types import Document, FloatMatrix, Hit, Kind
 
@@ -115,7 +115,9 @@ class _Unit:
 @cache
 def ranker_weights() -> np.ndarray:
     """float64 (len(FEATURES),) in the order of FEATURES. Raises ValueError when the file names other features."""
-    stored: Mapping[str, float] = json.loads((Path(__file__).parent / "model" / "ranker.json").read_text(encoding="utf-8"))["weights"]
+    stored: Mapping[str, float] = json.loads((Path(__file__).parent.parent / "model" / "ranker.json").read_text(encoding="utf-8"))[
+        "weights"
+    ]
     if set(stored) != set(FEATURES):
         raise ValueError(f"ranker.json and FEATURES differ in {sorted(set(stored) ^ set(FEATURES))}: train the ranker again")
     return np.array([stored[name] for name in FEATURES])

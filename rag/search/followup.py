@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.index.lexical import terms
-from rag.question import HAN, strip_asking
+from rag.search.question import HAN, strip_asking
 from rag.types import Turn
 
 _LEANS = re.compile(
@@ -39,7 +39,7 @@ SHORT = 6
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """What to search for: `query` for people, `core` and `carried` for the search (see `rag.search`)."""
+    """What to search for: `query` for people, `core` and `carried` for the search (see `rag.search.retrieve`)."""
 
     query: str
     core: str

@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rag.copies import Told, copies_last
-from rag.fusion import Mix, best_sentence, mix_for
 from rag.index.encoder import word_vectors
 from rag.index.lexical import terms
-from rag.question import language_of
-from rag.translate import Concept, Language, concepts, shares_of
+from rag.search.dedupe import Told, copies_last
+from rag.search.expansion import other_names
+from rag.search.fusion import Mix, best_sentence, mix_for
+from rag.search.question import language_of
+from rag.search.translate import Concept, Language, concepts, shares_of
 from rag.types import Encoder, Filter, Hit, Store
-from rag.wording import other_names
 
 NAMED_REPORT_BONUS = 0.6
 """For chunks of a report that the question names; others may still answer, since a name may also be what is asked about."""
@@ -112,7 +112,7 @@ def search(
     reranker: Reranker | None = None,
     asked: str = "",
 ) -> list[Hit]:
-    """The best chunks, best first, copies of a better one last (`rag.copies`); ties by chunk id. `core` is the question without its asking words, `carried` that of the turn before.
+    """The best chunks, best first, copies of a better one last (`rag.search.dedupe`); ties by chunk id. `core` is the question without its asking words, `carried` that of the turn before.
 
     `only` restricts to documents, `named` (document ids) merely prefers them. A reranker reads the best `RERANKED`
     beside `asked`, the question as it stands, and decides their order.

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as some
 
-from rag.copies import Told, copies_last, shared_out
+from rag.search.dedupe import Told, copies_last, shared_out
 
 SHARES = {"capacity": 0.5, "plants": 0.5}
 TRUE = "The capacity of all tidal plants reached 4.2 GW in 2022. Three plants on the east coast contributed most of it."
