@@ -28,20 +28,20 @@ GATED = (
 """Figures that must not get worse. Latency is left out: it belongs to the machine."""
 PARTS = {
     "dense_used": "the encoder says nothing: see rag/index/encoder.py and the index",
-    "tampering_caught": "the check lets changed figures pass: see rag/verify.py",
-    "claims_supported": "sentences are no longer supported by what they cite: see rag/answer.py and rag/verify.py",
-    "claim_recall": "sentences are no longer supported by what they cite: see rag/answer.py and rag/verify.py",
-    "claims_cited": "sentences without a citation: see rag/answer.py",
-    "quotes_exact": "citations do not stand at their place: see rag/text/chunk.py and rag/answer.py",
-    "false_answer": "it answers what the reports do not say: see refusing in rag/answer.py",
-    "false_refusal": "it refuses what the reports do say: see refusing in rag/answer.py",
+    "tampering_caught": "the check lets changed figures pass: see rag/answer/verify.py",
+    "claims_supported": "sentences are no longer supported by what they cite: see rag/answer/compose.py and rag/answer/verify.py",
+    "claim_recall": "sentences are no longer supported by what they cite: see rag/answer/compose.py and rag/answer/verify.py",
+    "claims_cited": "sentences without a citation: see rag/answer/compose.py",
+    "quotes_exact": "citations do not stand at their place: see rag/text/chunk.py and rag/answer/compose.py",
+    "false_answer": "it answers what the reports do not say: see refusing in rag/answer/compose.py",
+    "false_refusal": "it refuses what the reports do say: see refusing in rag/answer/compose.py",
     "recall_at_1": "passages: see fusion in rag/search/retrieve.py",
     "recall_at_5": "passages: see fusion in rag/search/retrieve.py",
     "recall_at_10": "passages: see candidates and fusion in rag/search/retrieve.py",
     "mrr": "order of passages: see fusion in rag/search/retrieve.py",
     "ndcg_at_10": "order of passages: see fusion in rag/search/retrieve.py",
     "first_cited": "order of sentences: see rag/search/rank.py",
-    "citation_precision": "choice of sentences: see rag/search/rank.py and rag/answer.py",
+    "citation_precision": "choice of sentences: see rag/search/rank.py and rag/answer/compose.py",
 }
 """Where to look first when a figure falls."""
 SCALE_SHIFT = 2.0

@@ -14,8 +14,8 @@ from unittest.mock import patch
 
 import numpy as np
 
+import rag.answer.verify
 import rag.search.retrieve
-import rag.verify
 from rag.chat import Assistant
 from rag.index.encoder import BuiltinEncoder
 from rag.types import Answer, Claim
@@ -62,7 +62,7 @@ class _Silent:
 
 
 def _without_verifier(assistant: Assistant, stack: ExitStack) -> Any:
-    _patch_everywhere(stack, rag.verify.check, lambda claim, evidence, *more, **options: ("supported", ""))
+    _patch_everywhere(stack, rag.answer.verify.check, lambda claim, evidence, *more, **options: ("supported", ""))
     return assistant
 
 

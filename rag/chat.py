@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from rag.answer import Composer
+from rag.answer.compose import Composer
 from rag.config import Config
 from rag.errors import EncoderError, RagError, UsageError
 from rag.index.encoder import BuiltinEncoder, open_encoder, open_reranker

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from rag.answer.verify import alike, contradicted
 from rag.index.lexical import stem, terms
 from rag.search.question import HAN, Question
 from rag.search.translate import segment, source_words, translations
 from rag.text.lexicon import proper_names
 from rag.text.quantities import Quantity, quantities
-from rag.verify import alike, contradicted
 
 UP = re.compile(
     r"提升|提高|增加|增长|增大|上升|扩大|变多|变大|上涨|激增|猛增|飙升|跃升|攀升|增至|升至|更贵|变贵|加剧|加重|推高|抬高|\b(?:increas|rais|grow|rise|rising|improv|boost|expand|leap|surg|soar|climb|jump|doubl)\w*|\b(?:more expensive|dearer|costlier)\b|\bgoes? up\b",

@@ -1,7 +1,7 @@
 """A model's running text to claims that are cited and checked, sentence by sentence, while it comes in.
 
 The model's markers are hints and nothing more: what a sentence cites is found here, among the sentences of the passages that the model was
-given, and judged by `rag.verify`. Gave up on the model's layout: headings, tables, links and images go, lists become sentences.
+given, and judged by `rag.answer.verify`. Gave up on the model's layout: headings, tables, links and images go, lists become sentences.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from rag.answer.verify import check
 from rag.errors import EncoderError
 from rag.index.lexical import terms
 from rag.llm import NO_ANSWER
@@ -20,7 +21,6 @@ from rag.search.rank import Sentence
 from rag.text.chunk import split_sentences
 from rag.text.normalize import search_form
 from rag.types import Citation, Claim, Document, Hit, Verdict
-from rag.verify import check
 
 SOURCES = 10
 """Passages that a model is given at most."""

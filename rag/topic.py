@@ -1,4 +1,4 @@
-"""Whether reports speak of what a question is about at all; whether they answer it is for `rag.demands` and `rag.premises`.
+"""Whether reports speak of what a question is about at all; whether they answer it is for `rag.answer.demands` and `rag.premises`.
 
 A logistic curve over a few figures of the best sentences, learned on questions put to reports that answer them and to reports on something else
 (`rag.model.train_topic`). Colloquial questions share few words with their answer, so words of like meaning count too, by the dictionary.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.demands import Surroundings
+from rag.answer.demands import Surroundings
 from rag.index.lexical import terms
 from rag.likeness import says, words_of
 from rag.search.question import Question

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from rag.answer.verify import alike
 from rag.search.question import HAN
 from rag.search.translate import segment, source_words, translations
 from rag.text.lexicon import proper_names
-from rag.verify import alike
 
 _PERSON_ASKED = re.compile(
     r"哪[位名]|(?:作者|发明者|发明人|提出者|创始人|负责人|设计者|主持人)(?:是谁|叫什么|是哪)|谁(?:来)?(?:发明|提出|创立|创办|设计|命名)"

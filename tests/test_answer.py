@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rag.answer import BUDGET, FACT_BUDGET, Composer
+from rag.answer.compose import BUDGET, FACT_BUDGET, Composer
 from rag.search.question import read_question
 from rag.search.rank import FEATURES, Scored, SentenceRanker
 from rag.types import Block, Chunk, Document, Hit

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rag.demands import Surroundings, names_in, unmet
+from rag.answer.demands import Surroundings, names_in, unmet
 from rag.search.question import read_question
 
 

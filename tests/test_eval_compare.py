@@ -60,7 +60,9 @@ def test_only_the_same_questions_are_compared():
 def test_the_gate_names_what_fell_and_where_to_look():
     answered = BEFORE[:10] + [record(n, False, answerable=False) for n in range(10, 12)] + BEFORE[12:]
     reasons = verdicts(compare((RUN, BEFORE), (RUN, answered)), 0.02, answered)
-    assert reasons[0] == "false_answer 0.000 -> 0.500 (n = 4): it answers what the reports do not say: see refusing in rag/answer.py"
+    assert (
+        reasons[0] == "false_answer 0.000 -> 0.500 (n = 4): it answers what the reports do not say: see refusing in rag/answer/compose.py"
+    )
     assert reasons[1].startswith("refusing_balanced_accuracy 1.000 -> 0.750")
     assert verdicts(compare((RUN, BEFORE), (RUN, BEFORE)), 0.0, BEFORE) == []
     assert verdicts(compare((RUN, answered), (RUN, BEFORE)), 0.0, BEFORE) == []  # better is no reason

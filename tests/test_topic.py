@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from rag.demands import Surroundings
+from rag.answer.demands import Surroundings
 from rag.search.question import read_question
 from rag.search.rank import FEATURES as OF_SENTENCES
 from rag.search.rank import Scored, Sentence

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from rag.verify import alike, check, figures_at_odds
+from rag.answer.verify import alike, check, figures_at_odds
 
 SOURCE = "到 2030 年，海上风电的渗透率预计提升到 70%，东岸将新建 1500 万千瓦装机，由 OSPAR 牵头。"
 

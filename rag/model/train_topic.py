@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from rag.answer import Composer, quotable
+from rag.answer.compose import Composer, quotable
 from rag.config import Config, bundled
 from rag.index.encoder import BuiltinEncoder
 from rag.index.store import build_index, open_index

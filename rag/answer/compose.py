@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rag.demands import Surroundings, unmet
-from rag.enumerations import Enumeration, asked_count, enumeration_at
+from rag.answer.demands import Surroundings, unmet
+from rag.answer.lists import Enumeration, asked_count, enumeration_at
+from rag.answer.verify import check, figures_at_odds
 from rag.index.lexical import terms
 from rag.premises import false_premise
 from rag.search.evidence import GLOSSED
@@ -20,7 +21,6 @@ from rag.search.question import LONG_KINDS, Question, names_of, quantity_answers
 from rag.search.rank import Scored, Sentence, SentenceRanker
 from rag.topic import speaks_of_topic
 from rag.types import Answer, Citation, Claim, Document
-from rag.verify import check, figures_at_odds
 
 DEFINING = 0.35
 """What a sentence that defines the very subject asked for gains, as a share of the best score."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from rag.answer.verify import alike
 from rag.index.lexical import stem, terms
 from rag.likeness import says, words_of
 from rag.premises import DOWN, UP
@@ -18,7 +19,6 @@ from rag.search.question import HAN, Question, quantity_answers
 from rag.search.translate import segment, source_words, translations
 from rag.text.lexicon import proper_names
 from rag.text.quantities import quantities, years
-from rag.verify import alike
 from rag.who import unnamed
 
 _ALSO = {"中国": ("我国", "国内", "全国"), "美国": ("美方", "中美"), "全球": ("世界",)}

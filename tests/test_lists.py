@@ -2,7 +2,7 @@
 
 import pytest
 
-from rag.enumerations import enumeration_at
+from rag.answer.lists import enumeration_at
 from rag.search.rank import Sentence
 from rag.text.chunk import sentence_spans
 from rag.types import Block, Document

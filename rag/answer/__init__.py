@@ -1,0 +1,1 @@
+"""Sentences to a cited answer or a refusal, and the check that every answer passes."""
