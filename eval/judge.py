@@ -15,7 +15,7 @@ from typing import Any
 import rag.answer.verify
 from rag.config import Config
 from rag.errors import LLMError, UsageError
-from rag.prose import open_judge as open_cross_encoder
+from rag.llm.stream import open_judge as open_cross_encoder
 
 from .metrics import Judge
 

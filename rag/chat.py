@@ -26,7 +26,7 @@ from rag.search.retrieve import Explained
 from rag.types import Answer, Citation, Claim, Document, Encoder, Filter, Hit, Turn
 
 if TYPE_CHECKING:
-    from rag.llm import Failure, Writer
+    from rag.llm.client import Failure, Writer
 
 PASSAGE_CHARACTERS = 700
 """A passage for reading grows beyond its chunk's sentence to at most about this size."""
@@ -200,8 +200,8 @@ class Assistant:
         self, writer: Writer, store: Snapshot, hits: Sequence[Hit], extract: Answer, history: Sequence[Turn], failure: Failure | None
     ) -> Generator[Event, None, tuple[Answer, float]]:
         """The model's answer to what `extract` answers, or `extract` with the reason why not; and the seconds spent on checking."""
-        from rag.llm import CUT, Failure, told
-        from rag.prose import Prose, sources_of
+        from rag.llm.client import CUT, Failure, told
+        from rag.llm.stream import Prose, sources_of
 
         zh = extract.language == "zh"
         sources = sources_of(hits, self._ranker.sentences, store.document, extract.query, extract.citations)
@@ -248,8 +248,8 @@ class Assistant:
 
     def _open_writer(self) -> Writer:
         if self._writer is None:
-            from rag.llm import Writer  # with rag.prose a tenth of a second that extracts need not spend
-            from rag.prose import open_judge
+            from rag.llm.client import Writer  # with rag.llm.stream a tenth of a second that extracts need not spend
+            from rag.llm.stream import open_judge
 
             self._writer = Writer.from_config(self.config)
             self._judge = open_judge(self.config.checker) if self.config.checker else None
@@ -346,7 +346,7 @@ def _rewritten(
     writer: Writer, question: str, history: Sequence[Turn], by_rules: Rewrite
 ) -> Generator[Event, None, tuple[Rewrite, Failure | None]]:
     """The model's standalone question where it passes the check, else that of the rules; and the fault, if the endpoint failed."""
-    from rag.llm import Failure, standalone
+    from rag.llm.client import Failure, standalone
 
     pieces: list[str] = []
     try:

@@ -26,8 +26,9 @@ from rag.config import Config
 from rag.errors import EncoderError, LLMError, UsageError
 from rag.index.encoder import BuiltinEncoder
 from rag.index.store import build_index
-from rag.llm import NO_ANSWER, SAFETY, Failure, Patience, Writer, standalone, token_counter
-from rag.prose import Prose, gives_orders, markers, open_judge, plain
+from rag.llm.client import SAFETY, Failure, Patience, Writer, standalone, token_counter
+from rag.llm.prompts import NO_ANSWER
+from rag.llm.stream import Prose, gives_orders, markers, open_judge, plain
 from rag.text.tokens import count_tokens
 from rag.types import Filter, Turn
 

@@ -1,7 +1,7 @@
 """Counts and cuts text in tokens, with tiktoken on byte-pair ranks of our own: no download, so sizes and ids are the same everywhere.
 
 Tokens are those of the text's search form, which is what the built-in encoder reads; white space costs nothing. What it gives up: an LLM's
-own count differs (`rag.llm` budgets with that), and a text's upper case cannot be recovered from its tokens.
+own count differs (`rag.llm.client` budgets with that), and a text's upper case cannot be recovered from its tokens.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 from rag.chat import Assistant, Event, Finished, Said, Withdrawn
 from rag.errors import IndexDamaged, NothingIndexed, RagError, UsageError
-from rag.prose import plain
+from rag.llm.stream import plain
 from rag.text.tokens import count_tokens
 from rag.types import Answer, Claim, Filter, Turn
 from rag.web.guard import Throttle

@@ -15,7 +15,7 @@ import numpy as np
 from rag.answer.verify import check
 from rag.errors import EncoderError
 from rag.index.lexical import terms
-from rag.llm import NO_ANSWER
+from rag.llm.prompts import INVISIBLE, NO_ANSWER, Source
 from rag.search.dedupe import Told, parted, shared_out
 from rag.search.rank import Sentence
 from rag.text.chunk import split_sentences
@@ -92,38 +92,6 @@ _MARKER = re.compile(
     re.IGNORECASE,
 )
 _OPENING = re.compile(r"[\[【［<!]|https?|www|javascript|data:", re.IGNORECASE)
-_INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e0fff\ud800-\udfff]")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A passage as a model gets it: numbered, with the sentences that may be cited."""
-
-    number: int
-    heading: str
-    """Title, publisher, year and section, for the model and for the check of names."""
-    chunk: str
-    score: float
-    sentences: tuple[Sentence, ...]
-    title: str = ""
-
-    @property
-    def text(self) -> str:
-        """What the model reads: nothing invisible, one line a paragraph."""
-        lines: list[str] = []
-        block = None
-        for sentence in self.sentences:
-            if sentence.kind == "heading":
-                continue
-            said = " ".join(_INVISIBLE.sub("", sentence.text).split())
-            if sentence.speaker and sentence.block != block:
-                said = f"（{sentence.speaker}）{said}"
-            if sentence.block == block:
-                lines[-1] += said if not said[:1].isascii() else f" {said}"
-            else:
-                lines.append(said)
-            block = sentence.block
-        return "\n".join(lines)
 
 
 def gives_orders(text: str) -> bool:
@@ -175,7 +143,7 @@ def sources_of(
         section = " / ".join(part for part in hit.chunk.section if not gives_orders(part))
         title = "" if gives_orders(report.title) else report.title
         heading = " · ".join(str(part) for part in (title, report.publisher, report.year, section) if part)
-        found.append(Source(len(found) + 1, _INVISIBLE.sub("", " ".join(heading.split())), hit.chunk.id, hit.fused, inside, report.title))
+        found.append(Source(len(found) + 1, INVISIBLE.sub("", " ".join(heading.split())), hit.chunk.id, hit.fused, inside, report.title))
     kept = shared_out(found, lambda source: source.sentences[0].document, SOURCES)
     return [replace(source, number=number) for number, source in enumerate(kept, 1)]
 
@@ -186,7 +154,7 @@ def plain(text: str) -> str:
     >>> plain("**A** ![x](http://a.example/?q=1) [here](javascript:alert(1)) <b>b</b> see https://a.example/x [2]")
     'A x here b see [2]'
     """
-    text = _REFERENCE.sub("", _INVISIBLE.sub("", _untagged(text)))
+    text = _REFERENCE.sub("", INVISIBLE.sub("", _untagged(text)))
     for _ in range(LAYERS):  # what is left of one may form another
         before = text
         text = _LINK.sub(

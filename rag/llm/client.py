@@ -1,4 +1,4 @@
-"""Passages to streamed prose through any OpenAI-compatible endpoint. Nothing it sends back is believed here: see `rag.prose`.
+"""Passages to streamed prose through any OpenAI-compatible endpoint. Nothing it sends back is believed here: see `rag.llm.stream`.
 
 A request runs on an event loop in a thread of its own, so that a total deadline and Stop work at any moment, also before the first byte.
 Gave up on tools, images, several choices and every retry that could bill twice: only a request without any answer is sent again.
@@ -25,14 +25,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from rag.config import Config
 from rag.errors import LLMError, UsageError
+from rag.llm.prompts import NO_ANSWER, Source
 from rag.text.tokens import count_tokens
 from rag.types import Turn
 
 if TYPE_CHECKING:
     import openai
-
-    from rag.prose import Source
-
 Language = Literal["zh", "en"]
 
 ANSWER_TOKENS = 900
@@ -52,9 +50,6 @@ BEAT = 0.2
 """Seconds after which a waiting caller gets control."""
 SAFETY = 2.1
 """Tokens of an unknown model for one of ours: the most that cl100k needs for any 700 characters of the bundled corpus."""
-
-NO_ANSWER = {"zh": "所给段落没有回答这个问题。", "en": "The passages do not answer this question."}
-"""What the model is told to write when it finds no answer."""
 
 _CACHED = {
     "cl100k_base": "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",

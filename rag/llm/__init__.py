@@ -1,0 +1,1 @@
+"""A language model's endpoint, and its text turned into cited, checked sentences."""
