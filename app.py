@@ -33,14 +33,14 @@ import rag.web
 from rag.chat import Assistant, Finished, Rewritten, Said, Withdrawn, Writing
 from rag.config import SECRETS
 from rag.errors import RagError, UsageError
-from rag.explore import key_terms, outline
-from rag.library import Library, State
 from rag.reading.dispatch import MAX_BYTES, SUFFIXES
 from rag.reading.page_image import Picture, picture
-from rag.suggest import about_section, about_term, follow_ups, openers, topic
 from rag.types import Citation, Document, Filter
+from rag.web.conversations import Feedback, Talks
+from rag.web.explore import key_terms, outline
 from rag.web.framework import Middleware, draft, gr
 from rag.web.guard import Guard
+from rag.web.library import Library, State
 from rag.web.panel import (
     RATINGS,
     Shown,
@@ -53,8 +53,7 @@ from rag.web.panel import (
     question_html,
     references,
 )
-from rag.web.scope import narrowed
-from rag.web.shelf import (
+from rag.web.report_views import (
     Side,
     asks_html,
     change_html,
@@ -65,8 +64,9 @@ from rag.web.shelf import (
     scores_html,
     talks_html,
 )
+from rag.web.scope import narrowed
 from rag.web.strings import LANGUAGES, complaint, preferred, reason, say
-from rag.web.talks import Feedback, Talks
+from rag.web.suggest import about_section, about_term, follow_ups, openers, topic
 from rag.web.tools import Tools, functions, told
 
 WEB = Path(rag.web.__file__).parent

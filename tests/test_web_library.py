@@ -9,14 +9,14 @@ from browser import pdf
 from hypothesis import given
 from hypothesis import strategies as some
 
-from rag import library as module
 from rag.config import Config
 from rag.errors import IndexBusy, UsageError
 from rag.index.encoder import open_encoder
 from rag.index.store import build_index, open_index
-from rag.library import Library, Outcome, State, file_name, refusal
 from rag.types import Document
-from rag.web import shelf
+from rag.web import library as module
+from rag.web import report_views
+from rag.web.library import Library, Outcome, State, file_name, refusal
 
 
 @pytest.fixture
@@ -141,19 +141,19 @@ def test_chinese_readers_learn_in_chinese_why_a_file_was_not_read(tmp_path, name
         read_document(path)
     told = refused.value.reason
     outcome = State("add", (name,), finished=True, outcomes=(Outcome(name, "failed", reason=told),))
-    assert words in shelf.change_html(outcome, "zh") and words not in shelf.change_html(outcome, "en")
+    assert words in report_views.change_html(outcome, "zh") and words not in report_views.change_html(outcome, "en")
 
 
 def test_progress_and_lists_are_safe_html():
     nasty = "<img src=x> ${1} \"'"
     state = State("add", (nasty, "b.md"), "read", 1, 2, (Outcome(nasty, "failed", reason=nasty),))
     page = (
-        shelf.change_html(state, "en")
-        + shelf.change_html(None, "en", nasty)
-        + shelf.change_html(State("remove", (nasty,), finished=True), "en")
+        report_views.change_html(state, "en")
+        + report_views.change_html(None, "en", nasty)
+        + report_views.change_html(State("remove", (nasty,), finished=True), "en")
     )
-    page += shelf.reports_html([(Document(nasty, nasty, "", (), "0", nasty, nasty, 2020, "en"), 3)], "zh")
-    page += shelf.asks_html(nasty, [nasty], "en")
+    page += report_views.reports_html([(Document(nasty, nasty, "", (), "0", nasty, nasty, 2020, "en"), 3)], "zh")
+    page += report_views.asks_html(nasty, [nasty], "en")
     assert "<img" not in page and page.count("&lt;img") >= 9
-    assert 'value="25"' in shelf.change_html(State("add", ("a.md", "b.md"), "read", 1, 2), "en")
-    assert shelf.change_html(State("add", ("a.md", "b.md"), "read", 0, 2), "en").count("Waiting") == 1
+    assert 'value="25"' in report_views.change_html(State("add", ("a.md", "b.md"), "read", 1, 2), "en")
+    assert report_views.change_html(State("add", ("a.md", "b.md"), "read", 0, 2), "en").count("Waiting") == 1

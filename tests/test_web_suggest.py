@@ -11,12 +11,12 @@ from test_app import Reader
 
 from rag.chat import Assistant
 from rag.config import Config
-from rag.explore import key_terms, outline
 from rag.index.encoder import open_encoder
 from rag.index.store import build_index
-from rag.suggest import about_section, about_term, defined, follow_ups, openers, topic
 from rag.types import Block, Document, Filter
-from rag.web import shelf
+from rag.web import report_views
+from rag.web.explore import key_terms, outline
+from rag.web.suggest import about_section, about_term, defined, follow_ups, openers, topic
 
 CORPUS = Path(__file__).resolve().parent.parent / "corpus"
 
@@ -115,7 +115,7 @@ def test_words_of_a_report_are_its_own():
 def test_the_map_is_safe_html_with_a_bar_for_each_section(assistant):
     store = assistant.store
     documents = [store.document(document.id) for document in store.documents()]
-    page = shelf.map_html([(document, outline(document)) for document in documents], {"damo-2023.zh": [("<b>芯片", 3)]}, "zh")
+    page = report_views.map_html([(document, outline(document)) for document in documents], {"damo-2023.zh": [("<b>芯片", 3)]}, "zh")
     assert page.count('class="field"') == sum(len(outline(document)) for document in documents) and "&lt;b&gt;芯片" in page
     assert set(Reader(page).tags) <= {
         "div",
@@ -149,16 +149,16 @@ def test_runs_become_plots_and_failures_questions(tmp_path):
         records = [{"id": "q1", "question": "fine"}, {"id": "q2", "question": "<b>wrong</b>"}]
         (folder / "records.jsonl").write_text("\n".join(map(json.dumps, records)))
 
-    assert shelf.read_runs(tmp_path / "none") == [] and "rag eval" in shelf.scores_html([], "en")
+    assert report_views.read_runs(tmp_path / "none") == [] and "rag eval" in report_views.scores_html([], "en")
     save("b", "2030-01-02T00:00:00", 0.5)
     save("a", "2030-01-01T00:00:00", 0.25)
     save("c", "2030-01-01T12:00:00", 0.75, "other questions")
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "run.json").write_text("[broken")
-    runs = shelf.read_runs(tmp_path)
+    runs = report_views.read_runs(tmp_path)
     assert [run.figures["answer_hit"]["value"] for run in runs] == [0.25, 0.5]
     assert runs[-1].failures == (("<b>wrong</b>", "wrong answer"),) and runs[0].failures == ()
-    page = shelf.scores_html(runs, "en")
+    page = report_views.scores_html(runs, "en")
     assert (
         "0.500" in page
         and 'aria-label="0.250, 0.500"' in page
@@ -167,5 +167,5 @@ def test_runs_become_plots_and_failures_questions(tmp_path):
         and "<b>wrong" not in page
         and "Answered right" in page
     )
-    chinese = shelf.scores_html(runs, "zh")
+    chinese = report_views.scores_html(runs, "zh")
     assert "答对" in chinese and "答案不对" in chinese and "answer" not in re.sub(r"<[^>]*>", "", chinese)

@@ -212,7 +212,7 @@ class Library:
         settings = {name: getattr(self.config, name) for name in ("index_dir", "encoder", "target_tokens", "max_tokens", "ocr")}
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))}
         with subprocess.Popen(
-            [sys.executable, "-P", "-m", "rag.library"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True,
+            [sys.executable, "-P", "-m", "rag.web.library"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True,
             encoding="utf-8",
         ) as child:  # fmt: skip
             with suppress(BrokenPipeError):  # a child that ended at once; what it told is read below

@@ -12,8 +12,8 @@ from browser import FOLLOW, NASTY, PEARS, TALL, UNKNOWN, ScriptedAssistant
 from test_app import asked
 
 from rag.web import panel
+from rag.web.conversations import KEPT, Feedback, Talks, from_plain, to_plain
 from rag.web.scope import narrowed
-from rag.web.talks import KEPT, Feedback, Talks, from_plain, to_plain
 
 MINE, YOURS = "a" * 32, "b" * 32
 

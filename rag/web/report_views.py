@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rag.explore import Field
-from rag.library import Outcome, State
-from rag.suggest import topic
 from rag.types import Answer, Document
+from rag.web.conversations import Talk
+from rag.web.explore import Field
+from rag.web.library import Outcome, State
 from rag.web.panel import escaped
 from rag.web.strings import LANGUAGES, STRINGS, reason, say
-from rag.web.talks import Talk
+from rag.web.suggest import topic
 
 MAIN_FIGURES = ("answer_hit", "recall_at_5", "evidence_covered", "claims_supported", "false_refusal", "false_answer", "latency_p50_ms")
 UNFOLDED = 2
