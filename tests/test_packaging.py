@@ -45,7 +45,7 @@ def test_the_wheel_holds_code_model_page_corpus_and_evaluation(wheel):
         for folder, place in {"rag": "rag", "corpus": "rag/bundled/corpus", "eval": "rag/bundled/eval"}.items():
             tracked = run("git", "ls-files", folder, cwd=ROOT).split()
             assert [name for name in tracked if place + name.removeprefix(folder) not in names] == []
-    assert "rag/bundled/app.py" in names and "rag/cli.py" in names
+    assert "rag/bundled/app.py" in names and "rag/cli/__init__.py" in names
     assert not [name for name in names if "__pycache__" in name or name.startswith(("tests/", "index/", "app.py"))]
     metadata = [name for name in names if ".dist-info/" in name]
     assert any(name.endswith("licenses/LICENSE") for name in metadata) and any(name.endswith("entry_points.txt") for name in metadata)
