@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from rag.index.encoder import Encoder, open_encoder
-from rag.model.calibrate import Scores, measure
 from rag.search.fusion import Mix, mix_for
 from rag.search.translate import Language
 from rag.text.tokens import count_tokens, token_windows
+from train.calibrate import Scores, measure
 
 REPORTED_FROM = 12
 """Articles of SQuAD and XQuAD before this one were trained or tuned on."""

@@ -1,6 +1,6 @@
 """How often the product refuses what its reports answer, and what they do not: `python -m eval.refusing_benchmark --data DATA [--reports FOLDER]`.
 
-Our 900 questions on the bundled digests, a report on open source and technical texts (`rag/model/questions.jsonl`), half of them without an answer:
+Our 900 questions on the bundled digests, a report on open source and technical texts (`train/questions.jsonl`), half of them without an answer:
 another year or place, a detail that is missing, a false premise, a neighbouring topic, off-topic. Then off-topic questions of CMRC dev and SQuAD,
 put to the digests or to `--reports`. Rules were written with the 900 in view; of the off-topic ones none was looked at.
 """
@@ -19,10 +19,10 @@ from rag.chat import Assistant
 from rag.config import Config, bundled
 from rag.index.encoder import open_encoder
 from rag.index.store import build_index
-from rag.model.public_data import TUNED_ARTICLES
-from rag.model.train_ranker import read_questions
-from rag.model.train_topic import corpora, own_questions, read_articles, turns_of
 from rag.types import Turn
+from train.public_data import TUNED_ARTICLES
+from train.train_ranker import read_questions
+from train.train_topic import corpora, own_questions, read_articles, turns_of
 
 OFF_TOPIC = 150
 """Questions of each language."""

@@ -1,7 +1,7 @@
 """Whether reports speak of what a question is about at all; whether they answer it is for `rag.answer.demands` and `rag.premises`.
 
 A logistic curve over a few figures of the best sentences, learned on questions put to reports that answer them and to reports on something else
-(`rag.model.train_topic`). Colloquial questions share few words with their answer, so words of like meaning count too, by the dictionary.
+(`train.train_topic`). Colloquial questions share few words with their answer, so words of like meaning count too, by the dictionary.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from collections import Counter
 from conftest import TIDES
 
 from eval.refusing_benchmark import assistant_for, refused
-from rag.model.train_topic import own_questions, turns_of
+from train.train_topic import own_questions, turns_of
 
 LINES = own_questions()
 

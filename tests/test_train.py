@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from rag.model.train import Ragged, Settings, Source, alike, draw, fit, question_recall
+from train.train import Ragged, Settings, Source, alike, draw, fit, question_recall
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 torch.set_num_threads(1)  # a few hundred numbers are not worth a second thread

@@ -1,4 +1,4 @@
-"""Learns when reports speak of a topic at all: `python -m rag.model.train_topic --data FOLDER` writes topic.json.
+"""Learns when reports speak of a topic at all: `python -m train.train_topic --data FOLDER` writes topic.json.
 
 Our own questions (`questions.jsonl`, and the half of the bundled ones that settings may be fitted on), two thirds of them in other words than the
 text's, are put to what answers them: the bundled digests, a report on open source, technical texts. Questions of CMRC train and SQuAD are put
@@ -24,13 +24,13 @@ from rag.answer.compose import Composer, quotable
 from rag.config import Config, bundled
 from rag.index.encoder import BuiltinEncoder
 from rag.index.store import build_index, open_index
-from rag.model.public_data import TRAINED_ARTICLES, parallel_files
-from rag.model.train_ranker import read_questions
 from rag.search.evidence import Finder
 from rag.search.followup import rewrite
 from rag.search.rank import SentenceRanker
 from rag.topic import FEATURES, TOPIC_FILE, languages_of, topic_features
 from rag.types import Turn
+from train.public_data import TRAINED_ARTICLES, parallel_files
+from train.train_ranker import read_questions
 
 QUESTIONS_FILE = Path(__file__).parent / "questions.jsonl"
 OFF_TOPIC = {"zh": 200, "en": 100}

@@ -1,4 +1,4 @@
-"""Makes sounds.txt, the table of `rag.sounds`: `python -m rag.model.train_sounds --data DATA [--output rag/model]`.
+"""Makes sounds.txt, the table of `rag.sounds`: `python -m train.train_sounds --data DATA [--output rag/model]`.
 
 From the names of CC-CEDICT (CC BY-SA 4.0) that are written by their sound, Amsterdam as 阿姆斯特丹: which letters a syllable of Mandarin
 stands for, by expectation maximisation over the ways to cut a name's letters into one chunk a syllable, and which characters write it.
@@ -18,8 +18,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from rag.model.public_data import HAN, news
+from rag.config import PACKAGE
 from rag.sounds import LONGEST_CHUNK, letters_of
+from train.public_data import HAN, news
 
 log = logging.getLogger(__name__)
 
@@ -164,9 +165,9 @@ def make_table(data: Path) -> list[str]:
 
 def main() -> None:
     """Writes the table."""
-    parser = argparse.ArgumentParser(prog="python -m rag.model.train_sounds", description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(prog="python -m train.train_sounds", description=__doc__.split("\n", 1)[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with cedict/ and news_zh/")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--output", type=Path, default=PACKAGE / "model")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     lines = make_table(options.data)

@@ -1,4 +1,4 @@
-"""The public data that everything in this folder is made from, as texts and pairs of texts. CARD.md names their licences.
+"""The public data that everything in `rag/model` is made from, as texts and pairs of texts. `rag/model/CARD.md` names their licences.
 
 What figures are reported on (CMRC dev, the last articles of SQuAD and XQuAD) is never among what is trained on.
 """

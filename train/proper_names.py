@@ -1,4 +1,4 @@
-"""Makes `proper_names.txt`: Chinese names that a dictionary writes with a capital, `python -m rag.model.proper_names --data FOLDER`.
+"""Makes `proper_names.txt`: Chinese names that a dictionary writes with a capital, `python -m train.proper_names --data FOLDER`.
 
 CC-CEDICT (CC BY-SA 4.0) gives names of places, peoples, companies and persons a capital in their pinyin. Small places are left out: they are many
 and their two characters often meet by chance across the border of two words.
@@ -12,7 +12,9 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-OUTPUT = Path(__file__).parent / "proper_names.txt"
+from rag.config import PACKAGE
+
+OUTPUT = PACKAGE / "model" / "proper_names.txt"
 COMPANIES = (
     "阿里云 阿里巴巴 蚂蚁集团 腾讯云 百度 百度云 字节跳动 抖音 快手 美团 拼多多 京东 滴滴 网易 新浪 搜狐 携程 小米 华为 荣耀 中兴 联想 浪潮 曙光 海康威视 大疆 科大讯飞 商汤 旷视 "
     "寒武纪 地平线 壁仞 摩尔线程 燧原 海光 龙芯 飞腾 兆芯 中芯国际 长江存储 长鑫存储 紫光 韦尔 比亚迪 宁德时代 蔚来 小鹏 理想汽车 吉利 长城汽车 特斯拉 丰田 本田 大众汽车 宝马 奔驰 福特 通用汽车 "

@@ -1,6 +1,6 @@
 """The tokenizer and the characters that it reads: `simplified.txt`, `ranks.tiktoken`, and `tokenizer.json`, which cuts alike.
 
-`rag.model.train` calls it. Chinese is cut into the dictionary's words where it can be, English has its frequent words whole.
+`train.train` calls it. Chinese is cut into the dictionary's words where it can be, English has its frequent words whole.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.model.public_data import HAN, HAN_RUN, all_texts, english_words
-from rag.model.train_translation import dictionary_words, word_costs
 from rag.text.normalize import search_form
 from rag.text.tokens import PIECES
+from train.public_data import HAN, HAN_RUN, all_texts, english_words
+from train.train_translation import dictionary_words, word_costs
 
 log = logging.getLogger(__name__)
 

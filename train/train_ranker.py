@@ -1,4 +1,4 @@
-"""Learns the weights of the sentence ranker on public questions: `python -m rag.model.train_ranker --data FOLDER`.
+"""Learns the weights of the sentence ranker on public questions: `python -m train.train_ranker --data FOLDER`.
 
 Each question of CMRC 2018 train is searched among all passages of that set; the candidates are the sentences of the best chunks, and a
 sentence is right when it holds the answer in the passage that the question was written for. Loss: softmax over the candidates of a question.
@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
-from rag.config import Config
+from rag.config import PACKAGE, Config
 from rag.index.encoder import BuiltinEncoder
 from rag.index.store import Snapshot, build_index, open_index
 from rag.search.question import read_question
@@ -30,7 +30,7 @@ HAND_SET = {
     "window_cosine": 0.43, "chunk_cosine": 0.3, "has_asked_number": 0.35, "lacks_number": -0.3, "person": 0.3, "defining": 0.15, "defining_opens": 0.3,
     "enumerates": 0.15, "causal": 0.6, "names": 0.3, "short": -0.2, "heading": -0.5, "figure": -0.25, "first_hit": 0.05,
 }  # fmt: skip
-WEIGHTS_FILE = Path(__file__).parent / "ranker.json"
+WEIGHTS_FILE = PACKAGE / "model" / "ranker.json"
 TOP_CHUNKS = 5
 
 

@@ -1,4 +1,4 @@
-"""Makes the encoder of this folder from public data, on two CPU cores: `python -m rag.model.train --data DATA [--output rag/model]`.
+"""Makes the encoder of `rag/model` from public data, on two CPU cores: `python -m train.train --data DATA [--output rag/model]`.
 
 Stages, each kept in `--work` so that an interrupted run goes on where it stopped:
     1. simplified.txt    traditional -> simplified characters, from OpenCC's table
@@ -6,7 +6,7 @@ Stages, each kept in `--work` so that an interrupted run goes on where it stoppe
     3. pairs             texts of the data as token ids, and which belongs to which
     4. model.safetensors one vector per token, trained so that a question is close to its passage and a sentence to its translation
 
-It gives up word order: a text is the weighted mean of its tokens. CARD.md has the data, their licences and the measured figures.
+It gives up word order: a text is the weighted mean of its tokens. `rag/model/CARD.md` has the data, their licences and the measured figures.
 """
 
 from __future__ import annotations
@@ -24,8 +24,12 @@ from pathlib import Path
 
 import numpy as np
 
+from rag.config import PACKAGE
 from rag.index.encoder import weighed
-from rag.model.public_data import (
+from rag.search.translate import translations
+from rag.text.normalize import search_form
+from rag.text.tokens import encode_form, encoding, read_ranks
+from train.public_data import (
     HAN,
     TRAINED_ARTICLES,
     TUNED_ARTICLES,
@@ -39,14 +43,11 @@ from rag.model.public_data import (
     tatoeba,
     translated_questions,
 )
-from rag.model.train_tokenizer import Sizes, is_whole, make_tokenizer, write_simplified
-from rag.search.translate import translations
-from rag.text.normalize import search_form
-from rag.text.tokens import encode_form, encoding, read_ranks
+from train.train_tokenizer import Sizes, is_whole, make_tokenizer, write_simplified
 
 log = logging.getLogger(__name__)
 
-HERE = Path(__file__).parent
+MODEL = PACKAGE / "model"
 RAREST = 2e-6
 """Share of the text below which a token is not weighed more: with so few places its number is chance."""
 
@@ -537,11 +538,11 @@ def write_weights(table: np.ndarray, folder: Path) -> None:
 
 def main() -> None:
     """Runs the stages that `--work` does not hold yet."""
-    parser = argparse.ArgumentParser(prog="python -m rag.model.train", description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(prog="python -m train.train", description=__doc__.split("\n", 1)[0])
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with cmrc2018/, news_zh/, csl/, tatoeba_cmn_en/, cedict/, text_zh_en/ and weights/"
     )
-    parser.add_argument("--output", type=Path, default=HERE, help="folder for the model (default: this package)")
+    parser.add_argument("--output", type=Path, default=MODEL, help="folder for the model (default: rag/model)")
     parser.add_argument("--work", type=Path, default=Path("build/encoder"), help="folder for what an interrupted run goes on from")
     parser.add_argument("--keep-tokenizer", action="store_true", help="train vectors for the tokenizer that is there")
     for name, value in (asdict(Sizes()) | asdict(Settings())).items():

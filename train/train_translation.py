@@ -1,4 +1,4 @@
-"""Makes translations.txt.gz, the table of `rag.search.translate`: `python -m rag.model.train_translation --data DATA [--output rag/model]`.
+"""Makes translations.txt.gz, the table of `rag.search.translate`: `python -m train.train_translation --data DATA [--output rag/model]`.
 
 IBM Model 1 in both directions over sentences of Tatoeba, aligned paragraphs of technical texts and the entries of CC-CEDICT, whose glosses
 count as sentences; a translation is as good as both directions say it is. Chinese is cut into the dictionary's words by their frequency in
@@ -19,10 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
+from rag.config import PACKAGE
 from rag.index.lexical import terms
-from rag.model.public_data import HAN_RUN, aligned_blocks, cedict, news, tatoeba
 from rag.search.translate import LONGEST_PHRASE, LONGEST_WORD, segment
 from rag.text.normalize import search_form
+from train.public_data import HAN_RUN, aligned_blocks, cedict, news, tatoeba
 
 log = logging.getLogger(__name__)
 
@@ -205,9 +206,9 @@ def make_table(data: Path) -> list[str]:
 
 def main() -> None:
     """Writes the table."""
-    parser = argparse.ArgumentParser(prog="python -m rag.model.train_translation", description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(prog="python -m train.train_translation", description=__doc__.split("\n", 1)[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with tatoeba_cmn_en/, cedict/, text_zh_en/ and news_zh/")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--output", type=Path, default=PACKAGE / "model")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     lines = make_table(options.data)

@@ -1,4 +1,4 @@
-"""Learns how the built-in encoder mixes with BM25: `python -m rag.model.calibrate --data DATA [--output rag/model]` writes fusion.json.
+"""Learns how the built-in encoder mixes with BM25: `python -m train.calibrate --data DATA [--output rag/model]` writes fusion.json.
 
 Within a language the weights are chosen by mean reciprocal rank (CMRC trial and four articles of XQuAD; four articles of SQuAD). Across
 languages also a scale and an offset, by which the scores of both languages mean the same: two logistic curves of being the right passage are
@@ -17,15 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
+from rag.config import PACKAGE
 from rag.index.encoder import BuiltinEncoder, word_vectors
 from rag.index.lexical import terms
 from rag.index.weighing import bm25, idf_shares
-from rag.model.public_data import TRAINED_ARTICLES, TUNED_ARTICLES, squad_format
 from rag.search.fusion import Mix, best_sentence
 from rag.search.question import strip_asking
 from rag.search.retrieve import READ
 from rag.search.translate import Concept, Language, concepts, shares_of
 from rag.types import Encoder
+from train.public_data import TRAINED_ARTICLES, TUNED_ARTICLES, squad_format
 
 WEIGHTS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.0)
 """Of the cosine beside BM25 over the total idf; within a language it is not to outweigh the words of a question that are there."""
@@ -170,9 +171,9 @@ def calibrate(data: Path, encoder: BuiltinEncoder) -> dict[str, dict[str, float]
 
 def main() -> None:
     """Writes fusion.json."""
-    parser = argparse.ArgumentParser(prog="python -m rag.model.calibrate", description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(prog="python -m train.calibrate", description=__doc__.split("\n", 1)[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with cmrc2018/, squad_half/ and xquad_half/")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent)
+    parser.add_argument("--output", type=Path, default=PACKAGE / "model")
     options = parser.parse_args()
     mixes = calibrate(options.data, BuiltinEncoder())
     (options.output / "fusion.json").write_text(json.dumps({"mixes": mixes}, indent=1) + "\n", encoding="utf-8")
