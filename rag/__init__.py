@@ -3,7 +3,7 @@
     import rag
     rag.ask("存算一体有哪三条技术路径？", index="index").answer
 
-Reading order: types, config, readers, clean, chunk, encoder, lexical, vectors, index, question, search, rank, answer, verify, llm, prose, chat, batch, cli.
+Reading order: types, config, then the rooms: text, reading, index, search, answer, llm; then chat, batch, web, cli.
 """
 
 from typing import TYPE_CHECKING

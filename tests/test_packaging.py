@@ -46,7 +46,8 @@ def test_the_wheel_holds_code_model_page_corpus_and_evaluation(wheel):
             tracked = run("git", "ls-files", folder, cwd=ROOT).split()
             assert [name for name in tracked if place + name.removeprefix(folder) not in names] == []
     assert "rag/bundled/app.py" in names and "rag/cli/__init__.py" in names
-    assert not [name for name in names if "__pycache__" in name or name.startswith(("tests/", "index/", "app.py"))]
+    assert not [name for name in names if "__pycache__" in name or name.startswith(("tests/", "train/", "index/", "app.py"))]
+    assert not [name for name in names if name.startswith("rag/model/") and name.endswith(".py")]
     metadata = [name for name in names if ".dist-info/" in name]
     assert any(name.endswith("licenses/LICENSE") for name in metadata) and any(name.endswith("entry_points.txt") for name in metadata)
 
