@@ -36,6 +36,7 @@ from rag.errors import RagError, UsageError
 from rag.reading.dispatch import MAX_BYTES, SUFFIXES
 from rag.reading.page_image import Picture, picture
 from rag.types import Citation, Document, Filter
+from rag.web import health
 from rag.web.conversations import Feedback, Talks
 from rag.web.explore import key_terms, outline
 from rag.web.framework import Middleware, draft, gr
@@ -849,11 +850,13 @@ def serve(
     guard: dict[str, Any] = {"names": names, "root": root_path}
     if mcp:
         guard["tools"] = Tools(assistant, login)
-    routes = []
     if api:
+        from rag.web.api import OPEN
         from rag.web.api import routes as api_routes
 
-        routes, guard["also"] = api_routes(assistant, login), ("v1",)
+        routes, guard["also"] = api_routes(assistant, login), OPEN
+    else:
+        routes, guard["also"] = [health.route(assistant)], ("health",)
     folder = tempfile.mkdtemp(prefix="veracite-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["GRADIO_TEMP_DIR"] = folder

@@ -15,7 +15,7 @@ from typing import Any
 import rag.answer.verify
 from rag.config import Config
 from rag.errors import LLMError, UsageError
-from rag.llm.stream import open_judge as open_cross_encoder
+from rag.llm.checker import open_checker
 
 from .metrics import Judge
 
@@ -57,8 +57,8 @@ def cache_of(judge: Judge) -> Judge:
 
 
 def _nli_judge(model: str) -> Judge:
-    entailed = open_cross_encoder(model)
-    return cache_of(lambda claim, quotes: entailed("\n".join(quotes), claim) >= NLI_THRESHOLD)
+    support = open_checker(model)
+    return cache_of(lambda claim, quotes: support(claim, list(quotes))[0] >= NLI_THRESHOLD)
 
 
 def _ask_llm(config: Config, model: str, claim: str, quotes: Sequence[str]) -> bool:

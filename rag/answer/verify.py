@@ -279,6 +279,23 @@ def check(claim: str, evidence: Sequence[str], about: str = "") -> tuple[Verdict
     return "unsupported", words["other"]
 
 
+def unfounded(claim: str, evidence: Sequence[str], about: str = "", language: str = "") -> str:
+    """What a claim names (a figure with its unit, a date, a name) that no evidence holds, as a reason for people in `language`, by
+    default that of the claim; "" for nothing.
+
+    >>> unfounded("The rate is 1.5%.", ["The rate reached 80% in 2022."]), unfounded("80% in 2022", ["The rate reached 80% in 2022."])
+    ('the figure 1.5% is not in the cited text, which says 80%', '')
+    """
+    said, source = _Reading(_OPENING.sub("", claim) or claim), _Reading("\n".join(evidence), about)
+    across = bool(HAN.search(said.form)) != bool(HAN.search(source.form))
+    words = _ZH if (language or language_of(claim)) == "zh" else _EN
+    for problems in (_figures, _names) if across else (_figures, _names, _places):
+        for name, values in problems(said, source):
+            if name != "figure_place":
+                return words["figure" if name == "figure_other" and values["there"].count("、") > 2 else name].format(**values)
+    return ""
+
+
 def contradicted(claim: str, evidence: str) -> str:
     """The words of a claim of which one text says the opposite: a direction, a denial, an antonym in the same place; empty when none.
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rag.chat import Assistant
     from rag.index.store import BuildReport
     from rag.search.retrieve import Explained
-    from rag.types import Answer, Citation, Encoder, Filter, Hit
+    from rag.types import Encoder, Filter, Hit
 
 app = typer.Typer(
     help="Answers from your reports, every sentence cited to its exact span.",
@@ -47,21 +47,18 @@ RerankerName = Annotated[
     str | None,
     typer.Option("--reranker", metavar="NAME", help="A cross-encoder (sentence-transformers name or folder) that reads the best passages."),
 ]
+BaseUrl = Annotated[str | None, typer.Option("--base-url", metavar="URL", help="Another endpoint than the configured one.")]
+ModelName = Annotated[str | None, typer.Option("--model", metavar="NAME", help="Another model than the configured one.")]
 Language = Annotated[str | None, typer.Option("--language", metavar="zh|en", help="Only reports in this language.")]
-ByModel = Annotated[bool, typer.Option("--llm", help="Let the configured LLM write; every sentence is checked against its source.")]
+ByModel = Annotated[
+    bool | None,
+    typer.Option(
+        "--llm/--no-llm", help="Let the configured LLM write; every sentence is checked against its source.", show_default="default_mode"
+    ),
+]
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """What could move the cursor, colour the terminal or turn the text around: reports are not trusted with that."""
-
-WORDS = {
-    "zh": ("来源", "报告中没有找到答案", "最接近的段落（未采用）", "检索的问题", "第 {} 页"),
-    "en": ("Sources", "Not found in the reports", "Nearest passages (not used)", "Searched for", "p. {}"),
-}
-VERDICTS = {
-    True: {"partial": "原文只支持一部分", "unsupported": "原文不支持", "uncited": "没有找到出处"},
-    False: {"partial": "supported in part", "unsupported": "not supported", "uncited": "no source found"},
-}
-"""What a sentence that is not supported is called, in Chinese (True) and English."""
 
 
 def main() -> None:
@@ -110,9 +107,9 @@ def _command(name: str, group: typer.Typer = app) -> Callable[[Callable[..., int
 @app.callback(invoke_without_command=True)
 def _start(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if version:
-        from importlib.metadata import version as version_of
+        import rag
 
-        _say(f"veracite {version_of('veracite')}")
+        _say(f"veracite {rag.__version__}")
     elif context.invoked_subcommand is None:
         _say(context.get_help())
 
@@ -151,16 +148,17 @@ def ask(
     year: Year = None,
     language: Language = None,
     reranker: RerankerName = None,
-    llm: ByModel = False,
+    llm: ByModel = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer one question; every sentence with the numbers of its sources."""
-    assistant = _assistant(load_config({"index_dir": index_dir, "reranker": reranker}))
-    answer = assistant.ask(question, only=_only(report, publisher, year, language), **({"llm": True} if llm else {}))
+    settings = load_config({"index_dir": index_dir, "reranker": reranker})
+    by_model = settings[0].writes if llm is None else llm
+    answer = _assistant(settings).ask(question, only=_only(report, publisher, year, language), **({"llm": True} if by_model else {}))
     if as_json:
         _print_json(answer.to_dict())
     else:
-        _say(_answer_text(answer))
+        _say(str(answer))
 
 
 @_command("search")
@@ -227,8 +225,8 @@ def batch(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Questions answered at the same time.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the lines that OUT has and go on behind them.")] = False,
     as_json: AsJson = False,
-) -> None:
-    """Answer a file of questions, one line for each."""
+) -> int:
+    """Answer a file of questions, one line for each. Exit code 5 when not one of them could be answered."""
     from rag.batch import run_batch
 
     assistant = _assistant(load_config({"index_dir": index_dir}))
@@ -244,6 +242,7 @@ def batch(
         )
         if report.first_error:
             _note(f"first error: {report.first_error}")
+    return 5 if report.errors and report.errors == report.done else 0
 
 
 @_command("list")
@@ -380,17 +379,26 @@ def serve(
     name: Annotated[
         list[str] | None, typer.Option("--name", metavar="HOST", help="Host name it is served under besides localhost and addresses.")
     ] = None,
+    admin: Annotated[
+        list[str] | None,
+        typer.Option("--admin", metavar="NAME", help="Who of them may change settings; by default the first of the file."),
+    ] = None,
     mcp: Annotated[bool, typer.Option("--mcp", help="Also offer ask, search and reports to agents at /mcp (extra: mcp).")] = False,
     api: Annotated[bool, typer.Option("--api", help="Also serve /v1/chat/completions and /v1/models to OpenAI clients.")] = False,
 ) -> None:
     """Serve the chat page; indexes first when the index is missing or older than its files."""
     settings = load_config({"index_dir": index_dir, "host": host, "port": port})
     config, roots = _with_index(settings)
-    login = None
+    login, admins = None, list(admin or ())
     if auth_file is not None:
         from rag.web.login import checker, read_users
 
-        login = checker(read_users(auth_file))
+        users = read_users(auth_file)
+        if unknown := [name for name in admins if name not in users]:
+            raise UsageError(f"--admin {unknown[0]!r} is nobody in {auth_file}: it names {', '.join(users)}")
+        login, admins = checker(users), admins or [next(iter(users))]
+    elif admins:
+        raise UsageError("--admin needs --auth-file: without a login whoever reaches the page may change settings")
     if login is None and not _is_loopback(config.host):
         raise UsageError(f"host is {config.host}: other machines could read all reports; use 127.0.0.1, or name people with --auth-file")
     _refresh(config, roots)
@@ -400,6 +408,7 @@ def serve(
         config.port,
         names=name or (),
         login=login,
+        **({"admins": admins} if admins else {}),
         root_path=root_path,
         mcp=mcp,
         **({"api": True} if api else {}),
@@ -500,7 +509,59 @@ def public(
     return _import_bundled("eval.public").run_public(_config(), data, sets, count, as_json)
 
 
-@_command("config")
+class _ShowByDefault(typer.core.TyperGroup):
+    """`rag config` shows; `rag config set NAME VALUE` writes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, "-h", "--help"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+configuration = typer.Typer(cls=_ShowByDefault, help="Show every setting, its value and where that came from; or set one.")
+app.add_typer(configuration, name="config")
+endpoint = typer.Typer(help="The LLM's endpoint: its models, and how fast it is.")
+app.add_typer(endpoint, name="llm")
+
+
+@_command("set", configuration)
+def set_config(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    value: Annotated[
+        str | None, typer.Argument(metavar="[VALUE]", help="Without one the setting is taken out; a secret is asked for.")
+    ] = None,
+) -> None:
+    """Write a setting to rag.toml in this folder, a secret to rag.secrets.toml, which only you can read."""
+    from rag.cli.llm import set_setting
+
+    _note(set_setting(name, value))
+
+
+@_command("models", endpoint)
+def llm_models(base_url: BaseUrl = None, as_json: AsJson = False) -> None:
+    """List the endpoint's models."""
+    from rag.cli.llm import models_of
+
+    found = models_of(base_url)
+    if as_json:
+        _print_json({"models": found})
+    else:
+        _table(f"{len(found)} models", ("model", "context"), [(str(model["id"]), model["context"] or "") for model in found])
+
+
+@_command("test", endpoint)
+def llm_test(base_url: BaseUrl = None, model: ModelName = None, as_json: AsJson = False) -> None:
+    """Ask the endpoint one short question and say what was measured."""
+    from rag.cli.llm import measured
+
+    values, rows = measured(base_url, model)
+    if as_json:
+        _print_json(values)
+    else:
+        _table("Endpoint", ("", ""), rows)
+
+
+@_command("show", configuration)
 def show_config(index_dir: IndexDir = None, as_json: AsJson = False) -> None:
     """Show every setting, its value and where that came from."""
     config, origins = load_config({"index_dir": index_dir})
@@ -629,43 +690,6 @@ def _is_loopback(host: str) -> bool:
 # ---------------------------------------------------------------- words for people
 
 
-def _answer_text(answer: Answer) -> str:
-    sources, not_found, nearest, searched, _ = WORDS["zh" if answer.language == "zh" else "en"]
-    lines = []
-    if answer.query and answer.query != answer.question.strip():
-        lines += [f"{searched}: {answer.query}", ""]
-    if answer.abstained:
-        lines += [f"{not_found}: {answer.reason}" if answer.reason else not_found]
-        if answer.nearest:
-            lines += ["", nearest, *_source_lines(answer.nearest, answer.language)]
-        return "\n".join(lines)
-    lines += [answer.answer]
-    zh = answer.language == "zh"
-    for claim in answer.claims:
-        if claim.verdict != "supported":
-            colon, why = ("：", f"（{claim.why}）") if zh else (": ", f" ({claim.why})")
-            lines += [f"  ! {VERDICTS[zh][claim.verdict]}{colon}{claim.text}{why if claim.why else ''}"]
-    lines += ["", answer.reason] if answer.reason else []
-    lines += ["", sources, *_source_lines(answer.citations, answer.language)]
-    return "\n".join(lines)
-
-
-def _source_lines(citations: Sequence[Citation], language: str) -> Iterator[str]:
-    """Each place once, with the quotes that follow one another there."""
-    last = ""
-    for citation in citations:
-        place = _place(citation.title, citation.section, citation.page, language)
-        if place != last:
-            yield place
-        last = place
-        yield f"  [{citation.n}] {' '.join(citation.quote.split())}"
-
-
-def _place(title: str, section: str, page: int | None, language: str) -> str:
-    page_text = WORDS["zh" if language == "zh" else "en"][-1].format(page) if page is not None else ""
-    return " · ".join(part for part in (title, section, page_text) if part)
-
-
 def _hit_record(hit: Hit, titles: dict[str, str]) -> dict[str, Any]:
     chunk = hit.chunk
     return {
@@ -684,7 +708,8 @@ def _hit_record(hit: Hit, titles: dict[str, str]) -> dict[str, Any]:
 
 
 def _hit_text(number: int, hit: Hit, titles: dict[str, str], why: str) -> str:
-    place = _place(titles.get(hit.chunk.document, ""), " / ".join(hit.chunk.section), hit.chunk.page, "en")
+    page = f"p. {hit.chunk.page}" if hit.chunk.page is not None else ""
+    place = " · ".join(part for part in (titles.get(hit.chunk.document, ""), " / ".join(hit.chunk.section), page) if part)
     text = " ".join(hit.text.split())
     return f"{number}. {hit.fused:.3f}  {place}{why}\n   {text if why or len(text) <= 240 else text[:239] + '…'}"
 
