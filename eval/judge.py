@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import rag.answer.verify
 from rag.config import Config
 from rag.errors import LLMError, UsageError
-from rag.llm.checker import open_checker
 
 from .metrics import Judge
 
@@ -56,9 +55,17 @@ def cache_of(judge: Judge) -> Judge:
     return lambda claim, quotes: remembered(claim, tuple(quotes))
 
 
+def open_cross_encoder(name: str) -> Callable[[str, str], float]:
+    """(evidence, claim) to the probability that the claim follows."""
+    from rag.llm.checker import open_checker
+
+    support = open_checker(name)
+    return lambda evidence, claim: support(claim, [evidence])[0]
+
+
 def _nli_judge(model: str) -> Judge:
-    support = open_checker(model)
-    return cache_of(lambda claim, quotes: support(claim, list(quotes))[0] >= NLI_THRESHOLD)
+    entailed = open_cross_encoder(model)
+    return cache_of(lambda claim, quotes: entailed("\n".join(quotes), claim) >= NLI_THRESHOLD)
 
 
 def _ask_llm(config: Config, model: str, claim: str, quotes: Sequence[str]) -> bool:

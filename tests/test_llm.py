@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import math
@@ -28,6 +29,7 @@ from rag.index.encoder import BuiltinEncoder
 from rag.index.store import build_index
 from rag.llm.checker import open_checker
 from rag.llm.client import Writer
+from rag.llm.endpoint import Model, list_models, measure
 from rag.llm.failures import Failure
 from rag.llm.patience import KNOWN, Patience, Speed
 from rag.llm.prompts import NO_ANSWER, SAFETY, standalone, token_counter
@@ -284,6 +286,59 @@ def test_another_language_than_that_of_the_question_is_said(ask):
     assert answer.mode == "llm" and answer.reason == "语言模型没有用提问的语言作答。"
 
 
+# ---- addresses ----
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.254", "[fe80::1]", "0.0.0.0", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518", "[::ffff:169.254.169.254]",
+     "[64:ff9b::a9fe:a9fe]", "metadata.google.internal", "METADATA.google.internal.", "100.100.100.200", "[fd00:ec2::254]", "224.0.0.1"],
+)  # fmt: skip
+def test_addresses_that_hand_out_credentials_are_never_asked(address):
+    for port in ("", ":80"):
+        with pytest.raises(UsageError, match="never asked|not an address"):
+            Writer(f"http://{address}{port}/v1", "tiny")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:11434", "localhost:8080", "[::1]:8080", "192.168.1.20", "10.0.0.4:8000", "api.example.com"])
+def test_machines_of_ones_own_network_are_asked(address):
+    assert Writer(f"http://{address}/v1", "tiny").host == address
+
+
+def test_a_name_that_leads_to_such_an_address_is_not_connected_to(ask, opened, monkeypatch):
+    looked_up, real = [], asyncio.base_events.BaseEventLoop.getaddrinfo
+
+    async def rebound(loop, host, port, **options):
+        looked_up.append(host)
+        return await real(loop, "169.254.169.254", port, **options)
+
+    monkeypatch.setattr(asyncio.base_events.BaseEventLoop, "getaddrinfo", rebound)
+    answer = extractive(opened, ask("http://models.example.com/v1"))
+    assert "不会去访问" in answer.reason and looked_up == ["models.example.com"]
+
+
+def test_the_key_stays_with_its_endpoint_when_models_are_listed():
+    with ScriptedLLM(GOOD) as server:
+        server.models = {
+            "object": "list",
+            "data": [{"id": "b", "max_model_len": 4096}, {"id": "a", "meta": {"n_ctx": 512}}, {"id": 3}, "x"],
+        }
+        found = list_models(Writer(server.base_url, "", KEY))
+        assert found == (Model("a", 512), Model("b", 4096)) and f"Bearer {KEY}" in server.requests[0].headers.values()
+    with ScriptedLLM(GOOD) as server, pytest.raises(Failure) as caught:
+        list_models(Writer(server.base_url, "", KEY))
+    assert caught.value.name == "missing" and KEY not in str(caught.value)
+
+
+def test_an_endpoint_is_measured_by_one_question():
+    words = ["Station 7", " has 52", " turbines", ", as the", " list", " says."]
+    with ScriptedLLM(Reply(words, delay=0.5, pause=0.05)) as server:
+        found = measure(Writer(server.base_url, "tiny"))
+    assert found.right and 0.5 <= found.first_word < 3 and 20 < found.writes < 400 and 100 < found.reads < 1500 and found.context is None
+    with ScriptedLLM("I do not know.") as server:
+        assert not measure(Writer(server.base_url, "tiny")).right
+
+
 # ---- speed ----
 
 
@@ -302,7 +357,7 @@ def test_the_first_answer_measures_and_the_next_prompt_fits(ask):
 
 
 def test_a_short_prompt_holds_the_best_sentences_with_their_neighbours(opened, ask):
-    with ScriptedLLM(GOOD) as server:
+    with ScriptedLLM(Reply([GOOD], delay=0.4)) as server:
         KNOWN.measured((server.base_url, "tiny"), Speed(20))
         events = ask(server.base_url)
         sent = server.requests[0].body["messages"][-1]["content"]

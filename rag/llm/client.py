@@ -62,8 +62,8 @@ class Writer:
         self.host = host_of(base_url)
         self.base_url, self.model = base_url, model
         self.context, self.patience = context, patience
+        self.name = (base_url, model)
         self._key = key
-        self._name = (base_url, model)
         self._count = token_counter(model)
 
     @classmethod
@@ -81,7 +81,7 @@ class Writer:
     @property
     def speed(self) -> Speed | None:
         """What the endpoint has shown in this process; None before its first answer."""
-        return KNOWN.speed(self._name)
+        return KNOWN.speed(self.name)
 
     def prompt(
         self,
@@ -115,8 +115,8 @@ class Writer:
         except Failure as failure:
             if failure.name == "context" and smaller:
                 yield from self._pieces(smaller(), self._answer_tokens())
-            elif failure.name == "thought" and not KNOWN.manners(self._name).thinks:
-                KNOWN.learn(self._name, thinks=True)
+            elif failure.name == "thought" and not KNOWN.manners(self.name).thinks:
+                KNOWN.learn(self.name, thinks=True)
                 yield from self._pieces(prompt, self._answer_tokens())
             else:
                 raise
@@ -131,7 +131,7 @@ class Writer:
             {"role": "system", "content": REWRITE[language]},
             {"role": "user", "content": "\n\n".join([*lines, f"{'最后一个问题' if language == 'zh' else 'Last question'}: {question}"])},
         )
-        thinks = KNOWN.manners(self._name).thinks
+        thinks = KNOWN.manners(self.name).thinks
         yield from self._pieces(self._sized(messages), self._answer_tokens() if thinks else QUESTION_TOKENS)
 
     def say(self, text: str, most_tokens: int) -> Iterator[str]:
@@ -143,7 +143,7 @@ class Writer:
         return Prompt(messages, tokens, tokens / speed.reads if speed else None)
 
     def _answer_tokens(self) -> int:
-        return min(THOUGHT_TOKENS, self.context // 2) if KNOWN.manners(self._name).thinks else ANSWER_TOKENS
+        return min(THOUGHT_TOKENS, self.context // 2) if KNOWN.manners(self.name).thinks else ANSWER_TOKENS
 
     def _pieces(self, prompt: Prompt, most_tokens: int) -> Iterator[str]:
         """Runs one request on the loop and hands over what it puts into the inbox; closing this cancels the request at once."""
@@ -186,8 +186,8 @@ class Writer:
             for attempt in range(TRIES):
                 try:
                     return await self._once(client, prompt, patience, most_tokens, put)
-                except TooMuch:
-                    raise Failure("endless", host=self.host) from None
+                except (TooMuch, Forbidden) as error:
+                    raise Failure("endless" if isinstance(error, TooMuch) else "forbidden", host=self.host) from None
                 except openai.APITimeoutError as error:
                     connecting = isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout)
                     what = "connect" if connecting else "first"
@@ -217,13 +217,13 @@ class Writer:
 
     def _learnt(self, error: openai.APIStatusError) -> bool:
         """Whether a refusal names a parameter that can be left out or called otherwise from now on."""
-        said, manners = json.dumps(error.body, default=str)[:2000], KNOWN.manners(self._name)
+        said, manners = json.dumps(error.body, default=str)[:2000], KNOWN.manners(self.name)
         if error.status_code not in (400, 422) or not _UNWANTED.search(said):
             return False
         if "max_completion_tokens" in said and manners.limit == "max_tokens":
-            KNOWN.learn(self._name, limit="max_completion_tokens")
+            KNOWN.learn(self.name, limit="max_completion_tokens")
         elif "temperature" in said and manners.temperature:
-            KNOWN.learn(self._name, temperature=False)
+            KNOWN.learn(self.name, temperature=False)
         else:
             return False
         return True
@@ -241,7 +241,7 @@ class Writer:
         self, client: openai.AsyncOpenAI, prompt: Prompt, patience: Patience, most_tokens: int, put: Callable[[str], None]
     ) -> None:
         """One request from its first to its last byte."""
-        manners, heard, sieve = KNOWN.manners(self._name), _Heard(), Sieve()
+        manners, heard, sieve = KNOWN.manners(self.name), _Heard(), Sieve()
         limit: dict[str, Any] = {manners.limit: most_tokens} | ({"temperature": 0} if manners.temperature else {})
         async with _within(patience.first, lambda: Failure("slow", host=self.host, what="first", seconds=patience.first)):
             stream = await client.chat.completions.create(model=self.model, messages=list(prompt.messages), stream=True, **limit)
@@ -269,7 +269,7 @@ class Writer:
             raise Failure("thought" if thought else "silent" if heard.began else "garbage", host=self.host)
         if not heard.ended and not stream.response.extensions.get("heard"):  # several servers end with [DONE] and give no reason
             raise Failure("cut", host=self.host)
-        KNOWN.measured(self._name, heard.speed(prompt.tokens))
+        KNOWN.measured(self.name, heard.speed(prompt.tokens), prompt.tokens, count_tokens(heard.text))
         if heard.ended == "length":
             put(CUT)
 

@@ -87,8 +87,9 @@ async def _models(writer: Writer) -> Any:
         raise Failure("slow", host=writer.host, what="first", seconds=LIST_SECONDS) from None
     except openai.APIStatusError as error:
         raise writer.failure_of(error) from None
-    except openai.APIConnectionError as error:
-        name = {Forbidden: "forbidden", TooMuch: "endless"}.get(type(error.__cause__), "unreachable")  # type: ignore[arg-type]
+    except (openai.APIConnectionError, Forbidden, TooMuch) as error:
+        cause = error.__cause__ if isinstance(error, openai.APIConnectionError) else error
+        name = "forbidden" if isinstance(cause, Forbidden) else "endless" if isinstance(cause, TooMuch) else "unreachable"
         raise Failure(name, host=writer.host) from None
     except Exception:  # JSON that is none, and whatever a library makes of an odd endpoint
         raise Failure("garbage", host=writer.host) from None

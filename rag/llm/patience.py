@@ -55,13 +55,21 @@ class Known:
         self._lock = threading.Lock()
         self._speeds: dict[tuple[str, str], Speed] = {}
         self._manners: dict[tuple[str, str], Manners] = {}
+        self._spent: dict[tuple[str, str], tuple[int, int, int]] = {}
 
     def speed(self, name: tuple[str, str]) -> Speed | None:
         with self._lock:
             return self._speeds.get(name)
 
-    def measured(self, name: tuple[str, str], speed: Speed) -> None:
+    def spent(self, name: tuple[str, str]) -> tuple[int, int, int]:
+        """Requests that were answered, tokens sent, tokens received, by our own count."""
         with self._lock:
+            return self._spent.get(name, (0, 0, 0))
+
+    def measured(self, name: tuple[str, str], speed: Speed, sent: int = 0, received: int = 0) -> None:
+        with self._lock:
+            requests, before, after = self._spent.get(name, (0, 0, 0))
+            self._spent[name] = (requests + 1, before + sent, after + received)
             self._speeds[name] = speed.after(self._speeds.get(name))
 
     def manners(self, name: tuple[str, str]) -> Manners:
