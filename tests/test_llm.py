@@ -146,6 +146,13 @@ def test_nothing_supported_ends_in_the_extract_with_the_reason(ask, opened):
     extractive(opened, events, start="语言模型写的话没有一句得到原文支持，以下是报告原文摘句。")
 
 
+def test_prose_without_the_figure_that_the_extract_answers_with_does_not_take_its_place(ask, opened):
+    with ScriptedLLM("泻湖式对生态的影响最小 [3]。") as server:
+        events = ask(server.base_url)
+    assert [each.claim.verdict for each in said_by_the_model(events)] == ["supported"]
+    extractive(opened, events, start="语言模型写的话里没有报告给出的 4.2 GW，以下是报告原文摘句。")
+
+
 def test_a_model_that_sees_no_answer_is_believed_only_where_strictness_is_wanted(ask, opened):
     with ScriptedLLM(NO_ANSWER["zh"]) as server:
         events = ask(server.base_url)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from rag.answer.verify import unfounded
 from rag.llm.prompts import CUT, Prompt, Source
 from rag.llm.stream import Prose
 from rag.llm.text import THINKING, VOID
@@ -40,7 +41,7 @@ class Draft:
     ):
         self._sources, self._extract, self._strict = sources, extract, strictness == "strict"
         self._support, self._encode = support, encode
-        self._prose, self._cut = self._empty(None), False
+        self._prose, self._cut, self._lacks = self._empty(None), False, ""
         self.seconds = 0.0
         """Spent on checking."""
 
@@ -87,10 +88,14 @@ class Draft:
         return self._strict and self._prose.declined and not self.said
 
     def answer(self, model: str) -> Answer | None:
-        """The whole answer; None where nothing of it is supported."""
+        """The whole answer; None where nothing of it is supported, or where it lacks the figure or name that the extract answers with."""
         prose, extract = self._prose, self._extract
         enough = ("supported",) if self._strict else ("supported", "partial")
-        if not any(claim.verdict in enough for claim in prose.claims):
+        standing = [claim.text for claim in prose.claims if claim.verdict in enough]
+        short = [claim.text[slice(*claim.emphasis)] for claim in extract.claims if claim.emphasis]
+        if standing and short and all(unfounded(text, standing) for text in short):
+            self._lacks = short[0]
+        if not standing or self._lacks:
             return None
         zh = extract.language == "zh"
         notes = [extract.reason]
@@ -111,6 +116,12 @@ class Draft:
             tail = "，以下是报告原文摘句。" if zh else "; these are sentences quoted from the reports."
         if self._prose.declined:
             said = "语言模型没有在找到的段落里看到答案" if zh else "The language model saw no answer in the passages that were found"
+        elif self._lacks:
+            said = (
+                f"语言模型写的话里没有报告给出的 {self._lacks}"
+                if zh
+                else f"What the language model wrote lacks {self._lacks}, which the reports give"
+            )
         else:
             said = "语言模型写的话没有一句得到原文支持" if zh else "Nothing that the language model wrote is supported by the reports"
         return said + (tail or ("。" if zh else "."))
