@@ -195,7 +195,7 @@ def measure(
         cites = [[quotes[n] for n in claim.citations if n in quotes] for claim in answer.claims]
         judged = [(claim.text, texts) for claim, texts in zip(answer.claims, cites, strict=True)]
         found["claims_cited"] = sum(map(bool, cites)) / len(cites)
-        found["claims_supported"] = sum(claim.verdict == "supported" for claim in answer.claims) / len(answer.claims)
+        found["claims_supported"] = sum(claim.verdict in ("quoted", "supported") for claim in answer.claims) / len(answer.claims)
         found["claim_recall"] = sum(claim_recall(text, texts, judge) for text, texts in judged) / len(judged)
         precisions = [claim_precision(text, texts, judge) for text, texts in judged if texts]
         if precisions:

@@ -23,7 +23,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 Kind = Literal["heading", "prose", "item", "row", "figure", "contents", "abbreviation"]
 """What a block is: a heading; a paragraph; one bullet or numbered item; one table row; chart or caption text; a line of a table of contents; a row of a list of abbreviations."""
 
-Verdict = Literal["supported", "partial", "unsupported", "uncited"]
+Verdict = Literal["quoted", "supported", "partial", "unsupported", "uncited"]
 
 
 def content_id(*parts: str, length: int = 12) -> str:
@@ -155,7 +155,11 @@ class Answer:
     reason: str = ""
     nearest: tuple[Citation, ...] = ()
     """When abstained: what came close and was not used."""
-    mode: Literal["extractive", "llm"] = "extractive"
+    mode: Literal["extractive", "overview", "library", "talk", "llm"] = "extractive"
+    confidence: Literal["sure", "likely", "perhaps", ""] = ""
+    """How likely the answer is right, in words whose meaning is measured; empty where nothing was claimed."""
+    code: str = ""
+    """Of a refusal: why, for programs (`rag.answer.refusal.Code`)."""
     model: str = ""
     timings_ms: dict[str, float] = field(default_factory=dict)
 
@@ -179,6 +183,8 @@ class Answer:
             "abstained": self.abstained,
             "reason": self.reason,
             "mode": self.mode,
+            "confidence": self.confidence,
+            "code": self.code,
             "model": self.model,
             "claims": [asdict(claim) for claim in self.claims],
             "citations": [asdict(citation) for citation in self.citations],

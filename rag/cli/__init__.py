@@ -642,7 +642,7 @@ def _answer_text(answer: Answer) -> str:
     lines += [answer.answer]
     zh = answer.language == "zh"
     for claim in answer.claims:
-        if claim.verdict != "supported":
+        if claim.verdict not in ("quoted", "supported"):
             colon, why = ("：", f"（{claim.why}）") if zh else (": ", f" ({claim.why})")
             lines += [f"  ! {VERDICTS[zh][claim.verdict]}{colon}{claim.text}{why if claim.why else ''}"]
     lines += ["", answer.reason] if answer.reason else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from rag.search.rank import Sentence
+from rag.search.sentences import Sentence
 
 NO_ANSWER = {"zh": "所给段落没有回答这个问题。", "en": "The passages do not answer this question."}
 """What the model is told to write when it finds no answer."""

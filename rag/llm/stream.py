@@ -17,7 +17,7 @@ from rag.errors import EncoderError
 from rag.index.lexical import terms
 from rag.llm.prompts import INVISIBLE, NO_ANSWER, Source
 from rag.search.dedupe import Told, parted, shared_out
-from rag.search.rank import Sentence
+from rag.search.sentences import Sentence
 from rag.text.chunk import split_sentences
 from rag.text.normalize import search_form
 from rag.types import Citation, Claim, Document, Hit, Verdict

@@ -11,6 +11,7 @@ One small encoder on onnxruntime, and five heads of two layers each in numpy: `s
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -129,7 +130,8 @@ class Reader:
             settings = json.loads((folder / "reader.json").read_text(encoding="utf-8"))
             self.revision: str = settings["revision"]
             self.intents: tuple[str, ...] = tuple(settings["intents"])
-            self.thresholds: Mapping[str, Mapping[str, float]] = settings["thresholds"]
+            self._calibration: Mapping[str, Sequence[float]] = settings["calibration"]
+            self._thresholds: Mapping[str, Mapping[str, float]] = settings["thresholds"]
             width = self._session.get_outputs()[0].shape[-1]
             for head, size in (("sentence", 1), ("passage", 1), ("support", 3), ("intent", len(self.intents)), ("kind", len(KINDS))):
                 if self._heads[f"{head}.0.weight"].shape[1] != width or self._heads[f"{head}.2.weight"].shape[0] != size:
@@ -141,16 +143,38 @@ class Reader:
         self._encode = lru_cache(maxsize=1 << 14)(self._tokens)
 
     def read(self, question: str, passages: Sequence[Passage], history: Sequence[Turn] = ()) -> list[Reading]:
-        """Read each passage with the question; a sentence that did not fit into its passage has the logit -inf."""
-        inputs = [question_input(self._encode, question, passage.heading, passage.sentences, history) for passage in passages]
-        readings: list[Reading] = []
-        for hidden, one, passage in zip(self._hidden(inputs), inputs, passages, strict=True):
-            answers = float(self._head("passage", hidden[:1])[0, 0])
-            scores = np.full(len(passage.sentences), -np.inf)
+        """Read each passage with the question. One too long for an input is read in windows that share a sentence; the best reading counts."""
+        inputs: list[ReaderInput] = []
+        places: list[tuple[int, int]] = []
+        for number, passage in enumerate(passages):
+            low = 0
+            while True:
+                inputs.append(question_input(self._encode, question, passage.heading, passage.sentences[low:], history))
+                places.append((number, low))
+                reached = low + inputs[-1].sentences
+                if reached >= len(passage.sentences):
+                    break
+                low = max(low + 1, reached - 1)
+        answers = np.full(len(passages), -np.inf)
+        scores = [np.full(len(passage.sentences), -np.inf) for passage in passages]
+        for hidden, one, (number, low) in zip(self._hidden(inputs), inputs, places, strict=True):
+            answers[number] = max(answers[number], self._head("passage", hidden[:1])[0, 0])
             if one.sentences:
-                scores[: one.sentences] = self._head("sentence", _means(hidden, one))[:, 0]
-            readings.append(Reading(answers, tuple(scores.tolist())))
-        return readings
+                part = scores[number][low : low + one.sentences]
+                np.maximum(part, self._head("sentence", _means(hidden, one))[:, 0], out=part)
+        return [Reading(float(answer), tuple(score.tolist())) for answer, score in zip(answers, scores, strict=True)]
+
+    def confidence(self, answers: float, best: float, pair: str) -> float:
+        """Turn the logits of a passage and of its best sentence into the probability that they answer.
+
+        `pair` names the languages of question and passage ("zh-en"), each of which has a calibration of its own.
+        """
+        passage, sentence, bias = self._calibration.get(pair) or self._calibration["all"]
+        return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, passage * answers + sentence * best + bias))))
+
+    def threshold(self, strictness: str, pair: str) -> float:
+        """Return the least confidence with which a question is answered, by strictness and pair of languages."""
+        return (self._thresholds.get(pair) or self._thresholds["all"])[strictness]
 
     def support(self, claim: str, evidence: Sequence[str]) -> Support:
         """Say whether evidence supports a claim."""

@@ -237,7 +237,7 @@ def sentence(claim: Claim, zh: bool) -> str:
     '~~It is 80 m tall.~~[1] (not supported: the figure 80 m is not there)'
     """
     text = plain(claim.text) + "".join(f"[{n}]" for n in claim.citations)
-    if claim.verdict == "supported":
+    if claim.verdict in ("quoted", "supported"):
         return text
     word = {
         "unsupported": "原文不支持" if zh else "not supported",

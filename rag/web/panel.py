@@ -288,6 +288,8 @@ def _chips(evidence: Sequence[Evidence]) -> str:
 def _verdict(claim: Claim, language: str) -> str:
     words = say(language, claim.verdict)
     title = escaped(f"{words}: {claim.why}" if claim.why else words)
+    if claim.verdict == "quoted":
+        return f'\u2060<span class="verdict quoted" role="img" title="{title}">❝</span>'
     if claim.verdict == "supported":
         return f'\u2060<span class="verdict supported" role="img" title="{title}">✓</span>'
     return f'\u2060<span class="verdict {claim.verdict}" role="note" title="{title}">⚠ {literal(words)}</span>'
@@ -522,7 +524,7 @@ def _braced(text: str) -> str:
 
 
 def _doubt(claim: Claim, language: str) -> str:
-    return "" if claim.verdict == "supported" else f" ({say(language, claim.verdict)})"
+    return "" if claim.verdict in ("quoted", "supported") else f" ({say(language, claim.verdict)})"
 
 
 def _distinct(turn: Shown) -> list[tuple[str, Evidence]]:
