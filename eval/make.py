@@ -263,7 +263,7 @@ def _usable(asked: str) -> bool:
 
 
 def _documents(config: Config, corpus: Path) -> list[Document]:
-    with tempfile.TemporaryDirectory(prefix="veracite-make-") as folder:
+    with tempfile.TemporaryDirectory(prefix="provenote-make-") as folder:
         encoder = open_encoder(config.encoder)
         build_index([corpus], folder, encoder)
         snapshot = open_index(folder, encoder=encoder)

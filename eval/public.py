@@ -67,7 +67,7 @@ def run_public(config: Config, data: Path, names: Sequence[str] | None = None, c
 def _asked(config: Config, loaded: PublicSet, count: int) -> list[Record]:
     step = max(1.0, len(loaded.questions) / count)
     chosen = [loaded.questions[int(place * step)] for place in range(min(count, len(loaded.questions)))]
-    with tempfile.TemporaryDirectory(prefix="veracite-public-") as folder:
+    with tempfile.TemporaryDirectory(prefix="provenote-public-") as folder:
         reports = Path(folder) / "reports"
         reports.mkdir()
         for name, text in loaded.passages.items():

@@ -442,7 +442,7 @@ def test_language_theme_copy_and_export(open_page):
     with page.expect_download() as waiting:
         page.locator("#export").click()
     exported = Path(waiting.value.path()).read_text(encoding="utf-8")
-    assert waiting.value.suggested_filename == "veracite.md" and "[^t1-1]" in exported and "31 metres tall" in exported
+    assert waiting.value.suggested_filename == "provenote.md" and "[^t1-1]" in exported and "31 metres tall" in exported
     page.locator("#language").click()
     page.wait_for_function("document.documentElement.lang === 'zh-CN'")
     page.wait_for_function("document.querySelector('#new')?.innerText === '新对话'")
@@ -526,10 +526,20 @@ def test_reports_are_added_asked_updated_and_removed_while_the_page_is_open(open
     page.wait_for_function("n => document.querySelectorAll('#reports li').length === n", arg=before, timeout=60_000)
 
 
+def test_what_the_browser_kept_under_the_first_name_is_taken_over(open_page):
+    page = open_page("en-US")
+    page.evaluate(
+        "localStorage.clear(); localStorage.setItem('veracite.owner', 'a'.repeat(32)); localStorage.setItem('veracite.language', 'zh')"
+    )
+    page.reload()
+    page.wait_for_selector("#brand h1:text('有据')")
+    assert page.evaluate("[localStorage.getItem('provenote.owner'), localStorage.getItem('veracite.owner')]") == ["a" * 32, None]
+
+
 def test_conversations_outlive_a_reload_and_are_listed_renamed_exported_and_deleted(open_page):
     page = open_page("en-US")
     ask(page, TALL)
-    page.wait_for_function("sessionStorage.getItem('veracite.talk')")
+    page.wait_for_function("sessionStorage.getItem('provenote.talk')")
     page.reload()
     page.wait_for_selector("#chat .answer .foot")
     page.locator(CHIP).nth(1).click()
@@ -548,8 +558,8 @@ def test_conversations_outlive_a_reload_and_are_listed_renamed_exported_and_dele
     page.locator("#talks li", has_text="Towers").locator(".open").click()
     page.wait_for_function("document.querySelector('#chat').innerText.includes('31 metres')")
     for kind, name, words in (
-        ("json", "veracite.json", '"verdict": "supported"'),
-        ("bib", "veracite.bib", "annote = {The tower is 31 metres"),
+        ("json", "provenote.json", '"verdict": "supported"'),
+        ("bib", "provenote.bib", "annote = {The tower is 31 metres"),
     ):
         with page.expect_download() as waiting:
             page.locator(f'[data-export="{kind}"]').click()
@@ -698,7 +708,7 @@ def test_agents_find_the_same_as_tools(server):
 def test_the_server_stays_home_and_private_events_take_nothing_on_trust(server):
     address, said = server
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    assert f"Veracite: {address.rstrip('/')}" in said.read_text()
+    assert f"Provenote: {address.rstrip('/')}" in said.read_text()
     assert "LEFT HOME" not in said.read_text()
     for path in ("openapi.json", "docs", f"gradio_api/file={HERE / 'browser.py'}", "monitoring", "gradio_api/call/ask"):
         with pytest.raises(urllib.error.HTTPError) as refused:

@@ -91,6 +91,13 @@ def test_filters_restrict_both_sides(built, encoder):
             assert {chunk.document for chunk in snapshot.chunks([name for name, _ in hits])} == allowed
 
 
+def test_an_index_does_not_hold_the_name_of_the_product(built):
+    """So one that was made under the first name, Veracite, opens under the second."""
+    content = b"".join(path.read_bytes() for path in built.rglob("*") if path.is_file()).lower()
+    assert b"hashing" in content  # the name of the encoder is there
+    assert b"provenote" not in content and b"veracite" not in content
+
+
 def test_unknown_ids_are_key_errors(built):
     snapshot = open_index(built)
     for call in (lambda: snapshot.document("nope"), lambda: snapshot.chunks(["nope"]), lambda: snapshot.cosines(np.zeros(64), ["nope"])):

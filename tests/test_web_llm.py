@@ -66,7 +66,7 @@ def served(opened, tmp_path_factory):  # noqa: F811
         )
         try:
             for line in process.stdout:
-                if line.startswith("Veracite: "):
+                if line.startswith("Provenote: "):
                     break
             with playwright.sync_playwright() as driver:
                 browser = driver.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)

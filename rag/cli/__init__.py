@@ -110,9 +110,9 @@ def _command(name: str, group: typer.Typer = app) -> Callable[[Callable[..., int
 @app.callback(invoke_without_command=True)
 def _start(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if version:
-        from importlib.metadata import version as version_of
+        from rag import __version__
 
-        _say(f"veracite {version_of('veracite')}")
+        _say(f"provenote {__version__}")
     elif context.invoked_subcommand is None:
         _say(context.get_help())
 
