@@ -18,8 +18,8 @@ from typing import Any
 from rag.chat import Assistant
 from rag.config import Config
 from rag.errors import UsageError
+from rag.index.build import build_index
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index
 
 from .data import Place, Question
 from .report import Record, figures, written

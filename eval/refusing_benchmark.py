@@ -17,8 +17,8 @@ from pathlib import Path
 
 from rag.chat import Assistant
 from rag.config import Config, bundled
+from rag.index.build import build_index
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index
 from rag.types import Turn
 from train.public_data import TUNED_ARTICLES
 from train.train_ranker import read_questions

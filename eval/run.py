@@ -23,8 +23,8 @@ from rag import __version__
 from rag.chat import Assistant
 from rag.config import SECRETS, Config, bundled, load_config
 from rag.errors import RagError, UsageError
+from rag.index.build import build_index
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index
 from rag.types import Answer, Citation, Hit, Turn, content_id
 
 from .data import Question, load_questions

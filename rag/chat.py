@@ -17,7 +17,7 @@ from rag.answer.compose import Composer
 from rag.config import Config
 from rag.errors import EncoderError, RagError, UsageError
 from rag.index.encoder import BuiltinEncoder, open_encoder, open_reranker
-from rag.index.store import Snapshot, open_index
+from rag.index.snapshot import Snapshot, open_index
 from rag.search.evidence import Finder, in_one_edition
 from rag.search.followup import Rewrite, rewrite
 from rag.search.question import QuestionKind, parts_of, read_question, strip_asking, without_markup

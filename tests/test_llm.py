@@ -24,8 +24,8 @@ from test_chat import BEES, TIDES
 from rag.chat import Assistant, Finished, Rewritten, Said, Withdrawn, Writing
 from rag.config import Config
 from rag.errors import EncoderError, LLMError, UsageError
+from rag.index.build import build_index
 from rag.index.encoder import BuiltinEncoder
-from rag.index.store import build_index
 from rag.llm.client import SAFETY, Failure, Patience, Writer, standalone, token_counter
 from rag.llm.prompts import NO_ANSWER
 from rag.llm.stream import Prose, gives_orders, markers, open_judge, plain

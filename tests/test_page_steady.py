@@ -10,7 +10,7 @@ import pytest
 from browser import LONG, TALL, UNKNOWN
 from chromium import CHIP, ask, chosen_tab, lit
 
-from rag.index.store import open_index
+from rag.index.snapshot import open_index
 
 PEOPLE = (
     ("zh-CN", "2030 年零售业有多少直播由数字人主持？", "99%"),

@@ -19,8 +19,9 @@ import numpy as np
 from scipy.optimize import minimize
 
 from rag.config import PACKAGE, Config
+from rag.index.build import build_index
 from rag.index.encoder import BuiltinEncoder
-from rag.index.store import Snapshot, build_index, open_index
+from rag.index.snapshot import Snapshot, open_index
 from rag.search.question import read_question
 from rag.search.rank import FEATURES, SentenceRanker
 from rag.search.retrieve import search, weigh_terms

@@ -22,8 +22,9 @@ from scipy.optimize import minimize
 
 from rag.answer.compose import Composer, quotable
 from rag.config import Config, bundled
+from rag.index.build import build_index
 from rag.index.encoder import BuiltinEncoder
-from rag.index.store import build_index, open_index
+from rag.index.snapshot import open_index
 from rag.search.evidence import Finder
 from rag.search.followup import rewrite
 from rag.search.rank import SentenceRanker
