@@ -15,6 +15,8 @@ from rag.types import Answer, Chunk, Citation, Claim, Document, Filter, Hit, Tur
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+__version__ = "0.2.0"
+
 __all__ = [
     # ask
     "ask", "Filter", "Turn",

@@ -17,7 +17,7 @@ from rag.answer.compose import ExtractiveAnswerer
 from rag.config import Config
 from rag.errors import EncoderError, RagError, UsageError
 from rag.index.encoder import open_encoder, open_reranker
-from rag.index.store import Snapshot, open_index
+from rag.index.snapshot import Snapshot, open_index
 from rag.search.evidence import Retriever
 from rag.search.question import read_question, without_markup
 from rag.search.reader import Reader

@@ -243,7 +243,7 @@ class Encoder(Protocol):
 class Store(Protocol):
     """What a search needs from an index: ids, vectors, terms, text and filters. It knows nothing of answers.
 
-    Two things implement it: the embedded index (`rag.index.store.Snapshot`) and a distributed engine (`rag.cluster`).
+    Two things implement it: the embedded index (`rag.index.snapshot.Snapshot`) and a distributed engine (`rag.cluster`).
     """
 
     encoder_name: str

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from rag.config import load_config
 from rag.errors import UnreadableFile, UsageError
+from rag.index.build import build_index
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index
 from rag.reading.dispatch import find_files, front_matter, language_of, plain_markup, read_document, slug
 from rag.reading.formats.encoding import decode
 

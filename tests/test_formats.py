@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.errors import UnreadableFile, UsageError
-from rag.index.store import build_index, is_stale, open_index
+from rag.index.build import build_index, is_stale
+from rag.index.snapshot import open_index
 from rag.reading.dispatch import Sources, digest_of, find_files, publisher_in, read_document
 from rag.reading.formats.archive import members
 from rag.reading.formats.office import in_reading_order

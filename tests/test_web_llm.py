@@ -66,12 +66,12 @@ def served(opened, tmp_path_factory):  # noqa: F811
         )
         try:
             for line in process.stdout:
-                if line.startswith("Veracite: "):
+                if line.startswith("Provenote: "):
                     break
             with playwright.sync_playwright() as driver:
                 browser = driver.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
                 page = browser.new_context(locale="zh-CN").new_page()
-                page.set_default_timeout(30_000)
+                page.set_default_timeout(60_000)
                 page.goto(f"http://127.0.0.1:{port}/")
                 page.wait_for_selector("#sources > *", state="attached")
                 yield page, upstream

@@ -1,6 +1,6 @@
-"""Veracite as a model for programs that speak OpenAI's chat completions: `/v1/models` and `/v1/chat/completions`, streamed and not.
+"""Provenote as a model for programs that speak OpenAI's chat completions: `/v1/models` and `/v1/chat/completions`, streamed and not.
 
-The text of a completion is plain sentences with [n] markers; what makes them checkable stands in the extra field `veracite`, which is
+The text of a completion is plain sentences with [n] markers; what makes them checkable stands in the extra field `provenote`, which is
 `Answer.to_dict()`. Gave up on everything that steers a model (temperature, tools, several choices): there is one answer, from the reports.
 """
 
@@ -26,9 +26,9 @@ from rag.text.tokens import count_tokens
 from rag.types import Answer, Claim, Filter, Turn
 from rag.web.guard import Throttle
 
-MODEL = "veracite"
+MODEL = "provenote"
 """Answers by extracts."""
-WRITTEN = "veracite-llm"
+WRITTEN = "provenote-llm"
 """Answers that the configured LLM writes."""
 AT_ONCE = 8
 """Questions answered at the same time; further ones wait."""
@@ -37,7 +37,7 @@ WAITING = 64
 EVERY = 10.0
 """Seconds after which a stream that has nothing to say shows that it lives."""
 
-log = logging.getLogger("veracite.api")
+log = logging.getLogger("provenote.api")
 
 
 def routes(assistant: Assistant, login: Callable[[str, str], bool] | None = None) -> list[Route]:
@@ -105,7 +105,7 @@ class Asked:
             model=model,
             question=turns[-1][0],
             history=tuple(Turn(question, _said(answer)) for question, answer in turns[:-1]),
-            only=_filter(body.get("veracite")),
+            only=_filter(body.get("provenote")),
             stream=body.get("stream") is True,
             usage=isinstance(options, dict) and options.get("include_usage") is True,
         )
@@ -126,7 +126,7 @@ class _Server:
             await self._admit(request)
         except Refused as refused:
             return refused.response()
-        made = [{"id": name, "object": "model", "created": 0, "owned_by": "veracite"} for name in self._models]
+        made = [{"id": name, "object": "model", "created": 0, "owned_by": "provenote"} for name in self._models]
         return JSONResponse({"object": "list", "data": made})
 
     async def completions(self, request: Request) -> Response:
@@ -206,7 +206,7 @@ def completion(asked: Asked, answer: Answer) -> dict[str, Any]:
             {"index": 0, "message": {"role": "assistant", "content": content, "refusal": None}, "finish_reason": "stop", "logprobs": None}
         ],
         "usage": _usage(asked, content),
-        "veracite": answer.to_dict(),
+        "provenote": answer.to_dict(),
     }
 
 
@@ -280,7 +280,7 @@ async def _stream(asked: Asked, first: Event, events: AsyncIterator[Event]) -> A
                     written += text
                     yield chunk({"content": text})
                 usage = {"usage": None} if asked.usage else {}
-                yield chunk({}, "stop", veracite=event.answer.to_dict(), **usage)
+                yield chunk({}, "stop", provenote=event.answer.to_dict(), **usage)
                 if asked.usage:
                     yield _event({**head, "choices": [], "usage": _usage(asked, written)})
                 yield b"data: [DONE]\n\n"
@@ -328,12 +328,12 @@ def _said(answer: str) -> str:
 
 
 def _filter(wanted: Any) -> Filter | None:
-    """The extra field `veracite` of a request: {"reports": [...], "publisher", "year", "language"}."""
+    """The extra field `provenote` of a request: {"reports": [...], "publisher", "year", "language"}."""
     if wanted is None:
         return None
     fits = {"reports": list, "publisher": str, "year": int, "language": str}
     if not isinstance(wanted, dict) or not all(name in fits and isinstance(value, fits[name]) for name, value in wanted.items()):
-        raise Refused(400, f"veracite may hold {', '.join(fits)}, reports as a list of ids", "invalid_filter")
+        raise Refused(400, f"provenote may hold {', '.join(fits)}, reports as a list of ids", "invalid_filter")
     if not all(isinstance(name, str) for name in wanted.get("reports", ())):
         raise Refused(400, "reports must be a list of ids", "invalid_filter")
     return Filter(**{**wanted, "reports": tuple(wanted.get("reports", ()))})

@@ -22,7 +22,9 @@ from typing import Any, Literal
 
 from rag.config import PACKAGE, Config
 from rag.errors import IndexBusy, RagError, UsageError
-from rag.index.store import Manifest, build_index, open_index, remove_document
+from rag.index.build import build_index, remove_document
+from rag.index.manifest import Manifest
+from rag.index.snapshot import open_index
 
 FILES_AT_ONCE = 20
 LIBRARY_BYTES = 2_000_000_000
@@ -59,7 +61,7 @@ class State:
     outcomes: tuple[Outcome, ...] = ()
     """Of each file, once the change is finished; of files that are refused, at once."""
     report: Mapping[str, Any] | None = None
-    """The fields of `rag.index.store.BuildReport`, once the change is finished."""
+    """The fields of `rag.index.manifest.BuildReport`, once the change is finished."""
     problem: RagError | None = None
     finished: bool = False
 

@@ -462,7 +462,7 @@ def plain(turn: Shown, language: str) -> str:
 
 def markdown(turns: Sequence[Shown], language: str) -> str:
     """The whole conversation as a Markdown file with a footnote for each span cited."""
-    lines = ["# Veracite", ""]
+    lines = ["# Provenote", ""]
     for turn in turns:
         lines += [f"## {_inert(turn.question)}", ""]
         if turn.query and turn.query.strip() != turn.question.strip():
@@ -493,7 +493,7 @@ def as_json(turns: Sequence[Shown], language: str) -> str:
             item.passage.document + f":{item.passage.start}": item.passage for items in (*turn.evidence, turn.nearest) for item in items
         }
         made.append({**record, "passages": [asdict(passage) for passage in passages.values()], "rating": turn.rating})
-    return json.dumps({"veracite": 1, "language": language, "turns": made}, ensure_ascii=False, indent=1)
+    return json.dumps({"provenote": 1, "language": language, "turns": made}, ensure_ascii=False, indent=1)
 
 
 def references(turns: Sequence[Shown], language: str) -> str:

@@ -6,6 +6,7 @@ LANGUAGES = ("zh", "en")
 
 STRINGS: dict[str, dict[str, str]] = {
     "zh": {
+        "name": "有据",
         "tagline": "只依据报告作答，每句话都能点回原文",
         "new": "新对话",
         "export": "导出",
@@ -144,6 +145,7 @@ STRINGS: dict[str, dict[str, str]] = {
         "unexpected": "这次没有答成，出了意料之外的问题。请再试一次；详情已记入日志。",
     },
     "en": {
+        "name": "Provenote",
         "tagline": "Answers only from your reports, every sentence traceable",
         "new": "New chat",
         "export": "Export",
