@@ -11,8 +11,10 @@ from rag.config import load_config
 from rag.errors import UnreadableFile, UsageError
 from rag.index.encoder import open_encoder
 from rag.index.store import build_index
-from rag.reading.dispatch import find_files, front_matter, language_of, plain_markup, read_document, slug
+from rag.reading.dispatch import find_files, language_of, read_document, slug
 from rag.reading.formats.encoding import decode
+from rag.reading.formats.front_matter import front_matter
+from rag.reading.formats.markdown import inline_text
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
@@ -91,8 +93,8 @@ def test_markdown_keeps_sections_items_and_rows(tmp_path):
         ("item", "second item goes on", ("Cranes",)),
         ("heading", "Speed", ("Cranes", "Speed")),
         ("row", "Crane | Lifts an hour | Note", ("Cranes", "Speed")),
-        ("row", "North | Lifts an hour: 40 | Note: new", ("Cranes", "Speed")),
-        ("row", "South | Lifts an hour: 25 | Note: old | slow", ("Cranes", "Speed")),
+        ("row", "Crane: North | Lifts an hour: 40 | Note: new", ("Cranes", "Speed")),
+        ("row", "Crane: South | Lifts an hour: 25 | Note: old | slow", ("Cranes", "Speed")),
         ("heading", "缩略语", ("缩略语",)),
         ("row", "Term | Meaning", ("缩略语",)),
         ("abbreviation", "TEU | twenty-foot unit", ("缩略语",)),
@@ -231,7 +233,7 @@ def test_slug(name, expected):
 @given(st.text(max_size=60))
 def test_any_name_gives_a_usable_id_and_any_markup_a_text(name):
     assert 0 < len(slug(name)) <= 80 and "/" not in slug(name)
-    assert isinstance(plain_markup(name), str)
+    assert isinstance(inline_text(name), str)
 
 
 @settings(deadline=None)

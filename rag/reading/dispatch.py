@@ -1,7 +1,6 @@
-"""A file -> a Document, one function a suffix: text and Markdown here, PDF, Office, HTML and EPUB in modules of their own.
+"""A file -> a Document, one function a suffix: plain text here, all others in modules of their own.
 
-Everything in a file is untrusted; what cannot be read says why. What it gave up: Markdown is read line by line for headings, lists and
-tables, not as a full grammar.
+Everything in a file is untrusted; what cannot be read says why.
 """
 
 from __future__ import annotations
@@ -20,9 +19,10 @@ from pathlib import Path
 
 from rag.errors import UnreadableFile, UsageError
 from rag.reading.cleanup import HAN, drop_control, join_lines, lines_of_extracted_text, looks_extracted, lost_exponents, undo_spacing, width
-from rag.reading.elements import Content, Line, Piece, row_text
+from rag.reading.elements import Content, Line, Piece
 from rag.reading.formats.archive import check_archive, is_member, members, read_member
 from rag.reading.formats.encoding import decode
+from rag.reading.formats.front_matter import front_matter
 from rag.reading.paragraphs import pieces_from_lines
 from rag.text.lexicon import proper_names
 from rag.types import Block, Document
@@ -443,157 +443,6 @@ def _extracted_title(lines: Sequence[Line], text: str) -> str:
     return words[0] if words and not sentences else ""
 
 
-# ------------------------------------------------------------------------------------------------------------------------- markdown
-
-
-def front_matter(text: str) -> tuple[dict[str, str], str]:
-    """The `key: value` lines between two lines of three dashes at the top of a text, and the text below them.
-
-    >>> front_matter("---\\ntitle: A\\nyear: 2024\\n---\\nBody")
-    ({'title': 'A', 'year': '2024'}, 'Body')
-    """
-    match = re.match(r"\s*---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", text, re.DOTALL)
-    if not match or len(match[1]) > 20_000:
-        return {}, text
-    values: dict[str, str] = {}
-    for line in match[1].split("\n"):
-        pair = re.match(r"([A-Za-z_][\w-]*)\s*:\s*(.*)$", line)
-        if pair:
-            value = pair[2].strip()
-            if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-                value = value[1:-1]
-            values[pair[1].lower()] = value
-        elif line.strip() and not line.lstrip().startswith(("#", "-")) and not line.startswith(" "):
-            return {}, text
-    return values, text[match.end() :]
-
-
-def plain_markup(text: str) -> str:
-    """Inline Markdown reduced to its text.
-
-    >>> plain_markup("**Bold**, `code` and a [link](http://x.org/a)")
-    'Bold, code and a link'
-    """
-    codes: list[str] = []
-
-    def keep(match: re.Match[str]) -> str:
-        codes.append(match[2].strip() if match[2].strip() else match[2])
-        return f"\x00{len(codes) - 1}\x00"
-
-    text = re.sub(r"(`{1,9})(.{1,1000}?)\1", keep, text)
-    text = re.sub(r"!\[([^\]]{0,1000})\]\([^)]{0,2000}\)", r"\1", text)
-    text = re.sub(
-        r"\[([^\]]{1,1000})\]\((?:[^()]|\([^()]{0,1000}\)){0,2000}\)|\[([^\]]{1,1000})\]\[[^\]]{0,1000}\]",
-        lambda match: match[1] or match[2],
-        text,
-    )
-    text = re.sub(r"<((?:https?|mailto):[^>\s]{1,2000})>", r"\1", text)
-    text = re.sub(r"</?[A-Za-z][^>]{0,2000}>|<!--.{0,2000}?-->", "", text)
-    text = re.sub(r"(\*\*|__)(?=\S)(.{1,1000}?)(?<=\S)\1", r"\2", text)
-    text = re.sub(
-        r"(?<![\w*])\*(?=\S)([^*]{1,1000}?)(?<=\S)\*(?![\w*])|(?<![\w_])_(?=\S)([^_]{1,1000}?)(?<=\S)_(?![\w_])",
-        lambda m: m[1] or m[2],
-        text,
-    )
-    text = re.sub(r"~~(.{1,1000}?)~~", r"\1", text)
-    text = re.sub(r"\\([\\`*_{}\[\]()#+\-.!|>~])", r"\1", text)
-    return re.sub(r"\x00(\d+)\x00", lambda match: codes[int(match[1])], text).strip()
-
-
-def _read_markdown(path: Path, data: bytes) -> Content:
-    matter, text = front_matter(decode(data, path))
-    title = ""
-    pieces: list[Piece] = []
-    path_of: list[tuple[int, str]] = []
-    paragraph: list[str] = []
-    kind = "prose"
-    fence = ""
-    lines = [line.replace("\t", "    ") for line in text.split("\n")]
-
-    def section() -> tuple[str, ...]:
-        return tuple(name for _, name in path_of)
-
-    def close() -> None:
-        nonlocal kind
-        if paragraph:
-            joined = ""
-            for line in paragraph:
-                joined = join_lines(joined, line)
-            pieces.append(Piece(kind, plain_markup(joined), None, section()))
-            paragraph.clear()
-        kind = "prose"
-
-    def heading(level: int, name: str) -> None:
-        nonlocal title
-        close()
-        name = plain_markup(name)
-        if not name:
-            return
-        if level == 1 and not title:
-            title = name
-            path_of.clear()
-            pieces.append(Piece("heading", name))
-            return
-        path_of[:] = [entry for entry in path_of if entry[0] < level] + [(level, name)]
-        pieces.append(Piece("heading", name, None, section()))
-
-    at = 0
-    while at < len(lines):
-        line = lines[at]
-        stripped = line.strip()
-        opening = re.match(r"(`{3,}|~{3,})", stripped)
-        if fence:
-            if stripped.startswith(fence):
-                fence = ""
-            elif stripped:
-                pieces.append(Piece("prose", line.rstrip(), None, section()))
-        elif opening:
-            close()
-            fence = opening[1]
-        elif not stripped:
-            close()
-        elif match := re.match(r" {0,3}(#{1,6})\s+(.*?)\s*#*\s*$", line):
-            heading(len(match[1]), match[2])
-        elif paragraph and kind == "prose" and re.fullmatch(r" {0,3}(=+|-{2,})\s*", line):
-            name = " ".join(paragraph)
-            paragraph.clear()
-            heading(1 if "=" in stripped else 2, name)
-        elif re.fullmatch(r"(?:\s*[-*_]){3,}\s*", line):
-            close()
-        elif "|" in stripped and at + 1 < len(lines) and re.fullmatch(r"\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?\s*)?\|?\s*", lines[at + 1]):
-            close()
-            at = _table(lines, at, pieces, section())
-            continue
-        elif match := re.match(r"\s*(?:[-*+•●]|\d{1,3}[.)])\s+(?:\[[ xX]\]\s+)?(.*)$", line):
-            close()
-            kind = "item"
-            number = re.match(r"\s*(\d{1,3}[.)])\s", line)
-            paragraph.append((f"{number[1]} " if number else "") + match[1].strip())
-        else:
-            paragraph.append(re.sub(r"^(?:>\s?)+", "", stripped))
-        at += 1
-    close()
-    return Content(pieces, title, matter, "\n".join(lines[:12]))
-
-
-def _table(lines: list[str], at: int, pieces: list[Piece], section: tuple[str, ...]) -> int:
-    """Read the table that starts at line `at`; each row is one block, its cells joined by " | ". Returns the line behind it."""
-    header = _cells(lines[at])
-    abbreviation = bool(re.search(r"缩略语|缩写|简称|abbreviation|acronym", " ".join(header + list(section[-1:])), re.I))
-    pieces.append(Piece("row", " | ".join(filter(None, header)), None, section))
-    at += 2
-    while at < len(lines) and "|" in lines[at]:
-        text = " | ".join(filter(None, _cells(lines[at]))) if abbreviation else row_text(header, _cells(lines[at]))
-        if text:
-            pieces.append(Piece("abbreviation" if abbreviation else "row", text, None, section))
-        at += 1
-    return at
-
-
-def _cells(line: str) -> list[str]:
-    return [plain_markup(cell.replace("\\|", "|")) for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
-
-
 # ---------------------------------------------------------------------------------------------------------- formats of other modules
 
 
@@ -613,12 +462,21 @@ def _read_office(path: Path, data: bytes) -> Content:
 
 
 def _read_web(path: Path, data: bytes) -> Content:
-    from rag.reading.formats.html import read_epub, read_html
+    from rag.reading.formats.html import read_html
 
-    if path.suffix.lower() == ".epub":
-        check_archive(path, data)
-        return read_epub(path, data)
     return read_html(path, data)
+
+
+def _read_book(path: Path, data: bytes) -> Content:
+    from rag.reading.formats.epub import read_epub
+
+    return read_epub(path, data)
+
+
+def _read_markdown(path: Path, data: bytes) -> Content:
+    from rag.reading.formats.markdown import read_markdown
+
+    return read_markdown(path, data)
 
 
 _READERS: dict[str, Callable[[Path, bytes], Content]] = {
@@ -631,6 +489,6 @@ _READERS: dict[str, Callable[[Path, bytes], Content]] = {
     ".html": _read_web,
     ".htm": _read_web,
     ".xhtml": _read_web,
-    ".epub": _read_web,
+    ".epub": _read_book,
 }
 SUFFIXES = (".pdf", *_READERS)

@@ -26,6 +26,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from rag.reading.elements import Piece
+from rag.reading.inline import raised
 from rag.reading.table_heads import (
     LONGEST_NAME,
     Cell,
@@ -158,18 +159,6 @@ def _told(cell: Cell) -> str:
 
 def _marked(text: str, cell: Cell) -> str:
     return f"{text} {''.join(map(raised, cell.marks))}" if cell.marks and text else text
-
-
-_RAISED = str.maketrans("0123456789+-=()aeioxnhkmst", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ᵃᵉⁱᵒˣⁿʰᵏᵐˢᵗ")
-
-
-def raised(text: str) -> str:
-    """Digits and signs as raised ones.
-
-    >>> raised("-12")
-    '⁻¹²'
-    """
-    return text.translate(_RAISED)
 
 
 def _plain(grid: Grid, at: int, slot: Slot, kind: str) -> Row:

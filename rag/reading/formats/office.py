@@ -16,9 +16,9 @@ from lxml import etree
 
 from rag.errors import UnreadableFile
 from rag.reading.cleanup import drop_control
-from rag.reading.elements import Content, Piece, row_text
-from rag.reading.formats.archive import check_archive, part
-from rag.reading.formats.html import read_xml
+from rag.reading.elements import Content, Piece
+from rag.reading.formats.archive import check_archive, part, read_xml
+from rag.reading.table_grid import Cell, Table, table_pieces
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
@@ -163,25 +163,13 @@ class _Walk:
                 cells += [" ".join(filter(None, words)), *[""] * (min(wide, 50) - 1)]
             if any(cells):
                 rows.append(cells)
-        self.pieces += table_pieces(rows, self._page(self.page), self._section())
+        self.pieces += table_pieces(Table([[Cell(text) for text in row] for row in rows]), self._section(), self._page(self.page))
 
     def _page(self, page: int) -> int | None:
         return page if self.paged or page > 1 else 1 if self.paged else None
 
     def _section(self) -> tuple[str, ...]:
         return tuple(name for _, name in self.sections)
-
-
-def table_pieces(rows: list[list[str]], page: int | None, section: tuple[str, ...]) -> list[Piece]:
-    """A table of a document: its first row as it is, the others with the names of the columns."""
-    if not rows:
-        return []
-    if max(map(len, rows)) == 1:
-        return [Piece("prose", row[0], page, section) for row in rows if row[0]]
-    return [
-        Piece("row", " | ".join(filter(None, rows[0])), page, section),
-        *(Piece("row", text, page, section) for row in rows[1:] if (text := row_text(rows[0], row))),
-    ]
 
 
 def _texts(node: etree._Element) -> Iterator[tuple[str, bool]]:
@@ -309,7 +297,7 @@ def _slide(slide: etree._Element, number: int) -> list[Piece]:
         table = shape.find(f".//{_A}tbl")
         if table is not None:
             rows = [[" ".join(_paragraphs(cell)) for cell in row.iter(f"{_A}tc")] for row in table.iter(f"{_A}tr")]
-            pieces += table_pieces([row for row in rows if any(row)], number, section)
+            pieces += table_pieces(Table([[Cell(text) for text in row] for row in rows if any(row)]), section, number)
         else:
             pieces += [Piece("item" if len(text) < 60 or "\n" in text else "prose", text, number, section) for text in _paragraphs(shape)]
     return pieces
