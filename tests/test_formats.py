@@ -12,7 +12,7 @@ from rag.errors import UnreadableFile, UsageError
 from rag.index.store import build_index, is_stale, open_index
 from rag.reading.dispatch import Sources, digest_of, find_files, publisher_in, read_document
 from rag.reading.formats.archive import members
-from rag.reading.formats.office import in_reading_order
+from rag.reading.formats.office.order import in_reading_order
 
 docx = pytest.importorskip("docx")
 pptx = pytest.importorskip("pptx")

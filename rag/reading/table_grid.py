@@ -21,6 +21,7 @@ What it gave up: heads that stand under or right of their values, and units that
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -148,6 +149,24 @@ def continued(before: Table, after: Table) -> Table | None:
     if heads and own > repeated:
         return None
     return replace(before, rows=[*before.rows, *after.rows[repeated:]], head_rows=heads)
+
+
+_NAMES_TABLE = re.compile(
+    r"(?:table|tab\.|exhibit|schedule|figure|chart|表|图|附表)\s*[\dA-Z一二三四五六七八九十]|(?:单位|單位|units?)\s*[:：]", re.I
+)
+
+
+def caption_of(pieces: Sequence[Piece]) -> str:
+    """The line right over a table that names it, of the pieces so far; empty where the last one is a text of its own.
+
+    >>> caption_of([Piece("prose", "Port traffic (thousand t):")]), caption_of([Piece("prose", "The quay was built in 1901.")])
+    ('Port traffic (thousand t):', '')
+    """
+    last = pieces[-1] if pieces else None
+    if last is None or last.kind == "row" or len(last.text) > 160:
+        return ""
+    named = last.kind == "figure" or _NAMES_TABLE.match(last.text) or re.search(r"[)）]\s*[:：.]?$|[:：]$", last.text)
+    return last.text if named else ""
 
 
 # ------------------------------------------------------------------------------------------------------------------------------- rows

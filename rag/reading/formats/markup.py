@@ -18,7 +18,7 @@ from rag.reading.elements import Piece
 from rag.reading.formats.formula import linear_formula
 from rag.reading.formats.numerals import numeral
 from rag.reading.inline import is_note_mark, join_wrapped, subscript, superscript
-from rag.reading.table_grid import Cell, Table, table_pieces
+from rag.reading.table_grid import Cell, Table, caption_of, table_pieces
 
 MAX_ELEMENTS = 2_000_000
 _LONGEST_TEXT = 5_000_000
@@ -361,6 +361,7 @@ class _Walk:
     def _end_table(self, table: _OpenTable | None) -> None:
         if table is None:
             return
+        caption = table.caption or caption_of(self.pieces)
         if table.caption:
             self.pieces.append(Piece("figure", table.caption, None, self._section()))
         rows = table.rows()
@@ -370,7 +371,7 @@ class _Walk:
             kinds = ["row", *["abbreviation"] * len(lines)]
             self.pieces += [Piece(kind, line, None, self._section()) for kind, line in zip(kinds, lines, strict=False) if line]  # type: ignore[arg-type]
         else:
-            self.pieces += table_pieces(Table(rows, table.caption), self._section())
+            self.pieces += table_pieces(Table(rows, caption), self._section())
 
 
 def _span(value: str | None, most: int) -> int:
