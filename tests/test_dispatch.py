@@ -4,14 +4,15 @@ import os
 from pathlib import Path
 
 import pytest
+from conftest import HashingEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.config import load_config
 from rag.errors import UnreadableFile, UsageError
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index
-from rag.reading.dispatch import find_files, language_of, read_document, slug
+from rag.index.store import build_index, is_stale, open_index
+from rag.reading.dispatch import find_files, language_of, links_out, read_document, slug
 from rag.reading.formats.encoding import decode
 from rag.reading.formats.front_matter import front_matter
 from rag.reading.formats.markdown import inline_text
@@ -259,9 +260,37 @@ def test_folders_are_searched_in_order_and_links_out_are_left(tmp_path):
     os.symlink(write(outside, "e.md", "x"), inside / "e.md")
     os.mkfifo(inside / "pipe.txt")
     names = [str(path.relative_to(inside)) for path in find_files([inside, inside / "a.txt"])]
-    assert names == ["a.txt", "b.md", "sub/c.pdf", "z.docx"]
+    assert names == ["README.md", "a.txt", "b.md", "sub/c.pdf", "z.docx"]
     with pytest.raises(UsageError, match="not there"):
         find_files([tmp_path / "missing"])
+
+
+def test_links_that_lead_out_are_named_and_not_followed(tmp_path):
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    inside.mkdir(), outside.mkdir()
+    write(outside, "tower.md", "# Tower\n\nThe tower is 91 m high."), write(inside, "own.md", "# Own\n\nThe shed is 12 m high.")
+    (inside / "linked").symlink_to(outside)
+    (inside / "copy.md").symlink_to(outside / "tower.md")
+    (inside / "again.md").symlink_to(inside / "own.md")
+    assert [path.name for path in find_files([inside])] == ["again.md", "own.md"]
+    assert [path.name for path in links_out([inside])] == ["copy.md", "linked"]
+    report = build_index([inside], tmp_path / "index", HashingEncoder())
+    assert [(Path(path).name, reason.split(";")[0]) for path, reason in report.failed] == [
+        ("copy.md", "a link that leads out of its folder"),
+        ("linked", "a link that leads out of its folder"),
+    ]
+    assert not is_stale([inside], tmp_path / "index", HashingEncoder())
+    assert not build_index([inside], tmp_path / "index", HashingEncoder()).changed_anything
+
+
+def test_files_of_the_same_name_are_reports_of_their_own_unless_skipped(tmp_path):
+    for folder, title in (("alpha", "Alpha Survey"), ("beta", "Beta Survey")):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        write(tmp_path / "in" / folder, "README.md", f"# {title}\n\nThe {folder} quay is long.")
+    build_index([tmp_path / "in"], tmp_path / "index", HashingEncoder())
+    assert sorted(document.title for document in open_index(tmp_path / "index").documents()) == ["Alpha Survey", "Beta Survey"]
+    write(tmp_path / "in", "sources.toml", '["beta/*"]\nskip = true')
+    assert [path.parent.name for path in find_files([tmp_path / "in"])] == ["alpha"]
 
 
 @pytest.mark.skipif(not (SHARED / "reports").is_dir(), reason="the original reports are not here")

@@ -263,7 +263,7 @@ def is_stale(paths: Sequence[str | Path], index_dir: str | Path, encoder: Encode
 
     A file that could not be read counts only once it changes.
     """
-    from rag.reading.dispatch import Sources, digest_of, find_files
+    from rag.reading.dispatch import Sources, digest_of, find_files, links_out
 
     index_dir = Path(index_dir).absolute()
     try:
@@ -278,7 +278,9 @@ def is_stale(paths: Sequence[str | Path], index_dir: str | Path, encoder: Encode
     known |= {path: digest for path, (digest, _) in manifest.failed.items() if scope.holds(path)}
     found = {str(path) for path in _outside(find_files(scope.paths), index_dir)}
     told = Sources(scope.paths)
-    return found != set(known) or any(_stamp(digest_of(Path(path)), told.known(Path(path))) != known[path] for path in found)
+    return found | set(map(str, links_out(scope.paths))) != set(known) or any(
+        _stamp(digest_of(Path(path)), told.known(Path(path))) != known[path] for path in found
+    )
 
 
 def check_index(index_dir: str | Path) -> CheckReport:
@@ -499,7 +501,8 @@ def _read_files(
     recognise: bool,
     progress: StageProgress,
 ) -> _Reading:
-    from rag.reading.dispatch import Sources, digest_of, find_files  # the libraries for reading files are not needed to answer a question
+    # The libraries for reading files are not needed to answer a question.
+    from rag.reading.dispatch import LINK_LEFT_OUT, Sources, digest_of, find_files, links_out
     from rag.reading.sandbox import Cut, Reading, Sandbox
 
     old = base.manifest if base else None
@@ -508,6 +511,7 @@ def _read_files(
     reading = _Reading(before=set(owners))
     reading.sources = {path: source for path, source in before.items() if not scope.holds(path)}
     reading.failed = {path: failure for path, failure in old.failed.items() if not scope.holds(path)} if old else {}
+    reading.failed |= {str(link): ("", LINK_LEFT_OUT) for link in links_out(scope.paths)}
     reading.removed = {path: digest for path, digest in old.removed.items() if not scope.holds(path)} if old else {}
     told = Sources(scope.paths)
     pictured = _with_page_images(base) if base and recognise else frozenset()

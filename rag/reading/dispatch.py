@@ -34,6 +34,7 @@ _ID_LENGTH = 80
 _YEAR = re.compile(r"(?<!\d)(20[0-4]\d|19[5-9]\d)(?!\d)")
 _EDITION = re.compile(r"(?<!\d)(20[0-4]\d|19[5-9]\d)\s*(?:年度?|版|年版|edition)", re.I)
 _FISCAL = re.compile(r"(?:fiscal )?(?:year|quarter|period|quarterly period) ended:?\s+[A-Z][a-z]+\s+\d{1,2},\s+(20[0-4]\d|19[5-9]\d)", re.I)
+_SKIP = "skip"
 _FIELDS = ("id", "title", "publisher", "year", "language")
 
 
@@ -104,10 +105,11 @@ def digest_of(path: Path) -> str:
 def find_files(paths: Sequence[Path]) -> list[Path]:
     """The files that these files, folders and ZIP archives hold, folders searched all the way down in sorted order, each file once.
 
-    A member of an archive is named `archive.zip/folder/name.md`. Inside folders hidden names, README.md, sources.toml, links that lead out
-    of the folder and anything that is not a plain file are left out; files with an unknown suffix stay, so that they are reported.
-    Raises UsageError for a path that is not there.
+    A member of an archive is named `archive.zip/folder/name.md`. Inside folders hidden names, sources.toml, what that says to skip, links
+    that lead out of the folder (`links_out` names them) and anything that is not a plain file are left out; files with an unknown suffix
+    stay, so that they are reported. Raises UsageError for a path that is not there, or a sources.toml that cannot be used.
     """
+    told = Sources(paths)
     found: dict[Path, None] = {}
     for path in map(Path, paths):
         if is_member(path):
@@ -117,7 +119,8 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
         elif path.is_dir():
             for file in sorted(_files_below(path, path.resolve())):
                 for inner in _with_members(file):
-                    found.setdefault(inner)
+                    if not told.skips(inner):
+                        found.setdefault(inner)
         elif path.is_file():
             for inner in _with_members(path):
                 found.setdefault(inner)
@@ -150,8 +153,23 @@ def _files_below(folder: Path, root: Path) -> list[Path]:
     return files
 
 
+def links_out(paths: Sequence[Path]) -> list[Path]:
+    """The links in these folders, to files or folders, that lead out of them: none is followed, since a folder may be a stranger's."""
+    found = []
+    for root in (Path(path) for path in paths if Path(path).is_dir()):
+        inside = root.resolve()
+        for parent, folders, names in os.walk(root, followlinks=False):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            links = [Path(parent, name) for name in sorted([*folders, *names]) if not _is_left_out(name)]
+            found += [link for link in links if link.is_symlink() and link.exists() and not link.resolve().is_relative_to(inside)]
+    return found
+
+
+LINK_LEFT_OUT = "a link that leads out of its folder; to index what it leads to, name that itself"
+
+
 def _is_left_out(name: str) -> bool:
-    return name.startswith((".", "~$")) or name.lower() in ("readme.md", SOURCES)
+    return name.startswith((".", "~$")) or name.lower() == SOURCES
 
 
 def _check_kind(path: Path, suffix: str, data: bytes) -> None:
@@ -186,6 +204,9 @@ class Sources:
         ["press/*.html"]
         publisher = "Harbour Office"
 
+        ["README.md"]
+        skip = true
+
     A name is a path from the folder of sources.toml, or a pattern; an exact name wins over patterns, a nearer file over one further up.
     """
 
@@ -195,6 +216,13 @@ class Sources:
 
     def known(self, path: Path) -> dict[str, str]:
         """What is said of this file, as text. Raises UsageError for a sources.toml that cannot be used."""
+        return {field: value for field, value in self._said(path).items() if field != _SKIP}
+
+    def skips(self, path: Path) -> bool:
+        """Whether this file is said to be no report. Raises UsageError."""
+        return self._said(path).get(_SKIP) == "True"
+
+    def _said(self, path: Path) -> dict[str, str]:
         values: dict[str, str] = {}
         for folder in reversed(
             [folder for folder in path.parents if any(folder == root or folder.is_relative_to(root) for root in self._roots)]
@@ -226,8 +254,9 @@ def _read_sources(file: Path) -> dict[str, dict[str, str]]:
         if not isinstance(entry, dict):
             raise UsageError(f'{file}: {name!r} must be a table, such as ["report.pdf"]')
         for key, value in entry.items():
-            if key not in _FIELDS or not isinstance(value, (int, str)) or isinstance(value, bool):
-                raise UsageError(f"{file}: {key} = {value!r} of {name!r} cannot be used; the fields are {', '.join(_FIELDS)}")
+            fits = isinstance(value, bool) if key == _SKIP else isinstance(value, (int, str)) and not isinstance(value, bool)
+            if key not in (*_FIELDS, _SKIP) or not fits:
+                raise UsageError(f"{file}: {key} = {value!r} of {name!r} cannot be used; the fields are {', '.join((*_FIELDS, _SKIP))}")
     return {name: {key: str(value) for key, value in entry.items()} for name, entry in values.items()}
 
 
