@@ -18,6 +18,7 @@ from rag.premises import DOWN, UP
 from rag.search.question import HAN, Question, quantity_answers
 from rag.search.translate import segment, source_words, translations
 from rag.text.lexicon import proper_names
+from rag.text.normalize import search_form
 from rag.text.quantities import quantities, years
 from rag.who import unnamed
 
@@ -282,11 +283,11 @@ def _names_told(question: Question, around: Surroundings) -> str | None:
     """Latin names and names of places, companies and persons."""
     zh = question.language == "zh"
     near = f"{around.place} {around.before} {around.sentence}"
-    scope = (near if question.kind == "number" else around.told_in).lower()
+    scope = search_form(near if question.kind == "number" else around.told_in)
     for name in question.names:
         if name in _GENERAL:
             continue
-        told = name.lower().removesuffix("'s")
+        told = search_form(name).removesuffix("'s")
         # A capital at the front is a name too, which a report in the same language writes alike; the first word of a sentence has one anyway.
         front = not zh and name[0].isupper() and not question.text.startswith(name)
         forms = _forms(name, told, around.language)
@@ -299,13 +300,13 @@ def _names_told(question: Question, around: Surroundings) -> str | None:
         forms = (name, *people, *_ALSO.get(name, ()), *(_translated(name) if around.language == "en" else ()))
         if around.language == "en" and len(forms) == 1:
             continue
-        if not any(form in f"{around.place} {around.window}".lower() for form in forms):
+        if not any(search_form(form) in search_form(f"{around.place} {around.window}") for form in forms):
             return _in(question, f"报告的相关内容没有提到{name}。", f"The reports do not mention {name} in this context.")
     if (
         not question.names and question.carried and _IT.search(question.text)
     ):  # a turn that names nothing asks about what the last one names
         for name in re.findall(r"[A-Za-z][A-Za-z0-9-]*[A-Z0-9][A-Za-z0-9-]*", question.carried):
-            if name.lower() not in around.told_in.lower():
+            if search_form(name) not in search_form(around.told_in):
                 return _in(question, f"报告的相关内容没有提到 {name}。", f"The reports do not mention {name} in this context.")
     return None
 
@@ -327,8 +328,8 @@ def _swapped_told(question: Question, around: Surroundings) -> str | None:
 def _editions_told(question: Question, around: Surroundings) -> str | None:
     """The edition of a named thing, the place in an order, and the half of a year."""
     for match in _VERSION.finditer(question.text):
-        name, version = match["name"], match["version"]
-        others = re.findall(rf"(?<![A-Za-z]){re.escape(name)}\W{{0,2}}(\d+(?:\.\d+)?)?", around.told_in, re.IGNORECASE)
+        name, version = search_form(match["name"]), search_form(match["version"])
+        others = re.findall(rf"(?<![a-z]){re.escape(name)}\W{{0,2}}(\d+(?:\.\d+)?)?", search_form(around.told_in))
         if others and version not in others and not any(other.startswith(f"{version}.") for other in others):
             return _in(question, f"报告的相关内容没有提到 {match[0]}。", f"The reports do not mention {match[0]} in this context.")
     for match in _ORDINAL.finditer(question.text):
