@@ -141,7 +141,7 @@ def is_stale(paths: Sequence[str | Path], index_dir: str | Path, encoder: Encode
 
     A file that could not be read counts only once it changes.
     """
-    from rag.reading.dispatch import Sources, digest_of, find_files
+    from rag.reading.dispatch import Sources, digest_of, find_files, links_out
 
     index_dir = Path(index_dir).absolute()
     try:
@@ -156,7 +156,9 @@ def is_stale(paths: Sequence[str | Path], index_dir: str | Path, encoder: Encode
     known |= {path: digest for path, (digest, _) in manifest.failed.items() if scope.holds(path)}
     found = {str(path) for path in _outside(find_files(scope.paths), index_dir)}
     told = Sources(scope.paths)
-    return found != set(known) or any(_stamp(digest_of(Path(path)), told.known(Path(path))) != known[path] for path in found)
+    return found | set(map(str, links_out(scope.paths))) != set(known) or any(
+        _stamp(digest_of(Path(path)), told.known(Path(path))) != known[path] for path in found
+    )
 
 
 def _assemble(base: Parts | None, reading: _Reading, chunk: Callable[[Document], list[Chunk]] | None = None) -> Content:
@@ -285,12 +287,13 @@ def _unchanged(
 
     `again` are ids of documents to read again though their files have not changed; None means all of them.
     """
-    from rag.reading.dispatch import digest_of, find_files
+    from rag.reading.dispatch import LINK_LEFT_OUT, digest_of, find_files, links_out
 
     before = dict(old.sources) if old else {}
     reading = _Reading(before={source.document for source in before.values() if not source.duplicate})
     reading.sources = {path: source for path, source in before.items() if not scope.holds(path)}
     reading.failed = {path: failure for path, failure in old.failed.items() if not scope.holds(path)} if old else {}
+    reading.failed |= {str(link): ("", LINK_LEFT_OUT) for link in links_out(scope.paths)}
     reading.removed = {path: digest for path, digest in old.removed.items() if not scope.holds(path)} if old else {}
     candidates: dict[str, str] = {}
     for path in _outside(find_files(scope.paths), index_dir):

@@ -241,8 +241,8 @@ class Library:
 def file_name(given: str) -> str:
     """A name under which a file can be kept, whatever it was called.
 
-    >>> file_name("../../报告 2024.PDF"), file_name("..."), file_name("README.md")
-    ('报告 2024.pdf', 'report', 'added README.md')
+    >>> file_name("../../报告 2024.PDF"), file_name("...")
+    ('报告 2024.pdf', 'report')
     """
     name = _CONTROL.sub("", unicodedata.normalize("NFC", re.split(r"[\\/]", given)[-1])).strip(" .")
     stem, suffix = Path(name).stem, Path(name).suffix
@@ -250,7 +250,7 @@ def file_name(given: str) -> str:
         stem = stem[:-1]
     stem = stem.encode("utf-8", "ignore").decode().strip() or "report"
     name = f"{stem}{suffix.lower()[:12]}"
-    return f"added {name}" if name.lower() == "readme.md" else name  # such a file explains a folder and is no report
+    return name
 
 
 def refusal(name: str, path: Path) -> str:
