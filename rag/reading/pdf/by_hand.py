@@ -9,6 +9,7 @@ from rag.errors import UnreadableFile
 from rag.reading.cleanup import drop_control
 from rag.reading.elements import Line
 from rag.reading.pdf.glyphs import MAX_CHARACTERS
+from rag.reading.pdf.page import Page
 from rag.reading.pdf.runs import SetLine
 
 
@@ -65,8 +66,8 @@ def all_by_hand(path: Path, data: bytes, watch: Callable[[int], None], lost: Col
     for page in range(1, min(count, most) + 1):
         watch(page)
         try:
-            pages.append([] if page in lost else _lines_by_hand(reader, page))
+            pages.append(Page() if page in lost else Page(_lines_by_hand(reader, page)))
         except HandFailed:
-            pages.append([])
+            pages.append(Page())
             failed.append(page)
     return pages, count, {}, {}, {}, [*failed, *(page for page in lost if page > 0)]

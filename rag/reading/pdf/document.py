@@ -11,15 +11,19 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from rag.errors import UnreadableFile
 from rag.reading.cleanup import looks_garbled
 from rag.reading.elements import Content, Line
 from rag.reading.paragraphs import pieces_from_lines
 from rag.reading.pdf.by_hand import HandFailed, all_by_hand, page_by_hand
-from rag.reading.pdf.glyphs import MAX_CHARACTERS, plain_font, runs_of
-from rag.reading.pdf.layout import laid_out, lines_of_runs, usual_gutter
-from rag.reading.pdf.properties import cover_title, labels_at_the_edge, outline_of, printed_labels, properties_of, with_outline
+from rag.reading.pdf.glyphs import plain_font
+from rag.reading.pdf.layout import lines_of_runs, usual_gutter
+from rag.reading.pdf.marks import attachments
+from rag.reading.pdf.notes import counted, listed, notes_on
+from rag.reading.pdf.page import Page, read_page
+from rag.reading.pdf.properties import cover_title, labels_at_the_edge, outline_of, printed_labels, properties_of, title_of, with_outline
 from rag.reading.pdf.runs import SetLine
 
 MAX_PAGES = 5_000
@@ -66,41 +70,57 @@ def _read(
         except UnreadableFile:
             raise UnreadableFile(path, "not a readable PDF (damaged or incomplete); save it again") from error
     try:
-        count = len(pdf)
+        count = min(len(pdf), MAX_PAGES)
+        forms = _forms_of(pdf)
         plain = plain_font(pdf, watch, {*lost, *by_hand})
-        pages: list[list[SetLine]] = []
-        gutters: dict[int, float] = {}
-        cut: list[int] = []
-        failed: list[int] = [page for page in sorted(lost) if 0 < page <= count]
-        for page in range(1, min(count, MAX_PAGES) + 1):
-            watch(page)
-            lines: list[SetLine] = []
+        found: dict[int, Page] = {}
+        failed = [page for page in sorted(lost) if 0 < page <= count]
+
+        def read(number: int, usual: float | None = None) -> None:
             try:
-                if page in by_hand and page not in lost:
-                    lines = page_by_hand(data, page)
-                elif page not in lost:
-                    lines, gutter, whole = _page(pdf, page, plain)
-                    if not whole:
-                        cut.append(page)
-                    if gutter is not None:
-                        gutters[page] = gutter
+                if number in by_hand:
+                    found[number] = Page(page_by_hand(data, number))
+                else:
+                    before = found.get(number - 1)
+                    found[number] = read_page(pdf, number, plain, forms, usual, before.below if before else None)
             except (pypdfium2.PdfiumError, HandFailed):
-                failed.append(page)
-            pages.append(lines)
-        usual = usual_gutter(gutters, pages)
+                failed.append(number)
+
+        for number in range(1, count + 1):
+            watch(number)
+            if number not in lost:
+                read(number)
+        gutters = {number: page.gutter for number, page in found.items() if page.gutter is not None}
+        usual = usual_gutter(gutters, [page.lines for page in found.values()])
         if usual is not None:  # pages that are mostly a table or a figure show it too faintly to be found by itself
-            for page in range(1, len(pages) + 1):
-                if page not in gutters and page not in by_hand and page not in lost and page not in failed and pages[page - 1]:
-                    watch(page)
-                    pages[page - 1] = _page(pdf, page, plain, usual)[0]
-        seen = _recognised(pdf, pages, watch, lost) if recognise else None
-        for page, lines in (seen or {}).items():
-            pages[page - 1] = lines
+            for number, page in list(found.items()):
+                if number not in gutters and number not in by_hand and page.lines:
+                    watch(number)
+                    read(number, usual)
+        pages = [found.get(number, Page()) for number in range(1, count + 1)]
+        seen = _recognised(pdf, [page.lines for page in pages], watch, lost) if recognise else None
+        for number, lines in (seen or {}).items():
+            pages[number - 1] = replace(pages[number - 1], lines=lines)
         watch(0)
-        outline, labels = outline_of(pdf, min(count, MAX_PAGES)), printed_labels(pdf, min(count, MAX_PAGES))
-        return _content(path, pages, count, properties_of(pdf), outline, labels, failed, seen, cut)
+        names = [name for name, _ in attachments(pdf)]
+        outline, labels = outline_of(pdf, count), printed_labels(pdf, count)
+        return _content(path, pages, len(pdf), properties_of(pdf), outline, labels, failed, seen, names)
     finally:
         pdf.close()
+
+
+def _forms_of(pdf: Any) -> Any:
+    """The form environment of a file that has form fields."""
+    import pypdfium2
+    from pypdfium2 import raw
+
+    if pdf.get_formtype() == raw.FORMTYPE_NONE:
+        return None
+    try:
+        pdf.init_forms()
+    except pypdfium2.PdfiumError:
+        return None
+    return pdf.formenv
 
 
 def _recognised(pdf, pages: Sequence[Sequence[SetLine]], watch: Callable[[int], None], lost: Collection[int]) -> dict[int, list[SetLine]]:
@@ -128,16 +148,17 @@ def _recognised(pdf, pages: Sequence[Sequence[SetLine]], watch: Callable[[int], 
 
 def _content(
     path: Path,
-    pages: Sequence[Sequence[SetLine]],
+    read: Sequence[Page],
     count: int,
     properties: dict[str, str],
     outline: dict[int, list[tuple[str, int]]],
     labels: dict[int, str],
     failed: Sequence[int],
     seen: Collection[int] | None = None,
-    cut: Sequence[int] = (),
+    attached: Sequence[str] = (),
 ) -> Content:
     """Pages put together; what is wrong with some of them becomes a note, what is wrong with all of them an UnreadableFile."""
+    pages = [page.lines for page in read]
     garbled = [number for number, lines in enumerate(pages, 1) if _is_garbled(lines)]
     wordless = [number for number, lines in enumerate(pages, 1) if not any(re.search(r"\w", s.line.text) for s in lines)]
     empty = [number for number in wordless if number not in failed and number not in garbled]
@@ -149,32 +170,31 @@ def _content(
             raise UnreadableFile(path, "not a readable PDF (damaged or incomplete); save it again")
         raise UnreadableFile(
             path,
-            f"page images only, {_counted(count, 'page')}"
+            f"page images only, {counted(count, 'page')}"
             + (f": {_HOW_TO_RECOGNISE}" if seen is None else " in which nothing can be recognised"),
         )
     kept = [[] if number in garbled else list(lines) for number, lines in enumerate(pages, 1)]
     lines = _ranked(kept)
     if outline:
         lines = with_outline(lines, outline)
-    notes = []
-    if count > len(pages):
-        notes.append(f"cut off after {len(pages)} of {count} pages")
+    first = next((page for page in kept if page), [])
+    number = first[0].line.page if first else 0
+    opening = "\n".join(line.text for line in lines if line.page <= number + 1)[:6000]
+    title = title_of(properties.get("title", ""), cover_title(first), "\n".join(line.text for line in lines[:400])) or path.stem
+    labels = labels or labels_at_the_edge(kept)
+    pieces = pieces_from_lines(lines)
+    notes = [f"cut off after {len(pages)} of {count} pages"] if count > len(pages) else []
     for numbers, what in (
         (failed, "cannot be read"),
         (empty, NO_TEXT if seen is None else "empty, or images in which nothing can be recognised"),
         (garbled, "unreadable characters (broken font map), left out"),
-        (cut, f"cut off after {MAX_CHARACTERS} characters"),
         (seen or (), "read by text recognition, so letters and figures may be wrong"),
     ):
         if numbers:
-            notes.append(f"{_listed(numbers)}: {what}")
-    first = next((page for page in kept if page), [])
-    number = first[0].line.page if first else 0
-    opening = "\n".join(line.text for line in lines if line.page <= number + 1)[:6000]
-    title = properties.get("title", "") or cover_title(first, path)
-    labels = labels or labels_at_the_edge(kept)
+            notes.append(f"{listed(numbers)}: {what}")
+    notes += notes_on(read, pieces, attached)
     return Content(
-        pieces_from_lines(lines),
+        pieces,
         title,
         opening=opening,
         ending="\n".join(line.text for line in lines[-60:])[-3000:],
@@ -183,26 +203,6 @@ def _content(
         labels=tuple(sorted((page, label) for page, label in labels.items() if label != str(page))),
         author=properties.get("author", ""),
     )
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}{'s' * (number != 1)}"
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    """Numbers of pages for people, neighbours put together.
-
-    >>> _listed([1, 2, 3, 7])
-    'pages 1-3, 7'
-    """
-    spans: list[list[int]] = []
-    for number in sorted(set(numbers)):
-        if spans and number == spans[-1][1] + 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    shown = [f"{first}-{last}" if last > first else f"{first}" for first, last in spans[:20]]
-    return f"page{'s' * (len(set(numbers)) > 1)} {', '.join(shown)}{' …' * (len(spans) > 20)}"
 
 
 def _is_garbled(lines: Sequence[SetLine]) -> bool:
@@ -241,17 +241,3 @@ def _is_bold_heading(text: str) -> bool:
         and not re.search(r"[,;，；。]$|^[\d\W]+$|^(?:图|表|Fig|Table)\b", text)
         and not text.endswith((".", "：", ":"))
     )
-
-
-def _page(pdf, number: int, plain: bytes, usual: float | None = None) -> tuple[list[SetLine], float | None, bool]:
-    """(lines, gutter, whether it was read whole) of a page; `usual` is the gutter of other pages, `plain` as of `_plain_font`."""
-    page = pdf[number - 1]
-    try:
-        textpage = page.get_textpage()
-        try:
-            runs, whole = runs_of(textpage, plain), textpage.count_chars() <= MAX_CHARACTERS
-        finally:
-            textpage.close()
-    finally:
-        page.close()
-    return *laid_out(runs, number, usual), whole

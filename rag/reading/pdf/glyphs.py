@@ -6,9 +6,13 @@ import ctypes
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from rag.reading.pdf.runs import DIGITS, RAISED, RAISED_DIGITS, Run
+from rag.reading.pdf.pdfium import address, calls
+from rag.reading.pdf.runs import RAISABLE, RAISED, RAISED_DIGITS, Run
+from rag.reading.pdf.sight import Rectangle, Sight, visible_box
 
 MAX_CHARACTERS = 100_000
 """On one page."""
@@ -16,42 +20,60 @@ SAMPLED_PAGES, SAMPLED_EVERY = 24, 20
 """About so many pages, and one in so many of their characters, tell which fonts a file is set in."""
 HEAVIEST = 1000
 """Of the weights that fonts can have."""
+_LINE_END_HYPHEN = 2
+"""What PDFium gives for the hyphen that ends a line."""
 _BOLD_NAME = re.compile(rb"bold|black|heavy|SimHei|STHei", re.IGNORECASE)
 
 
-def runs_of(textpage, plain: bytes = b"") -> list[Run]:
-    """Stretches of characters that stand side by side, in the order in which the page draws them.
+@dataclass(slots=True)
+class Glyphs:
+    """The text of a page as runs, and how much of it a reader does not see."""
 
-    A character printed twice in one place (false bold) counts once; on a page set sideways the boxes are turned upright.
+    runs: list[Run] = field(default_factory=list)
+    whole: bool = True
+    """Whether it was read to its end."""
+    outside: int = 0
+    """Characters outside the box of the page, left out."""
+    hidden: int = 0
+    """Characters drawn so that nobody sees them, left out."""
+
+
+def glyphs_of(page: Any, plain: bytes = b"") -> Glyphs:
+    """Stretches of characters that stand side by side, in the order in which the page draws them; those that nobody sees are counted.
+
+    A character printed twice in one place (false bold) counts once, but not the letters of a ligature; on a page set sideways the boxes are
+    turned upright.
     """
+    textpage = page.get_textpage()
+    try:
+        seen = Glyphs(whole=textpage.count_chars() <= MAX_CHARACTERS)
+        seen.runs = _once([run for run in _runs(page, textpage, plain, seen) if run.text])
+        return seen
+    finally:
+        textpage.close()
+
+
+Placed = tuple[int, str, float, float, float, float]
+"""(place in the text, character, left, right, bottom, top)."""
+
+
+def _characters(textpage: Any, turn: int, shown: Rectangle, seen: Glyphs) -> Iterator[Placed]:
+    """The characters inside the box of the page; any kind of white space is a blank without a place."""
     from pypdfium2 import raw
 
-    handle, count = textpage.raw, min(textpage.count_chars(), MAX_CHARACTERS)
-    unicode_of, box_of = raw.FPDFText_GetUnicode, raw.FPDFText_GetLooseCharBox
+    where, unicode_of, box_of = address(textpage.raw), calls().unicode_of, calls().box_of
     box = raw.FS_RECTF()
-    pointer = ctypes.byref(box)
-    turn = _usual_turn(handle, count)
-    runs: list[Run] = []
-    text: list[str] = []
-    left = right = bottom = top = size = last_left = 0.0
-    started, last_at, high, last = 0, 0, 0, ""
-    base, base_size, base_bottom = 0, 0.0, 0.0  # the last character that is not raised
-
-    def close() -> None:
-        if text:
-            bold = _is_bold(handle, started, plain) and (len(text) < 2 or _is_bold(handle, last_at, plain))
-            runs.append(Run("".join(text).strip(), left, right, bottom, top, bold))
-            text.clear()
-
-    for at in range(count):
-        code = unicode_of(handle, at)
+    pointer = ctypes.addressof(box)
+    lowest_x, lowest_y, highest_x, highest_y = shown
+    high = 0
+    for at in range(min(textpage.count_chars(), MAX_CHARACTERS)):
+        code = unicode_of(where, at)
         if code <= 32:
-            if code == 2:
-                code = 45  # a hyphen at a line's end
-            else:
-                if code == 32 and text and text[-1] != " ":
-                    text.append(" ")
+            if code == 32:
+                yield at, " ", 0.0, 0.0, 0.0, 0.0
+            if code != _LINE_END_HYPHEN:
                 continue
+            code = 45
         if 0xD800 <= code < 0xE000:
             if code < 0xDC00:
                 high = code
@@ -63,48 +85,99 @@ def runs_of(textpage, plain: bytes = b"") -> list[Run]:
             continue
         character = chr(code)
         if code >= 0x80 and character.isspace():
+            yield at, " ", 0.0, 0.0, 0.0, 0.0
+            continue
+        if not box_of(where, at, pointer):
+            continue
+        left, right, bottom, top = box.left, box.right, box.bottom, box.top
+        if not (lowest_x < (left + right) / 2 < highest_x and lowest_y < (bottom + top) / 2 < highest_y):
+            seen.outside += 1
+        elif turn:
+            yield at, character, *_turned(left, right, bottom, top, turn)
+        else:
+            yield at, character, left, right, bottom, top
+
+
+def _runs(page: Any, textpage: Any, plain: bytes, seen: Glyphs) -> Iterator[Run]:
+    handle = textpage.raw
+    turn = _usual_turn(handle, min(textpage.count_chars(), MAX_CHARACTERS))
+    sight, visible = Sight(page, textpage), True
+    text: list[str] = []
+    places: list[float] = []
+    left = right = bottom = top = size = last_left = last_right = 0.0
+    started, last_at, last = 0, 0, ""
+    base, base_size, base_bottom = 0, 0.0, 0.0  # the last character that is not raised
+
+    def made() -> Run:
+        bold = _is_bold(handle, started, plain) and (len(text) < 2 or _is_bold(handle, last_at, plain))
+        whole = "".join(text).strip()
+        run = Run(whole, left, right, bottom, top, bold, places=tuple(places[: len(whole)]))
+        text.clear()
+        places.clear()
+        return run
+
+    for at, character, new_left, new_right, new_bottom, new_top in _characters(textpage, turn, visible_box(page), seen):
+        if character == " ":
             if text and text[-1] != " ":
                 text.append(" ")
+                places.append(right)
             continue
-        if not box_of(handle, at, pointer):
+        if not text or text[-1] == " ":  # whether it is seen is judged once a word
+            before, visible = visible, sight.sees(at, (new_left, new_bottom, new_right, new_top)) if not turn else True
+            if text and before and not visible:
+                yield made()
+        if not visible:
+            seen.hidden += 1
             continue
-        new_left, new_right, new_bottom, new_top = box.left, box.right, box.bottom, box.top
-        if turn:
-            new_left, new_right, new_bottom, new_top = _turned(new_left, new_right, new_bottom, new_top, turn)
-        if text:
+        if text and not (new_left == last_left and new_right == last_right and _is_ligature(textpage, last_at, at)):
             gap = new_left - right
             if character == last and abs(new_left - last_left) < 0.35 * (new_right - new_left) and abs(new_bottom - bottom) < 0.2 * size:
                 continue
             lone = len(text) == 1 or len(text) == 2 and text[1] == " "
             dropped = lone and size > 18 and new_top - new_bottom < 0.55 * size and last.isalpha() and character.isalpha()
             if dropped or not (-0.5 * size < gap < 0.6 * size and abs(new_bottom - bottom) < 0.5 * size):
-                close()
+                yield made()
             elif gap > 0.2 * size and text[-1] != " ":
                 text.append(" ")
-            elif character in DIGITS and text[-1] != " " and not turn and gap < 0.15 * base_size:
-                smaller = new_top - new_bottom < 0.85 * base_size and new_bottom > base_bottom + 0.1 * base_size
-                if smaller and _baseline(handle, at) > _baseline(handle, base) + 0.15 * base_size:
-                    character = character.translate(RAISED)
+                places.append(right)
+            elif (
+                character in RAISABLE
+                and text[-1] != " "
+                and not turn
+                and gap < 0.15 * base_size
+                and _is_raised(handle, at, base, new_top - new_bottom, base_size, new_bottom - base_bottom)
+            ):
+                character = character.translate(RAISED)
         if not text:
             left, right, bottom, top, started = new_left, new_right, new_bottom, new_top, at
         if character not in RAISED_DIGITS:
             base, base_size, base_bottom = at, new_top - new_bottom, new_bottom
-        size = new_top - new_bottom
-        if size < 1.0:
-            size = 1.0
-        if new_right > right:
-            right = new_right
+        size = max(new_top - new_bottom, 1.0)
+        right = max(right, new_right)
         text.append(character)
-        last, last_left, last_at = character, new_left, at
-    close()
-    return _once([run for run in runs if run.text])
+        places.append(new_left)
+        last, last_left, last_right, last_at = character, new_left, new_right, at
+    if text:
+        yield made()
 
 
-def _baseline(handle, at: int) -> float:
+def _is_ligature(textpage: Any, before: int, at: int) -> bool:
+    """Whether two characters in one place are letters of one glyph: they belong to one text object, as false bold does not."""
+    of = calls().text_object_of
+    return at == before + 1 and of(address(textpage.raw), before) == of(address(textpage.raw), at)
+
+
+def _is_raised(handle: Any, at: int, base: int, height: float, base_height: float, rise: float) -> bool:
+    """Whether a digit or sign is an exponent or a note's mark: small and above the line, or of any size far above it."""
+    small, far = height < 0.85 * base_height and rise > 0.1 * base_height, height < 1.05 * base_height and rise > 0.3 * base_height
+    return (small or far) and _baseline(handle, at) > _baseline(handle, base) + 0.15 * base_height
+
+
+def _baseline(handle: Any, at: int) -> float:
     """Height of the line on which a character stands; its box says less, since fonts reach below it by different amounts."""
-    x, y = ctypes.c_double(), ctypes.c_double()
     from pypdfium2 import raw
 
+    x, y = ctypes.c_double(), ctypes.c_double()
     return y.value if raw.FPDFText_GetCharOrigin(handle, at, x, y) else 0.0
 
 

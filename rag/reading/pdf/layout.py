@@ -10,18 +10,42 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from statistics import median
 from typing import Literal
 
 from rag.reading.cleanup import drop_control, page_number
 from rag.reading.elements import Line
 from rag.reading.pdf.runs import Run, SetLine, join_runs
-from rag.reading.pdf.tables import Heads, cells_of, is_number, is_row, table_rows, tables_in
+from rag.reading.pdf.tables import TOP, Heads, cells_of, is_number, is_row, table_rows, tables_in, told
+from rag.reading.table_grid import Table
 
+_ASIDE = 3
+"""Rows that may stand between a table and the turn of the page: running heads and feet, page numbers."""
 _NOTE_MARK = re.compile(r"(?:\d{1,3}|[*†‡§①-⑳]|\[\d{1,3}\]|\(\d{1,3}\)|注\s?\d*[：:])\s?(?=\S)")
 
 # ---------------------------------------------------------------------------------------------------------- one page: reading order
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """The table with which a page ends, which may go on on the next one."""
+
+    heads: Heads = field(default_factory=list)
+    """Of a table without lines: where its columns stand, and their heads."""
+    table: Table | None = None
+    """A ruled table, with its heads and its last row."""
+    page: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A page in lines."""
+
+    lines: list[SetLine]
+    gutter: float | None
+    """Where its second column begins."""
+    below: Above
 
 
 def lines_of_runs(runs: Sequence[Run], number: int, usual: float | None = None) -> list[SetLine]:
@@ -29,22 +53,25 @@ def lines_of_runs(runs: Sequence[Run], number: int, usual: float | None = None) 
 
     `usual` is where the second column begins on other pages of the document, for a page that shows it too faintly by itself.
     """
-    return laid_out(runs, number, usual)[0]
+    return laid_out(runs, number, usual).lines
 
 
-def laid_out(runs: Sequence[Run], number: int, usual: float | None) -> tuple[list[SetLine], float | None]:
+def laid_out(runs: Sequence[Run], number: int, usual: float | None = None, above: Above | None = None) -> Layout:
+    """The same with the gutter, and the table at the foot; `above` is that of the page before."""
     heights = [run.height for run in runs for _ in range(0, len(run.text), 4)]
     body = median(heights) if heights else 10.0
-    rows = _baselines(runs)
+    rows = baselines(runs)
     gutter = _gutter(rows, body)
     if gutter is None and usual is not None and _usual_parts(rows, usual, body):
         gutter = usual
     made: list[SetLine] = []
+    carried = above or Above()
     for stretch in _stretches(rows, body, gutter):
-        made += _notes_apart(_set_lines(stretch, body, number), body)
+        lines, carried = _set_lines(stretch, body, number, carried)
+        made += _notes_apart(lines, body)
     made = _notes_apart(made, body)
     made.sort(key=lambda s: s.line.kind == "note")
-    return made, gutter
+    return Layout(made, gutter, carried)
 
 
 def usual_gutter(gutters: dict[int, float], pages: Sequence[Sequence[SetLine]]) -> float | None:
@@ -57,7 +84,7 @@ def usual_gutter(gutters: dict[int, float], pages: Sequence[Sequence[SetLine]]) 
     return median(near) if len(near) >= max(2, 0.3 * sum(bool(page) for page in pages)) else None
 
 
-def _baselines(runs: Iterable[Run]) -> list[list[Run]]:
+def baselines(runs: Iterable[Run]) -> list[list[Run]]:
     """Runs gathered to rows that share most of their height, rows from top to bottom, runs from left to right.
 
     A drop capital goes with the first of the lines that it reaches over.
@@ -123,7 +150,7 @@ def _stretches(rows: Rows, body: float, edge: float | None, depth: int = 0) -> l
                 result.append(whole)
             whole = []
             for on_right in (False, True):
-                part = _baselines([run for row in band for run in row if (run.right > edge) == on_right])
+                part = baselines([run for row in band for run in row if (run.right > edge) == on_right])
                 result.extend(_stretches(part, body, _gutter(part, body) if depth < 3 else None, depth + 1))
         band = []
 
@@ -241,20 +268,46 @@ def _parted(pieces: Rows, edge: float, start: float, end: float, body: float) ->
     return min(counts) if close <= 1 + 0.04 * len(sides[0]) else 0
 
 
-def _set_lines(rows: Rows, body: float, number: int) -> list[SetLine]:
-    """The lines of one stretch; those of a table keep their header."""
+def _set_lines(rows: Rows, body: float, number: int, above: Above) -> tuple[list[SetLine], Above]:
+    """The lines of one stretch, and the table at its foot; rows of a table keep their heads, also over the turn of a page."""
+    made: list[SetLine] = []
+    plain: Rows = []
+    for row in [*rows, None]:
+        tables = [run for run in row if run.table is not None] if row is not None else []
+        if row is not None and not tables:
+            plain.append(row)
+            continue
+        lines, heads = _text_lines(plain, body, number, above.heads)
+        if plain:
+            above = Above(heads, above.table if len(plain) <= _ASIDE else None, above.page)
+        made, plain = made + lines, []
+        for run in tables:
+            over = made[-1].line.text if made and len(made[-1].line.text) <= 120 else ""
+            texts, below = told(run.table, over, above.table if above.page < number else None, number)
+            made += [_make(text, replace(run, top=run.bottom + body), number, "row", False, False) for text in texts]
+            above = Above([], below, number)
+        beside = [run for run in row or () if run.table is None]
+        if tables and beside:
+            lines, heads = _text_lines(baselines(beside), body, number, [])
+            made += lines
+    return made, above
+
+
+def _text_lines(rows: Rows, body: float, number: int, above: Heads) -> tuple[list[SetLine], Heads]:
+    """Rows without ruled tables as lines, and the heads of the table that stands at their foot."""
     cells = [cells_of(row, body) for row in rows]
-    tables = dict(tables_in(cells, body))
+    tables = dict(tables_in(cells, body, above))
     made: list[SetLine] = []
     before: Run | None = None
-    heads: Heads = []
-    at = 0
+    heads, at, since = above, 0, 0
     while at < len(rows):
         if at in tables:
+            if since == at > TOP:
+                heads = []  # too far from what stands on the page before
             found, heads = table_rows(cells[at : tables[at]], heads)
             for text, run in found:
                 made.append(_make(text, run, number, "row", False, False))
-            at, before = tables[at], None
+            at, before, since = tables[at], None, 0
             continue
         line = join_runs(rows[at], math.inf)[0]
         near = paragraph = False
@@ -262,10 +315,29 @@ def _set_lines(rows: Rows, body: float, number: int) -> list[SetLine]:
             gap = before.bottom - line.top
             paragraph = gap > 0.9 * max(body, line.height) or gap < -2 * body or line.left > before.left + 1.2 * body
             near = -0.5 * body < gap < 1.1 * line.height
-        made.append(_make(line.text, line, number, "", near, paragraph))
+        filled = any(run.entry for run in rows[at])
+        made.append(_make(_filled(rows[at]) if filled else line.text, line, number, "row" if filled else "", near, paragraph))
         before = line
-        at += 1
-    return made
+        at, since = at + 1, since + 1
+    return made, heads if since <= _ASIDE else []
+
+
+def _filled(row: Sequence[Run]) -> str:
+    """A row of a form: each value behind its label, or else behind the name of its field.
+
+    >>> _filled([Run("Applicant:", 0, 50, 0, 10), Run("Larch Works", 60, 120, 0, 10, entry=True)])
+    'Applicant: Larch Works'
+    """
+    parts: list[str] = []
+    label = ""
+    for run in row:
+        if not run.entry:
+            label = f"{label} {run.text}".strip()
+            continue
+        name = (label or run.name).rstrip(":： ")
+        parts.append(f"{name}: {run.text}" if name else run.text)
+        label = ""
+    return " | ".join([*parts, *([label] if label else [])])
 
 
 def _make(text: str, run: Run, number: int, kind: Literal["", "row"], near: bool, paragraph: bool) -> SetLine:

@@ -7,7 +7,6 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 
 from rag.reading.cleanup import HAN, drop_control, page_number, undo_doubling, undo_spacing
@@ -41,16 +40,35 @@ def _reads_like_a_title(title: str) -> bool:
     return not re.fullmatch(r"[\W\d_]+", title) and not (re.fullmatch(r"[A-Za-z0-9_.-]+", title) and re.search(r"\d|_", title))
 
 
-def cover_title(first: Sequence[SetLine], path: Path) -> str:
-    """The title of the largest type on the first page, with the lines of the same size below it."""
+def title_of(told: str, cover: str, text: str) -> str:
+    """The title that the file's properties tell where the first pages bear it out, else that on the cover, else what is told all the same.
+
+    >>> title_of("(anonymous)", "Trams in 2031", "Trams in 2031"), title_of("Trams in 2031: A Report", "Moving on", "Moving on. A report on trams in 2031")
+    ('Trams in 2031', 'Trams in 2031: A Report')
+    """
+    words = _words(told)
+    known = words & _words(text)
+    borne_out = bool(words) and len(known) >= 0.6 * len(words)
+    return told if told and (borne_out or not cover) else cover
+
+
+def _words(text: str) -> set[str]:
+    """Words, and pairs of Han characters."""
+    lowered = unicodedata.normalize("NFKC", text).lower()
+    pairs = {run[at : at + 2] for run in re.findall(rf"[{HAN}]{{2,}}", lowered) for at in range(len(run) - 1)}
+    return pairs | set(re.findall(r"[^\W_]+", re.sub(rf"[{HAN}]", " ", lowered)))
+
+
+def cover_title(first: Sequence[SetLine]) -> str:
+    """The title of the largest type on the first page, with the lines of the same size below it; empty where no type stands out."""
     cover = [s for s in first if 2 <= len(s.line.text) <= 120 and re.search(rf"[{HAN}A-Za-z]{{2}}", s.line.text) and not s.line.kind]
     cover = [s for s in cover if not _COVER_WORDS.match(s.line.text)]
     if not cover:
-        return path.stem
+        return ""
     body = median([s.height for s in first for _ in s.line.text])
     largest = max(cover, key=lambda s: (round(s.height, 1), s.bold))
     if largest.height < 1.15 * body and not largest.bold:
-        return path.stem
+        return ""
     at, title = cover.index(largest), largest.line.text
     for s in cover[at + 1 : at + 3]:
         if not s.near or abs(s.height - largest.height) > 0.06 * largest.height or len(title) + len(s.line.text) > 100:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rag.reading.elements import Line
+from rag.reading.table_grid import Table
 
-DIGITS = "0123456789"
-RAISED_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹"
-RAISED = str.maketrans(DIGITS, RAISED_DIGITS)
+RAISABLE = "0123456789+-−–"
+RAISED_DIGITS = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻"
+RAISED = str.maketrans(RAISABLE, RAISED_DIGITS)
 NUMBER = re.compile(
     r"[($€£¥￥+\-–—−]*\s?[\d.,]*\d[\d.,]*\s?[)%％xX]*(?:\s?(?:bps|pts?|[万亿年月倍]|million|billion))?|[—–-]{1,3}|N/?[AM]\.?|NM"
 )
@@ -30,6 +31,14 @@ class Run:
     bottom: float
     top: float
     bold: bool = False
+    places: tuple[float, ...] = field(default=(), compare=False, repr=False)
+    """Where each character begins, when that is known."""
+    entry: bool = False
+    """Filled into a form."""
+    name: str = ""
+    """What the form calls the field."""
+    table: Table | None = None
+    """A ruled table that stands here instead of text."""
 
     @property
     def height(self) -> float:
@@ -59,7 +68,12 @@ def join_runs(row: Sequence[Run], wide: float) -> list[Run]:
             continue
         blank = " " if run.left - last.right > 0.2 * last.height and not last.text.endswith(" ") else ""
         longer = last if len(last.text) >= len(run.text) else run
-        raised = run.height < 0.8 * last.height and run.bottom > last.bottom + 0.25 * last.height and run.text.isdecimal() and not blank
+        raised = (
+            run.height < 0.8 * last.height
+            and run.bottom > last.bottom + 0.25 * last.height
+            and re.fullmatch(r"[-−–+]?\d+", run.text)
+            and not blank
+        )
         pieces[-1] = Run(
             last.text + blank + (run.text.translate(RAISED) if raised else run.text),
             last.left,

@@ -9,6 +9,13 @@ from dataclasses import replace
 
 from rag.reading.cleanup import width
 from rag.reading.pdf.runs import LEADERS, MARK, NUMBER, TAIL, YEAR_CELL, Run, join_runs
+from rag.reading.table_grid import Table, continued, render
+from rag.reading.table_heads import Cell, count_heads, lay_out
+
+TOP = 4
+"""Rows that may stand above the rest of a table on its next page."""
+Heads = Sequence[tuple[float, float, str]]
+"""(left, right, head) of the columns of a table."""
 
 
 def cells_of(row: Sequence[Run], body: float) -> list[Run]:
@@ -61,8 +68,11 @@ def is_number(text: str) -> bool:
     return bool(NUMBER.fullmatch(text)) and not MARK.fullmatch(text)
 
 
-def tables_in(rows: Sequence[Sequence[Run]], body: float) -> Iterator[tuple[int, int]]:
-    """(first row, row behind the last) of the tables in a stretch: three or more rows with figures under each other, or of three cells."""
+def tables_in(rows: Sequence[Sequence[Run]], body: float, above: Heads = ()) -> Iterator[tuple[int, int]]:
+    """(first row, row behind the last) of the tables in a stretch: three or more rows with figures under each other, or of three cells.
+
+    One row is enough at the top of a page in the columns of the table `above`, with which the page before ends.
+    """
     at = 0
     while at < len(rows):
         if not is_row(rows[at]):
@@ -86,7 +96,8 @@ def tables_in(rows: Sequence[Sequence[Run]], body: float) -> Iterator[tuple[int,
                 first = probe
             elif len(rows[probe]) > 1 or rows[probe][0].right > labels or len(rows[probe][0].text) > 60:
                 break
-        if count >= 3 and not _is_contents(rows[at:end]):
+        goes_on = at <= TOP and bool(_heads_from(above, _columns(rows[at:end])))
+        if count >= (1 if goes_on else 3) and not _is_contents(rows[at:end]):
             yield first, end
         at = end + 1 if end > at else at + 1
 
@@ -127,21 +138,15 @@ def _is_contents(table: Sequence[Sequence[Run]]) -> bool:
     return sum(after >= before for before, after in zip(values, values[1:], strict=False)) >= 0.9 * (len(values) - 1)
 
 
-Heads = list[tuple[float, float, str]]
-"""(left, right, head) of the columns of a table."""
-
-
 def table_rows(rows: Sequence[Sequence[Run]], above: Heads) -> tuple[list[tuple[str, Run]], Heads]:
     """Each row as "label | header: value | header: value", with the run that says where it stands; and the heads at its end.
 
     A table without heads of its own that goes on in the columns of the one above, behind a line of text, has its heads.
     """
     columns = _columns(rows)
-    fits = len(above) == len(columns) and all(
-        left < high and right > low for (left, right), (low, high, _) in zip(columns, above, strict=True)
-    )
-    heads = [head for _, _, head in above] if fits else [""] * len(columns)
-    inherited = fits
+    known = _heads_from(above, columns)
+    heads = known or [""] * len(columns)
+    inherited = bool(known)
     found: list[tuple[str, Run]] = []
     below = False  # rows of figures have begun
     held: Run | None = None  # a label that may go on in the next row
@@ -194,6 +199,36 @@ def table_rows(rows: Sequence[Sequence[Run]], above: Heads) -> tuple[list[tuple[
     if not below and not inherited and any(heads):
         found.append((" | ".join(heads), rows[0][0]))
     return found, [(left, right, head) for (left, right), head in zip(columns, heads, strict=True)]
+
+
+def _heads_from(above: Heads, columns: Sequence[tuple[float, float]]) -> list[str]:
+    """The heads of a table above for columns that stand in its places, of which one may be empty; none where they do not."""
+    if len(columns) != len(above) and not 2 <= len(columns) == len(above) - 1:
+        return []
+    found = []
+    for left, right in columns:
+        over = [head for low, high, head in above if left < high and right > low]
+        if len(over) != 1:
+            return []
+        found += over
+    return found if any(found) else []
+
+
+def told(table: Table, caption: str, above: Table | None, page: int) -> tuple[list[str], Table]:
+    """The rows of a ruled table in words, and what a table on the next page needs to go on with it: its heads and its last row.
+
+    `above` is the table with which the page before ends, `caption` the line over this one.
+    """
+    whole = continued(above, table) if above is not None else None
+    if whole is not None:
+        rows = [row for row in render(whole) if row.page == page and row.kind != "head"]
+    else:
+        whole = replace(table, caption=caption)
+        rows = render(whole)
+    grid = lay_out(whole.rows)
+    heads = min(whole.head_rows if whole.head_rows is not None else count_heads(grid), len(grid) - 1)
+    last = [Cell(slot.cell.text if slot else "") for slot in grid[-1]]
+    return [row.text for row in rows], replace(whole, rows=[*whole.rows[:heads], last], head_rows=heads)
 
 
 def _heads_apart(cell: Run, columns: Sequence[tuple[float, float]]) -> list[Run]:
