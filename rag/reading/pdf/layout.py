@@ -17,7 +17,7 @@ from typing import Literal
 from rag.reading.cleanup import drop_control, page_number
 from rag.reading.elements import Line
 from rag.reading.pdf.runs import Run, SetLine, join_runs
-from rag.reading.pdf.tables import TOP, Heads, cells_of, is_number, is_row, table_rows, tables_in, told
+from rag.reading.pdf.tables import Heads, cells_of, is_number, is_row, is_top, table_rows, tables_in, told
 from rag.reading.table_grid import Table
 
 _ASIDE = 3
@@ -302,7 +302,7 @@ def _text_lines(rows: Rows, body: float, number: int, above: Heads) -> tuple[lis
     heads, at, since = above, 0, 0
     while at < len(rows):
         if at in tables:
-            if since == at > TOP:
+            if since == at and not is_top(cells[:at]):
                 heads = []  # too far from what stands on the page before
             found, heads = table_rows(cells[at : tables[at]], heads)
             for text, run in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +17,7 @@ from rag.reading.pdf.layout import baselines
 from rag.reading.pdf.rules import Cell as Place
 from rag.reading.pdf.rules import Grid, grids_in, rules_on
 from rag.reading.pdf.runs import Run, join_runs
+from rag.reading.pdf.tables import is_number
 from rag.reading.table_grid import Table
 from rag.reading.table_heads import Cell
 
@@ -31,14 +33,33 @@ def with_tables(page: Any, runs: Sequence[Run], number: int) -> list[Run]:
     if sum(count > 1 for count in beside.values()) < 2:
         return list(runs)
     left = list(runs)
+    found: list[tuple[Grid, Table]] = []
     for grid in sorted(grids_in(*rules_on(page)), key=lambda grid: (grid.xs[-1] - grid.xs[0]) * (grid.ys[0] - grid.ys[-1])):
         inside = [run for run in left if _is_in(run, grid)]
         table = _table(grid, inside, number)
         if table is not None:
-            bottom, top = grid.ys[-1], grid.ys[0]
             left = [run for run in left if run not in inside]
-            left.append(Run("", grid.xs[0], grid.xs[-1], bottom, top, table=table))
-    return left
+            found.append((grid, table))
+    return left + [Run("", grid.xs[0], grid.xs[-1], grid.ys[-1], grid.ys[0], table=table) for grid, table in _put_together(found, left)]
+
+
+def _put_together(found: Sequence[tuple[Grid, Table]], left: Sequence[Run]) -> list[tuple[Grid, Table]]:
+    """Tables with the same columns and no text between them as one: a row that lines do not reach parts the grid, not the table."""
+    whole: list[tuple[Grid, Table]] = []
+    for grid, table in sorted(found, key=lambda each: -each[0].ys[0]):
+        for at, (above, before) in enumerate(whole):
+            same = len(above.xs) == len(grid.xs) and all(abs(a - b) < 3 for a, b in zip(above.xs, grid.xs, strict=True))
+            gap = above.ys[-1] - grid.ys[0]
+            between = any(
+                grid.ys[0] - 1 < run.bottom and run.top < above.ys[-1] + 1 and run.left < grid.xs[-1] and run.right > grid.xs[0]
+                for run in left
+            )
+            if same and -3 < gap < 20 and not between:
+                whole[at] = replace(above, ys=above.ys + grid.ys), replace(before, rows=[*before.rows, *table.rows])
+                break
+        else:
+            whole.append((grid, table))
+    return whole
 
 
 def _is_in(run: Run, grid: Grid) -> bool:
@@ -56,7 +77,7 @@ def _table(grid: Grid, runs: Sequence[Run], number: int) -> Table | None:
                 held.setdefault(place, []).append(part)
     texts = {place: _text(parts) for place, parts in held.items()}
     filled = [text for text in texts.values() if text]
-    if len(filled) < max(3, _FILLED * len(grid.cells)) or median(map(len, filled)) > _LONG:
+    if len(filled) < max(3, _FILLED * len(grid.cells)) or median(map(len, filled)) > _LONG or any(map(_holds_rows, held.values())):
         return None
     bold = {place for place, parts in held.items() if all(run.bold for run in parts)}
     plain = len(bold) < len(held)
@@ -70,7 +91,28 @@ def _table(grid: Grid, runs: Sequence[Run], number: int) -> Table | None:
                 for place in places
             ]
         )
-    return Table(rows)
+    first = [cell for cell in rows[0] if cell.text and not cell.head]
+    again = {cell.text for row in rows[1:] for cell in row}
+    headless = (
+        any(cell.text in again for cell in first)
+        or len(grid.xs) == 3
+        and not any(cell.head for cell in rows[0])
+        and not any(is_number(row[-1].text) for row in rows)
+    )
+    return Table(rows, head_rows=0 if headless else None)
+
+
+def _holds_rows(runs: Sequence[Run]) -> bool:
+    """Whether a cell holds figures below each other, or a label with its figure: lines part groups of rows there, not rows."""
+    figures = [run for run in runs if is_number(run.text) and re.search(r"\d{2}|\d[.,]", run.text)]
+    stacked = len({round(run.bottom / 3) for run in figures}) > 1 and len(figures) > 0.5 * len(runs)
+    apart = any(
+        0 < 2 * run.height < figure.left - run.right and abs(figure.bottom - run.bottom) < 0.5 * run.height
+        for figure in figures
+        for run in runs
+        if re.search(r"\w", run.text)
+    )
+    return stacked or apart
 
 
 def _split(run: Run, grid: Grid) -> list[Run]:

@@ -12,8 +12,8 @@ from rag.reading.pdf.runs import LEADERS, MARK, NUMBER, TAIL, YEAR_CELL, Run, jo
 from rag.reading.table_grid import Table, continued, render
 from rag.reading.table_heads import Cell, count_heads, lay_out
 
-TOP = 4
-"""Rows that may stand above the rest of a table on its next page."""
+_TOP = 3
+"""Rows that may stand above the rest of a table on its next page: running heads, a repeated title."""
 Heads = Sequence[tuple[float, float, str]]
 """(left, right, head) of the columns of a table."""
 
@@ -96,10 +96,19 @@ def tables_in(rows: Sequence[Sequence[Run]], body: float, above: Heads = ()) -> 
                 first = probe
             elif len(rows[probe]) > 1 or rows[probe][0].right > labels or len(rows[probe][0].text) > 60:
                 break
-        goes_on = at <= TOP and bool(_heads_from(above, _columns(rows[at:end])))
+        goes_on = is_top(rows[:at]) and bool(_heads_from(above, _columns(rows[at:end])))
         if count >= (1 if goes_on else 3) and not _is_contents(rows[at:end]):
             yield first, end
         at = end + 1 if end > at else at + 1
+
+
+def is_top(rows: Sequence[Sequence[Run]]) -> bool:
+    """Whether nothing but what a page turn brings stands in these rows: a few, none of which reads like a text.
+
+    >>> is_top([[Run("Harbour Yearbook", 0, 90, 800, 810)]]), is_top([[Run("The cranes are these:", 0, 90, 800, 810)]])
+    (True, False)
+    """
+    return len(rows) <= _TOP and not any(len(run.text) > 80 or re.search(r"[.。:：;；,，]$", run.text) for row in rows for run in row)
 
 
 def is_row(cells: Sequence[Run]) -> bool:
