@@ -127,7 +127,7 @@ def test_imports_run_one_way():
     order = list(graphlib.TopologicalSorter(found).static_order())  # raises CycleError
     assert (
         order.index("rag.reading.elements")
-        < order.index("rag.reading.pdf")
+        < order.index("rag.reading.pdf.document")
         < order.index("rag.reading.dispatch")
         < order.index("rag.reading.sandbox")
     )

@@ -41,7 +41,7 @@ from rag.errors import UnreadableFile
 from rag.index.build import build_index
 from rag.index.snapshot import open_index
 from rag.reading.dispatch import MAX_BYTES
-from rag.reading.pdf import MAX_CHARACTERS
+from rag.reading.pdf.glyphs import MAX_CHARACTERS
 from rag.reading.sandbox import Cut, Limits, Reading, Sandbox, frame, pack, read_frame, unpack
 from rag.types import Block, Chunk, Document
 

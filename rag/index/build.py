@@ -387,7 +387,7 @@ def _settle(
 
 def _with_page_images(base: Parts) -> frozenset[str]:
     """Ids of the documents of which some pages gave no text."""
-    from rag.reading.pdf import NO_TEXT
+    from rag.reading.pdf.document import NO_TEXT
 
     found = base.rows("SELECT id, metadata FROM documents")
     return frozenset(name for name, metadata in found if any(NO_TEXT in note for note in json.loads(metadata)["notes"]))

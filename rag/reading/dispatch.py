@@ -47,7 +47,7 @@ def read_document(
     lost: Collection[int] = (),
     recognise: bool = False,
 ) -> Document:
-    """The document in a file, by its suffix. `known` overrides what the file says of itself; the rest is for PDF (`rag.reading.pdf.read_pdf`).
+    """The document in a file, by its suffix. `known` overrides what the file says of itself; the rest is for PDF (`rag.reading.pdf.document.read_pdf`).
 
     Call it through `rag.reading.sandbox` for files of strangers. Raises UnreadableFile with the reason: another suffix, empty, too big, binary, a
     broken or locked file, page images only.
@@ -478,7 +478,7 @@ def _extracted_title(lines: Sequence[Line], text: str) -> str:
 def _read_pdf(
     path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int], recognise: bool
 ) -> Content:
-    from rag.reading.pdf import read_pdf
+    from rag.reading.pdf.document import read_pdf
 
     return read_pdf(path, data, watch, by_hand, lost, recognise)
 

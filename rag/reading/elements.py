@@ -24,8 +24,8 @@ class Line:
     """The layout (indent, gap) says that a paragraph begins here."""
     rank: int = 0
     """Size of its type relative to the body: 0 body, 1 or more for larger or bolder type."""
-    kind: Literal["", "row", "note"] = ""
-    """What the layout says that it is: a whole row of a table, or a line of a footnote."""
+    kind: Literal["", "row", "note", "comment"] = ""
+    """What the layout says that it is: a whole row of a table, a line of a footnote, or what a reader noted."""
     depth: int = 0
     """Level of a heading that the file's own outline names; 0 for any other line."""
 
