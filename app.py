@@ -103,7 +103,7 @@ LOGO = (
     '<path class="tick" d="m10.5 21.5 3.5 3.5 8.5-9"/></svg>'
 )
 
-log = logging.getLogger("veracite.page")
+log = logging.getLogger("provenote.page")
 
 
 def build(
@@ -183,18 +183,18 @@ def build(
         question, language, sent = str(question or "").strip(), known(language), Given.read(given, request)
         if not question or (turns and turns[-1].running):
             if question:
-                gr.Warning(say(language, "busy"), duration=6, title="Veracite")
+                gr.Warning(say(language, "busy"), duration=6, title="Provenote")
             yield (gr.skip(),) * 6
             return
         chosen: Sequence[str] | None = None
         if (wish := narrowed(question, documents())) is not None:
             name, found, rest = wish
             if not found:
-                gr.Warning(say(language, "only_unknown", name=name), duration=6, title="Veracite")
+                gr.Warning(say(language, "only_unknown", name=name), duration=6, title="Provenote")
                 yield (gr.skip(),) * 6
                 return
             chosen = () if len(found) == len(documents()) else found
-            gr.Info(say(language, "only_set", chosen=len(found)), duration=4, title="Veracite")
+            gr.Info(say(language, "only_set", chosen=len(found)), duration=4, title="Provenote")
             if not rest:
                 yield gr.skip(), gr.skip(), sources(turns, language, chosen=chosen), gr.update(value=""), gr.skip(), gr.skip()
                 return
@@ -262,7 +262,7 @@ def build(
                         yield turn, None
                     elif isinstance(event, Said):
                         held.append(event)
-                        if turn.quoted and event.claim.verdict not in ("supported", "partial"):
+                        if turn.quoted and event.claim.verdict not in ("quoted", "supported", "partial"):
                             continue
                         turn = replace(turn, sentences=(), evidence=(), quoted=False) if turn.quoted else turn
                         for each in held:
@@ -344,7 +344,7 @@ def build(
                     "history": [past.question for past in turns[:place]],
                 }
                 if feedback.note(turns[place], rating, trace):
-                    gr.Info(say(language, "rated"), duration=3, title="Veracite")
+                    gr.Info(say(language, "rated"), duration=3, title="Provenote")
                 return messages(turns, language), turns
         return gr.skip(), gr.skip()
 
@@ -461,7 +461,7 @@ def build(
     def take_away(given: Any, turns: list[Shown], language: str, request: gr.Request) -> str:
         kind, language = Given.read(given, request).kind, known(language)
         make = {"json": as_json, "bib": references}.get(kind, markdown)
-        name = {"json": "veracite.json", "bib": "veracite.bib"}.get(kind, "veracite.md")
+        name = {"json": "provenote.json", "bib": "provenote.bib"}.get(kind, "provenote.md")
         return json.dumps({"name": name, "text": make(turns, language)})
 
     # ---- map and evaluation
@@ -566,7 +566,7 @@ def build(
         value = event.value.get("text") if isinstance(event.value, dict) else event.value
         yield from answer(value, given, turns, language, talk, request)
 
-    with draft(), gr.Blocks(title="Veracite", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
+    with draft(), gr.Blocks(title="Provenote", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
         turns_state, language_state = gr.State([]), gr.State("zh")  # values: a function here would become an endpoint
         remembered, taken, given = (gr.Textbox(visible=False) for _ in range(3))
         with gr.Row(elem_id="top"):
@@ -652,11 +652,11 @@ def build(
         quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
         asking = {**quiet, "concurrency_limit": AT_ONCE, "concurrency_id": "answer"}
         changes = {**quiet, "concurrency_limit": 4, "concurrency_id": "change"}
-        telling = "window.veracite ? window.veracite.given() : ''"
+        telling = "window.provenote ? window.provenote.given() : ''"
         shown = [chat, turns_state, panel, box, notice, talk_mark]
         known_here = [given, turns_state, language_state, talk_mark]
-        with_question = "(question, _, ...rest) => [question, window.veracite ? window.veracite.given(true) : '', ...rest]"
-        with_example = "(_, ...rest) => [window.veracite ? window.veracite.given(true) : '', ...rest]"
+        with_question = "(question, _, ...rest) => [question, window.provenote ? window.provenote.given(true) : '', ...rest]"
+        with_example = "(_, ...rest) => [window.provenote ? window.provenote.given(true) : '', ...rest]"
         with_given = f"(_, ...rest) => [{telling}, ...rest]"
         asked = [
             # "multiple": a question sent while the last words of an answer are still on their way would be dropped without a sign
@@ -685,13 +685,13 @@ def build(
         press["turn"].click(turn_to, known_here, conversation, js=with_given, **quiet)
         for button in (export, press["take"]):
             button.click(take_away, [given, turns_state, language_state], taken, js=with_given, **quiet).then(
-                None, taken, None, js="file => window.veracite.download(file)"
+                None, taken, None, js="file => window.provenote.download(file)"
             )
         explore_tab.select(chart, language_state, overview, **quiet)
         scores_tab.select(scores, language_state, measured, **quiet)
         settings.wire(settings_tab, language_state, llm, quiet)
-        theme.click(None, None, None, js="() => window.veracite.theme()")
-        open_sources.click(None, None, None, js="() => window.veracite.sheet()")
+        theme.click(None, None, None, js="() => window.provenote.theme()")
+        open_sources.click(None, None, None, js="() => window.provenote.sheet()")
         worded = [
             language_state,
             head,
@@ -717,8 +717,8 @@ def build(
             settings_tab,
             *settings.worded,
         ]
-        kept = """(_, __, ...rest) => [localStorage.getItem('veracite.language') || '', JSON.stringify({
-            owner: localStorage.getItem('veracite.owner') || '', talk: sessionStorage.getItem('veracite.talk') || ''}), ...rest]"""
+        kept = """(_, __, ...rest) => [localStorage.getItem('provenote.language') || '', JSON.stringify({
+            owner: localStorage.getItem('provenote.owner') || '', talk: sessionStorage.getItem('provenote.talk') || ''}), ...rest]"""
         other.click(
             switch, [language_state, given, turns_state], worded, js=f"(language, _, ...rest) => [language, {telling}, ...rest]", **quiet
         )
@@ -797,7 +797,7 @@ def talk_id(mark: Any) -> str:
 
 def watched(value: str, name: str, call: str) -> gr.HTML:
     """HTML of which the page's script is told when it has changed."""
-    tell = f"window.veracite?.{call}?.(); watch('value', () => window.veracite?.{call}?.());"
+    tell = f"window.provenote?.{call}?.(); watch('value', () => window.provenote?.{call}?.());"
     return gr.HTML(value, elem_id=name, js_on_load=tell, apply_default_css=False)
 
 
@@ -852,7 +852,7 @@ def _answered(assistant: Assistant, question: str) -> bool:
 
 def head_html(language: str) -> str:
     """Name and promise."""
-    return f'<div class="head">{LOGO}<div><h1>Veracite</h1><p>{escaped(say(language, "tagline"))}</p></div></div>'
+    return f'<div class="head">{LOGO}<div><h1>{say(language, "name")}</h1><p>{escaped(say(language, "tagline"))}</p></div></div>'
 
 
 def known(language: Any) -> str:
@@ -887,7 +887,7 @@ def serve(
     if not (login or unprotected or host == "localhost" or _loopback(host)):
         raise UsageError(f"host {host} can be reached from other machines: keep 127.0.0.1, or name people with --auth-file")
     if root_path and not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+/?", root_path):
-        raise UsageError(f"root path {root_path!r} is not a path such as /veracite")
+        raise UsageError(f"root path {root_path!r} is not a path such as /provenote")
     guard: dict[str, Any] = {"names": names, "root": root_path}
     if mcp:
         guard["tools"] = Tools(assistant, login)
@@ -898,7 +898,7 @@ def serve(
         routes, guard["also"] = api_routes(assistant, login), OPEN
     else:
         routes, guard["also"] = [health.route(assistant)], ("health",)
-    folder = tempfile.mkdtemp(prefix="veracite-")
+    folder = tempfile.mkdtemp(prefix="provenote-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["GRADIO_TEMP_DIR"] = folder
     page = build(assistant, examples, data=data, runs=runs, admins=admins if login or unprotected else None)
@@ -934,7 +934,7 @@ def serve(
     )
     gc.freeze()  # what stands now stays: no need to look through it again at every collection
     threading.Thread(target=page.prepare, name="prepare", daemon=True).start()
-    sys.stdout.write(f"Veracite: http://{f'[{host}]' if ':' in host else host}:{port}{root_path.rstrip('/')}\n")
+    sys.stdout.write(f"Provenote: http://{f'[{host}]' if ':' in host else host}:{port}{root_path.rstrip('/')}\n")
     sys.stdout.flush()
     try:
         threading.Event().wait()

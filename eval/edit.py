@@ -187,7 +187,7 @@ def build(desk: Desk) -> gradio.Blocks:
         except UsageError as error:
             return shown(place, str(error), good=False)
 
-    with gr.Blocks(title=f"Veracite · {desk.path.name}") as page:
+    with gr.Blocks(title=f"Provenote · {desk.path.name}") as page:
         place = gr.State(desk.next_open(-1))
         head = gr.HTML()
         question = gr.Textbox(label=words["question"], lines=2)

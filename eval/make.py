@@ -18,8 +18,9 @@ from typing import Any
 
 from rag.config import Config
 from rag.errors import LLMError, UsageError
+from rag.index.build import build_index
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index, open_index
+from rag.index.snapshot import open_index
 from rag.reading.records import is_table, write_table
 from rag.text.chunk import sentence_spans
 from rag.text.quantities import quantities
@@ -263,7 +264,7 @@ def _usable(asked: str) -> bool:
 
 
 def _documents(config: Config, corpus: Path) -> list[Document]:
-    with tempfile.TemporaryDirectory(prefix="veracite-make-") as folder:
+    with tempfile.TemporaryDirectory(prefix="provenote-make-") as folder:
         encoder = open_encoder(config.encoder)
         build_index([corpus], folder, encoder)
         snapshot = open_index(folder, encoder=encoder)

@@ -309,7 +309,7 @@ def _given(record: Record) -> str:
     unsupported = "".join(
         f"<p style='color:var(--bad)'>{escape(claim['verdict'])}: {escape(claim['text'])} ({escape(claim['why'])})</p>"
         for claim in answer["claims"]
-        if claim["verdict"] != "supported"
+        if claim["verdict"] not in ("quoted", "supported")
     )
     return f"<div class=side><h4>{head}</h4>{said}{body}{unsupported}</div>"
 

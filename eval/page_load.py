@@ -24,8 +24,8 @@ from statistics import median
 from typing import Any
 
 from rag.config import bundled
+from rag.index.build import build_index
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index
 
 QUESTIONS = (
     "存算一体有哪三条技术路径？",

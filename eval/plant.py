@@ -71,7 +71,7 @@ def _without_abstention(assistant: Assistant, stack: ExitStack) -> Any:
         if not answer.abstained or not answer.nearest:
             return answer
         citations = tuple(replace(citation, n=n) for n, citation in enumerate(answer.nearest, 1))
-        claims = tuple(Claim(citation.quote, (citation.n,), "supported") for citation in citations)
+        claims = tuple(Claim(citation.quote, (citation.n,), "quoted") for citation in citations)
         return replace(answer, abstained=False, reason="", nearest=(), claims=claims, citations=citations)
 
     return _Changed(assistant, insist)

@@ -16,8 +16,8 @@ from pathlib import Path
 from eval.data import Question, load_questions
 from rag.chat import Assistant
 from rag.config import Config, bundled
+from rag.index.build import build_index
 from rag.index.encoder import BuiltinEncoder
-from rag.index.store import build_index
 from rag.types import Answer, Filter, Hit
 
 FILES = 5

@@ -18,8 +18,8 @@ from typing import Any
 from rag.chat import Assistant
 from rag.config import Config
 from rag.errors import UsageError
+from rag.index.build import build_index
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index
 
 from .data import Place, Question
 from .report import Record, figures, written
@@ -67,7 +67,7 @@ def run_public(config: Config, data: Path, names: Sequence[str] | None = None, c
 def _asked(config: Config, loaded: PublicSet, count: int) -> list[Record]:
     step = max(1.0, len(loaded.questions) / count)
     chosen = [loaded.questions[int(place * step)] for place in range(min(count, len(loaded.questions)))]
-    with tempfile.TemporaryDirectory(prefix="veracite-public-") as folder:
+    with tempfile.TemporaryDirectory(prefix="provenote-public-") as folder:
         reports = Path(folder) / "reports"
         reports.mkdir()
         for name, text in loaded.passages.items():

@@ -27,9 +27,9 @@ from typing import Any
 from rag.chat import Assistant
 from rag.config import load_config
 from rag.errors import UnreadableFile
+from rag.index.build import build_index
 from rag.index.encoder import open_encoder
 from rag.index.lexical import terms
-from rag.index.store import build_index
 from rag.reading.cleanup import is_letter_spaced
 from rag.reading.dispatch import MAX_BYTES, read_document
 from rag.reading.sandbox import Cut, Sandbox

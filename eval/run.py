@@ -19,11 +19,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import IO, Any
 
+from rag import __version__
 from rag.chat import Assistant
 from rag.config import SECRETS, Config, bundled, load_config
 from rag.errors import RagError, UsageError
+from rag.index.build import build_index
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index
 from rag.types import Answer, Citation, Hit, Turn, content_id
 
 from .data import Question, load_questions
@@ -48,7 +49,7 @@ from .report import Record, console, failures, figures, groups, ladder, table
 BUNDLED_QUESTIONS = Path(__file__).with_name("questions.jsonl")
 ORIGINAL_QUESTIONS = Path(__file__).with_name("originals.jsonl")
 RANKS = (1, 5, 10)
-PACKAGES = ("veracite", "numpy", "faiss-cpu", "tantivy", "tiktoken")
+PACKAGES = ("numpy", "faiss-cpu", "tantivy", "tiktoken")
 TRACED_CHARACTERS = 600
 """Of each passage found, what a record keeps for reading."""
 
@@ -105,7 +106,7 @@ def measure_all(
             "corpus": {document.id: document.sha256 for document in opened.documents()},
             "setting": asdict(setting),
             "config": {name: value for name, value in asdict(config).items() if name not in SECRETS},
-            "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+            "versions": {"provenote": __version__, "python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         }
         folder = _new_folder(output or Path("runs"), started, content_id(json.dumps(about, sort_keys=True), length=8))
         with (folder / "records.jsonl").open("w", encoding="utf-8") as sink, planted(setting.plant, opened) as assistant:
@@ -197,7 +198,7 @@ def measure(
         cites = [[quotes[n] for n in claim.citations if n in quotes] for claim in answer.claims]
         judged = [(claim.text, texts) for claim, texts in zip(answer.claims, cites, strict=True)]
         found["claims_cited"] = sum(map(bool, cites)) / len(cites)
-        found["claims_supported"] = sum(claim.verdict == "supported" for claim in answer.claims) / len(answer.claims)
+        found["claims_supported"] = sum(claim.verdict in ("quoted", "supported") for claim in answer.claims) / len(answer.claims)
         found["claim_recall"] = sum(claim_recall(text, texts, judge) for text, texts in judged) / len(judged)
         precisions = [claim_precision(text, texts, judge) for text, texts in judged if texts]
         if precisions:
@@ -266,7 +267,7 @@ def _index_of(config: Config, corpus: Path) -> Iterator[Config]:
     """The configuration with an index of nothing but that corpus, which lasts as long as the run."""
     if not corpus.exists():
         raise UsageError(f"{corpus} is not there: name a folder of reports")
-    with tempfile.TemporaryDirectory(prefix="veracite-eval-") as folder:
+    with tempfile.TemporaryDirectory(prefix="provenote-eval-") as folder:
         own = replace(config, index_dir=str(Path(folder) / "index"))
         encoder = open_encoder(own.encoder)
         build_index([corpus], own.index_dir, encoder, target_tokens=own.target_tokens, max_tokens=own.max_tokens)

@@ -14,16 +14,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from rag.answer.compose import Composer
+from rag.answer.compose import ExtractiveAnswerer
 from rag.config import Config
 from rag.errors import EncoderError, RagError, UsageError
 from rag.index.encoder import BuiltinEncoder, open_encoder, open_reranker
-from rag.index.store import Snapshot, open_index
-from rag.search.evidence import Evidence, Finder, in_one_edition
-from rag.search.followup import Rewrite, rewrite
-from rag.search.question import QuestionKind, parts_of, read_question, strip_asking, without_markup
-from rag.search.rank import SentenceRanker
-from rag.search.retrieve import Explained
+from rag.index.snapshot import Snapshot, open_index
+from rag.search.evidence import Evidence, Retriever
+from rag.search.question import read_question, without_markup
+from rag.search.reader import Reader
+from rag.search.retrieve import Explained, in_one_edition
+from rag.search.sentences import SentenceIndex
 from rag.types import Answer, Citation, Claim, Document, Encoder, Filter, Hit, Support, Turn
 
 if TYPE_CHECKING:
@@ -108,18 +108,14 @@ Event: TypeAlias = Rewritten | Quoted | Writing | Said | Withdrawn | Finished
 class Assistant:
     """Answers questions from one index. Safe to use from several threads; sees a newly published generation at the next question."""
 
-    def __init__(
-        self, config: Config, encoder: Encoder, snapshot: Snapshot, words: BuiltinEncoder | None = None, support: Support | None = None
-    ):
+    def __init__(self, config: Config, encoder: Encoder, snapshot: Snapshot, reader: Reader | None = None, support: Support | None = None):
         """`support` reads an LLM's sentence beside what it cites; without one the setting `checker` may name a model that does."""
         self.config = config
         self.encoder = encoder
+        self.reader = reader or Reader()
         self._snapshot = snapshot
         self._swapping = threading.Lock()
-        # Likeness of sentences is judged by token vectors, which only the built-in encoder has; it is small enough to be always there.
-        words = words or (encoder if isinstance(encoder, BuiltinEncoder) else BuiltinEncoder())
-        self._ranker = SentenceRanker(words)
-        self._words = words
+        self._sentences = SentenceIndex()
         self._writer: Writer | None = None
         self._support = support
         self._reranker = open_reranker(config.reranker) if config.reranker else None
@@ -169,53 +165,35 @@ class Assistant:
 
         writer = self._open_writer() if llm else None
 
-        rewritten, failure = rewrite(text, history), None
-        if writer and rewritten.carried:  # a question that stands alone is left as it is
-            rewritten, failure = yield from _rewritten(writer, text, history, rewritten)
-        yield Rewritten(rewritten.query)
-        after_rewrite = time.perf_counter()
+        def found(asked: str, before: Sequence[Turn]) -> Evidence:
+            edition = in_one_edition(only, reports, read_question(asked).language)
+            return self._retriever(store).find(asked, before, edition, reports)
 
-        evidence = self._finder(store).find(rewritten, text, history, only, reports)
+        evidence, failure, rewriting = found(text, history), None, 0.0
+        if writer and history and evidence.query != text:  # a question that stands alone is left as it is
+            began = time.perf_counter()
+            standalone, failure = yield from _rewritten(writer, text, history)
+            rewriting = time.perf_counter() - began
+            evidence = found(standalone, ()) if standalone else evidence
+        yield Rewritten(evidence.query)
         after_search = time.perf_counter()
 
-        answer = Composer(self._ranker, store.document, self.config.strictness).compose(
-            evidence.question, rewritten.query, evidence.sentences, reports
-        )
-        if not answer.abstained and evidence.question.kind != "compare" and len(parts_of(text)) > 1:
-            answer = self._with_parts(store, answer, text, evidence.question.kind, only, reports)
+        answer = ExtractiveAnswerer(self.reader, self._sentences, store.document, self.config.strictness).answer(evidence, reports)
         checking = 0.0
         if writer and not answer.abstained:
             answer, checking = yield from self._write(writer, store, evidence, answer, history, failure)
         finished = time.perf_counter()
-        if answer.mode == "extractive":
+        if answer.mode != "llm":
             for claim in answer.claims:
                 yield Said(claim, tuple(citation for citation in answer.citations if citation.n in claim.citations))
         timings = {
-            "rewrite": after_rewrite - started,
-            "search": after_search - after_rewrite,
+            "rewrite": rewriting,
+            "search": after_search - started - rewriting,
             "answer": finished - after_search - checking,
             "verify": checking,
             "total": finished - started,
         }
         yield Finished(replace(answer, question=question, timings_ms={name: 1000 * seconds for name, seconds in timings.items()}))
-
-    def _with_parts(
-        self, store: Snapshot, answer: Answer, text: str, kind: QuestionKind, only: Filter | None, reports: tuple[Document, ...]
-    ) -> Answer:
-        """An answer to a text that asks several kinds of thing, with the best sentence from the same chapter on those of another kind than its own."""
-        composer = Composer(self._ranker, store.document, self.config.strictness)
-        chapter = answer.citations[0].document, answer.citations[0].section.split(" / ")[0]
-        before: tuple[Turn, ...] = ()
-        for part in parts_of(text):
-            rewritten = rewrite(part, before)
-            found = self._finder(store).find(rewritten, part, before if rewritten.carried else (), only, reports)
-            before = (Turn(part, ""),)
-            if found.question.kind in ("entity", "other", kind):
-                continue
-            near = [item for item in found.sentences if (item.sentence.document, *item.sentence.section[:1]) == chapter]
-            more = composer.compose(found.question, rewritten.query, near, reports)
-            answer = composer.completed(answer, more, "" if found.question.kind == "definition" else rewritten.core)
-        return answer
 
     def _write(
         self, writer: Writer, store: Snapshot, evidence: Evidence, extract: Answer, history: Sequence[Turn], failure: Failure | None
@@ -225,10 +203,11 @@ class Assistant:
         from rag.llm.failures import Failure, told
         from rag.llm.stream import sources_of
 
-        sources = sources_of(evidence.hits, self._ranker.sentences, store.document, extract.query, extract.citations)
+        sources = sources_of(evidence.hits, self._sentences.of, store.document, extract.query, extract.citations)
         best = [(citation.document, citation.start) for citation in extract.citations]
         best += [(scored.sentence.document, scored.sentence.start) for scored in evidence.sentences]
-        draft = Draft(sources, extract, self.config.strictness, self._support, self._words.encode)
+        encode = self.encoder.encode if isinstance(self.encoder, BuiltinEncoder) else None
+        draft = Draft(sources, extract, self.config.strictness, self._support, encode)
         yield Quoted(extract)
         try:
             if failure:
@@ -267,14 +246,14 @@ class Assistant:
         store = self._current()
         reports = self._reports(store, only)
         asked = read_question(self._checked(question), reports)
-        return self._finder(store).hits(asked, "", in_one_edition(only, reports, asked.language), top_k)
+        return self._retriever(store).search(asked, in_one_edition(only, reports, asked.language), top_k)
 
     def explain(self, question: str, *, top_k: int = 10, only: Filter | None = None) -> list[Explained]:
-        """As `search`, with what each score is made of."""
+        """As `search`, before the reader has read, with what each score is made of."""
         store = self._current()
         reports = self._reports(store, only)
         asked = read_question(self._checked(question), reports)
-        return self._finder(store).explained(asked, "", in_one_edition(only, reports, asked.language), top_k)
+        return self._retriever(store).explained(asked, "", in_one_edition(only, reports, asked.language), top_k)
 
     @property
     def store(self) -> Snapshot:
@@ -288,7 +267,7 @@ class Assistant:
     def passage(self, citation: Citation) -> Passage:
         """The text around a citation, for reading. Raises KeyError when the report is no longer indexed."""
         document = self._current().document(citation.document)
-        sentences = self._ranker.sentences(document)
+        sentences = self._sentences.of(document)
         inside = [i for i, sentence in enumerate(sentences) if sentence.start < citation.end and sentence.end > citation.start]
         first, last = (inside[0], inside[-1]) if inside else (0, 0)
         section = sentences[first].section if sentences else ()
@@ -345,14 +324,12 @@ class Assistant:
                 raise UsageError("no report passes the filter: loosen it, or see `rag list`")
         return allowed
 
-    def _finder(self, store: Snapshot) -> Finder:
-        return Finder(store, self.encoder, self._ranker, self.config.candidates, self.config.top_k, self._reranker)
+    def _retriever(self, store: Snapshot) -> Retriever:
+        return Retriever(store, self.encoder, self.reader, self._sentences, self.config.candidates, self.config.top_k, self._reranker)
 
 
-def _rewritten(
-    writer: Writer, question: str, history: Sequence[Turn], by_rules: Rewrite
-) -> Generator[Event, None, tuple[Rewrite, Failure | None]]:
-    """The model's standalone question where it passes the check, else that of the rules; and the fault, if the endpoint failed."""
+def _rewritten(writer: Writer, question: str, history: Sequence[Turn]) -> Generator[Event, None, tuple[str, Failure | None]]:
+    """The model's standalone question where it passes the check, else ""; and the fault, if the endpoint failed."""
     from rag.llm.failures import Failure
     from rag.llm.prompts import standalone
 
@@ -363,6 +340,5 @@ def _rewritten(
                 pieces.append(piece)
                 yield Writing("")
     except Failure as failure:
-        return by_rules, failure
-    line = standalone("".join(pieces), question, history)
-    return (Rewrite(line, strip_asking(line), "", ""), None) if line else (by_rules, None)
+        return "", failure
+    return standalone("".join(pieces), question, history), None

@@ -23,7 +23,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 Kind = Literal["heading", "prose", "item", "row", "figure", "contents", "abbreviation"]
 """What a block is: a heading; a paragraph; one bullet or numbered item; one table row; chart or caption text; a line of a table of contents; a row of a list of abbreviations."""
 
-Verdict = Literal["supported", "partial", "unsupported", "uncited"]
+Verdict = Literal["quoted", "supported", "partial", "unsupported", "uncited"]
 
 Support: TypeAlias = Callable[[str, Sequence[str]], tuple[float, float, float]]
 """(claim, evidence) to the probabilities that the evidence supports the claim, supports part of it, does not support it."""
@@ -174,7 +174,11 @@ class Answer:
     reason: str = ""
     nearest: tuple[Citation, ...] = ()
     """When abstained: what came close and was not used."""
-    mode: Literal["extractive", "llm"] = "extractive"
+    mode: Literal["extractive", "overview", "library", "talk", "llm"] = "extractive"
+    confidence: Literal["sure", "likely", "perhaps", ""] = ""
+    """How likely the answer is right, in words whose meaning is measured; empty where nothing was claimed."""
+    code: str = ""
+    """Of a refusal: why, for programs (`rag.answer.refusal.Code`)."""
     model: str = ""
     timings_ms: dict[str, float] = field(default_factory=dict)
 
@@ -198,7 +202,7 @@ class Answer:
         lines += [self.answer]
         zh = self.language == "zh"
         for claim in self.claims:
-            if claim.verdict != "supported":
+            if claim.verdict not in ("quoted", "supported"):
                 why = (f"（{claim.why}）" if zh else f" ({claim.why})") if claim.why else ""
                 lines += [f"  ! {_DOUBTED[zh][claim.verdict]}{colon}{claim.text}{why}"]
         lines += ["", self.reason] if self.reason else []
@@ -223,6 +227,8 @@ class Answer:
             "abstained": self.abstained,
             "reason": self.reason,
             "mode": self.mode,
+            "confidence": self.confidence,
+            "code": self.code,
             "model": self.model,
             "claims": [asdict(claim) for claim in self.claims],
             "citations": [asdict(citation) for citation in self.citations],
@@ -281,7 +287,7 @@ class Encoder(Protocol):
 class Store(Protocol):
     """What a search needs from an index: ids, vectors, terms, text and filters. It knows nothing of answers.
 
-    Two things implement it: the embedded index (`rag.index.store.Snapshot`) and a distributed engine (`rag.cluster`).
+    Two things implement it: the embedded index (`rag.index.snapshot.Snapshot`) and a distributed engine (`rag.cluster`).
     """
 
     encoder_name: str

@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rag.chat import Assistant, Event, Finished, Passage, Rewritten, Said
 from rag.config import Config
 from rag.errors import LLMError, UsageError
+from rag.index.build import build_index
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index
 from rag.types import Answer, Citation, Claim, Document, Filter, Turn
 
 ROOT = Path(__file__).resolve().parent.parent

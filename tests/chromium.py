@@ -79,7 +79,7 @@ def open_page(browser, server):
     def opened(locale: str = "zh-CN", width: int = 1360, height: int = 860, beside=None, script: str = "", **options):
         context = beside.context if beside else browser.new_context(locale=locale, viewport={"width": width, "height": height}, **options)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         if script:  # runs before those of the page
             page.add_init_script(script)
         page.on("request", lambda request: seen.append(("request", request.url)))

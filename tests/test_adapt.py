@@ -9,8 +9,9 @@ import pytest
 from rag.config import Config
 from rag.errors import EncoderError, UsageError
 from rag.index.adapt import adapt, adapt_index
+from rag.index.build import build_index
 from rag.index.encoder import ADAPTED, BuiltinEncoder, open_encoder
-from rag.index.store import build_index, open_index
+from rag.index.snapshot import open_index
 
 NOUNS = "harbour orchard glacier violin kettle meadow lantern beacon saddle anchor pepper marble".split()
 

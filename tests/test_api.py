@@ -86,23 +86,23 @@ def fetched(client, path, method="GET", body=b""):
 
 
 def test_models(plainly, opened):  # noqa: F811
-    assert [model.id for model in plainly.models.list()] == ["veracite"]
+    assert [model.id for model in plainly.models.list()] == ["provenote"]
     with written(opened, GOOD) as (client, _):
-        assert [model.id for model in client.models.list()] == ["veracite", "veracite-llm"]
+        assert [model.id for model in client.models.list()] == ["provenote", "provenote-llm"]
 
 
 def test_one_model_can_be_looked_up(plainly):
-    assert plainly.models.retrieve("veracite").id == "veracite"
+    assert plainly.models.retrieve("provenote").id == "provenote"
     with pytest.raises(openai.NotFoundError) as caught:
-        plainly.models.retrieve("veracite-llm")
+        plainly.models.retrieve("provenote-llm")
     assert caught.value.code == "model_not_found" and caught.value.param == "model"
 
 
 def test_system_messages_may_stand_anywhere(plainly):
     order = {"role": "system", "content": "Answer from the reports only."}
-    plain = plainly.chat.completions.create(model="veracite", messages=user(QUESTION)).choices[0].message.content
+    plain = plainly.chat.completions.create(model="provenote", messages=user(QUESTION)).choices[0].message.content
     for messages in ([order, *user(QUESTION)], [*user(QUESTION), order], [order, *user(QUESTION), {**order, "role": "developer"}]):
-        assert plainly.chat.completions.create(model="veracite", messages=messages).choices[0].message.content == plain
+        assert plainly.chat.completions.create(model="provenote", messages=messages).choices[0].message.content == plain
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_system_messages_may_stand_anywhere(plainly):
         ("v1", "GET", 404, "unknown_url"),
         ("v1/chat/completions", "GET", 405, "method_not_allowed"),
         ("v1/models", "POST", 405, "method_not_allowed"),
-        ("v1/models/veracite", "DELETE", 405, "method_not_allowed"),
+        ("v1/models/provenote", "DELETE", 405, "method_not_allowed"),
         ("v1/models/nobody/else", "GET", 404, "model_not_found"),
     ],
 )
@@ -139,15 +139,15 @@ def test_json_is_the_part_of_the_answer_object_that_is_asked_for(plainly):
         abstained: bool
         claims: list[Said]
 
-    made = plainly.chat.completions.parse(model="veracite", messages=user(QUESTION), response_format=Wanted).choices[0].message
+    made = plainly.chat.completions.parse(model="provenote", messages=user(QUESTION), response_format=Wanted).choices[0].message
     assert "4.2 GW" in made.parsed.claims[0].text and made.parsed.claims[0].citations == [1] and not made.parsed.abstained
     assert set(json.loads(made.content)) == {"answer", "abstained", "claims"} and set(json.loads(made.content)["claims"][0]) == {
         "text",
         "citations",
     }
-    whole = plainly.chat.completions.create(model="veracite", messages=user(QUESTION), response_format={"type": "json_object"})
-    assert json.loads(whole.choices[0].message.content)["citations"] == whole.model_extra["veracite"]["citations"]
-    lone = {"model": "veracite", "response_format": schema(answer={"type": "string"})}
+    whole = plainly.chat.completions.create(model="provenote", messages=user(QUESTION), response_format={"type": "json_object"})
+    assert json.loads(whole.choices[0].message.content)["citations"] == whole.model_extra["provenote"]["citations"]
+    lone = {"model": "provenote", "response_format": schema(answer={"type": "string"})}
     refused = plainly.chat.completions.create(messages=user("火星上有几座寺庙？"), **lone)
     assert json.loads(refused.choices[0].message.content)["answer"].startswith("报告中没有找到答案。")
     streamed = plainly.chat.completions.create(messages=user(QUESTION), stream=True, **lone)
@@ -165,9 +165,9 @@ def test_the_schema_of_the_answer_is_that_of_answers(opened):  # noqa: F811
 
 def test_a_stream_that_is_to_count_says_so_in_every_chunk(plainly):
     options = {"stream": True, "stream_options": {"include_usage": True}}
-    chunks = list(plainly.chat.completions.create(model="veracite", messages=user(QUESTION), **options))
+    chunks = list(plainly.chat.completions.create(model="provenote", messages=user(QUESTION), **options))
     assert all("usage" in chunk.to_dict() and chunk.usage is None for chunk in chunks[:-1]) and chunks[-1].choices == []
-    plain = list(plainly.chat.completions.create(model="veracite", messages=user(QUESTION), stream=True))
+    plain = list(plainly.chat.completions.create(model="provenote", messages=user(QUESTION), stream=True))
     assert all(chunk.usage is None for chunk in plain) and plain[-1].choices[0].finish_reason == "stop"
 
 
@@ -185,99 +185,99 @@ def test_health_and_the_description_of_the_routes(plainly):
 
 
 def test_an_answer_carries_its_citations_in_the_extra_field(plainly, opened):  # noqa: F811
-    made = plainly.chat.completions.create(model="veracite", messages=user(QUESTION))
+    made = plainly.chat.completions.create(model="provenote", messages=user(QUESTION))
     answer = opened.ask(QUESTION)
     assert made.choices[0].finish_reason == "stop" and made.usage.total_tokens > 10
     assert made.choices[0].message.content.startswith(f"{answer.claims[0].text}[1]")
     assert "\n[1] 潮汐能年度报告 · 一 现状" in made.choices[0].message.content
-    extra = made.model_extra["veracite"]
+    extra = made.model_extra["provenote"]
     assert {**extra, "timings_ms": 0} == json.loads(json.dumps({**answer.to_dict(), "timings_ms": 0}))
     citation = extra["citations"][0]
     assert opened._current().document(citation["document"]).text[citation["start"] : citation["end"]] == citation["quote"]
 
 
 def test_a_stream_says_the_same_and_ends_with_the_citations(plainly):
-    whole = plainly.chat.completions.create(model="veracite", messages=user(QUESTION))
+    whole = plainly.chat.completions.create(model="provenote", messages=user(QUESTION))
     chunks = list(
-        plainly.chat.completions.create(model="veracite", messages=user(QUESTION), stream=True, stream_options={"include_usage": True})
+        plainly.chat.completions.create(model="provenote", messages=user(QUESTION), stream=True, stream_options={"include_usage": True})
     )
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
     assert text == whole.choices[0].message.content
     assert (
         chunks[-2].choices[0].finish_reason == "stop"
-        and chunks[-2].model_extra["veracite"]["claims"] == whole.model_extra["veracite"]["claims"]
+        and chunks[-2].model_extra["provenote"]["claims"] == whole.model_extra["provenote"]["claims"]
     )
     assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens
 
 
 def test_a_false_number_is_the_only_sentence_struck(opened):  # noqa: F811
     with written(opened, list(GOOD + WRONG + "泻湖式对生态的影响最小[3]。")) as (client, _):
-        made = client.chat.completions.create(model="veracite-llm", messages=user(QUESTION))
-        streamed = list(client.chat.completions.create(model="veracite-llm", messages=user(QUESTION), stream=True))
+        made = client.chat.completions.create(model="provenote-llm", messages=user(QUESTION))
+        streamed = list(client.chat.completions.create(model="provenote-llm", messages=user(QUESTION), stream=True))
     content = made.choices[0].message.content
     struck = "~~东岸的三座电站贡献了其中的 80%。~~[2]（原文不支持：数字 80% 不在所引原文中，原文写 60%）"
     assert struck in content and content.count("~~") == 2
-    assert [claim["verdict"] for claim in made.model_extra["veracite"]["claims"]] == ["supported", "unsupported", "supported"]
+    assert [claim["verdict"] for claim in made.model_extra["provenote"]["claims"]] == ["supported", "unsupported", "supported"]
     assert "".join(chunk.choices[0].delta.content or "" for chunk in streamed) == content
     assert [bool(chunk.choices[0].delta.content) for chunk in streamed].count(True) >= 4  # sentence by sentence
 
 
 def test_a_failing_llm_gives_extracts_and_the_reason(opened):  # noqa: F811
     with written(opened, Reply([GOOD, "东"], cut=True)) as (client, _):
-        made = client.chat.completions.create(model="veracite-llm", messages=user(QUESTION))
-        chunks = list(client.chat.completions.create(model="veracite-llm", messages=user(QUESTION), stream=True))
-    assert made.model_extra["veracite"]["mode"] == "extractive" and "语言模型这次没有用上" in made.choices[0].message.content
+        made = client.chat.completions.create(model="provenote-llm", messages=user(QUESTION))
+        chunks = list(client.chat.completions.create(model="provenote-llm", messages=user(QUESTION), stream=True))
+    assert made.model_extra["provenote"]["mode"] == "extractive" and "语言模型这次没有用上" in made.choices[0].message.content
     text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
-    assert chunks[-1].model_extra["veracite"]["mode"] == "extractive" and "4.2 GW" in text and "中途断开" in text
+    assert chunks[-1].model_extra["provenote"]["mode"] == "extractive" and "4.2 GW" in text and "中途断开" in text
 
 
 def test_a_client_that_hangs_up_ends_the_request_upstream(opened):  # noqa: F811
     with written(opened, Reply([GOOD, "东"], hang=30)) as (client, upstream):
-        stream = client.chat.completions.create(model="veracite-llm", messages=user(QUESTION), stream=True)
+        stream = client.chat.completions.create(model="provenote-llm", messages=user(QUESTION), stream=True)
         for chunk in stream:
             if "4.2 GW" in (chunk.choices[0].delta.content or ""):
                 break
         stream.close()
-        assert upstream.requests[0].closed.wait(2)
+        assert upstream.requests[0].closed.wait(20)
 
 
 def test_follow_ups_and_filters(plainly):
     history = [*user(QUESTION), {"role": "assistant", "content": "4.2 GW。[1]\n\n[1] 潮汐能年度报告"}, *user("那东岸呢？")]
-    made = plainly.chat.completions.create(model="veracite", messages=[{"role": "system", "content": "You are a pirate."}, *history])
-    assert "60%" in made.choices[0].message.content and made.model_extra["veracite"]["query"] != "那东岸呢？"
-    narrowed = {"veracite": {"reports": ["bees"]}}
-    made = plainly.chat.completions.create(model="veracite", messages=user(QUESTION), extra_body=narrowed)
-    assert made.model_extra["veracite"]["abstained"] and made.choices[0].message.content.startswith("报告中没有找到答案。")
+    made = plainly.chat.completions.create(model="provenote", messages=[{"role": "system", "content": "You are a pirate."}, *history])
+    assert "60%" in made.choices[0].message.content and made.model_extra["provenote"]["query"] != "那东岸呢？"
+    narrowed = {"provenote": {"reports": ["bees"]}}
+    made = plainly.chat.completions.create(model="provenote", messages=user(QUESTION), extra_body=narrowed)
+    assert made.model_extra["provenote"]["abstained"] and made.choices[0].message.content.startswith("报告中没有找到答案。")
     parts = [{"role": "user", "content": [{"type": "text", "text": QUESTION}]}]
-    assert "4.2 GW" in plainly.chat.completions.create(model="veracite", messages=parts).choices[0].message.content
+    assert "4.2 GW" in plainly.chat.completions.create(model="provenote", messages=parts).choices[0].message.content
 
 
 @pytest.mark.parametrize(
     ("body", "status"),
     [
         ({"model": "gpt-4o", "messages": user("x")}, 404),
-        ({"model": "veracite-llm", "messages": user("x")}, 404),
-        ({"model": "veracite"}, 400),
-        ({"model": "veracite", "messages": []}, 400),
-        ({"model": "veracite", "messages": "x"}, 400),
-        ({"model": "veracite", "messages": [3]}, 400),
-        ({"model": "veracite", "messages": [{"role": "assistant", "content": "x"}]}, 400),
-        ({"model": "veracite", "messages": [{"role": "user", "content": 3}]}, 400),
-        ({"model": "veracite", "messages": user("？？")}, 400),
-        ({"model": "veracite", "messages": user("x" * 5000)}, 400),
-        ({"model": "veracite", "messages": user("x"), "n": 2}, 400),
-        ({"model": "veracite", "messages": [{"role": "system", "content": "x"}]}, 400),
-        ({"model": "veracite", "messages": [*user("x"), {"role": "assistant", "content": "y"}, {"role": "system", "content": "z"}]}, 400),
-        ({"model": "veracite", "messages": user("x"), "stream": "yes"}, 400),
-        ({"model": "veracite", "messages": user("x"), "tool_choice": "required"}, 400),
-        ({"model": "veracite", "messages": user("x"), "modalities": ["audio"]}, 400),
-        ({"model": "veracite", "messages": user([{"type": "image_url", "image_url": {"url": "http://x"}}])}, 400),
-        ({"model": "veracite", "messages": user("x"), "response_format": {"type": "xml"}}, 400),
-        ({"model": "veracite", "messages": user("x"), "response_format": schema(colour={"type": "string"})}, 400),
-        ({"model": "veracite", "messages": user("x"), "response_format": schema(answer={"type": "integer"})}, 400),
-        ({"model": "veracite", "messages": user("x"), "response_format": schema(answer={"type": "string", "maxLength": 3})}, 400),
-        ({"model": "veracite", "messages": user("x"), "stream": True, "veracite": {"reports": ["whales"]}}, 400),
-        ({"model": "veracite", "messages": user("x"), "veracite": {"path": "/etc"}}, 400),
+        ({"model": "provenote-llm", "messages": user("x")}, 404),
+        ({"model": "provenote"}, 400),
+        ({"model": "provenote", "messages": []}, 400),
+        ({"model": "provenote", "messages": "x"}, 400),
+        ({"model": "provenote", "messages": [3]}, 400),
+        ({"model": "provenote", "messages": [{"role": "assistant", "content": "x"}]}, 400),
+        ({"model": "provenote", "messages": [{"role": "user", "content": 3}]}, 400),
+        ({"model": "provenote", "messages": user("？？")}, 400),
+        ({"model": "provenote", "messages": user("x" * 5000)}, 400),
+        ({"model": "provenote", "messages": user("x"), "n": 2}, 400),
+        ({"model": "provenote", "messages": [{"role": "system", "content": "x"}]}, 400),
+        ({"model": "provenote", "messages": [*user("x"), {"role": "assistant", "content": "y"}, {"role": "system", "content": "z"}]}, 400),
+        ({"model": "provenote", "messages": user("x"), "stream": "yes"}, 400),
+        ({"model": "provenote", "messages": user("x"), "tool_choice": "required"}, 400),
+        ({"model": "provenote", "messages": user("x"), "modalities": ["audio"]}, 400),
+        ({"model": "provenote", "messages": user([{"type": "image_url", "image_url": {"url": "http://x"}}])}, 400),
+        ({"model": "provenote", "messages": user("x"), "response_format": {"type": "xml"}}, 400),
+        ({"model": "provenote", "messages": user("x"), "response_format": schema(colour={"type": "string"})}, 400),
+        ({"model": "provenote", "messages": user("x"), "response_format": schema(answer={"type": "integer"})}, 400),
+        ({"model": "provenote", "messages": user("x"), "response_format": schema(answer={"type": "string", "maxLength": 3})}, 400),
+        ({"model": "provenote", "messages": user("x"), "stream": True, "provenote": {"reports": ["whales"]}}, 400),
+        ({"model": "provenote", "messages": user("x"), "provenote": {"path": "/etc"}}, 400),
         ([1], 400),
     ],
 )
@@ -290,7 +290,7 @@ def test_what_cannot_be_served_is_told_in_openais_form(plainly, body, status):
 
 
 def test_the_real_client_raises_its_own_errors(plainly):
-    with pytest.raises(openai.NotFoundError, match="there are veracite"):
+    with pytest.raises(openai.NotFoundError, match="there are provenote"):
         plainly.chat.completions.create(model="gpt-4o", messages=user("x"))
 
 
@@ -316,7 +316,7 @@ def test_with_a_login_the_key_is_name_and_password(opened):  # noqa: F811
                     assert client.models.list().data
                 else:
                     with pytest.raises(openai.AuthenticationError):
-                        client.chat.completions.create(model="veracite", messages=user("x"))
+                        client.chat.completions.create(model="provenote", messages=user("x"))
     assert asked == ["ann", "ann"]
 
 

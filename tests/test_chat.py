@@ -7,8 +7,8 @@ import pytest
 from rag.chat import Assistant, Finished, Rewritten, Said
 from rag.config import Config
 from rag.errors import NothingIndexed, UsageError
+from rag.index.build import build_index
 from rag.index.encoder import BuiltinEncoder
-from rag.index.store import build_index
 from rag.types import Filter, Turn
 
 TIDES = """---

@@ -4,15 +4,19 @@ import os
 from pathlib import Path
 
 import pytest
+from conftest import HashingEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.config import load_config
 from rag.errors import UnreadableFile, UsageError
+from rag.index.build import build_index, is_stale
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index
-from rag.reading.dispatch import find_files, front_matter, language_of, plain_markup, read_document, slug
+from rag.index.snapshot import open_index
+from rag.reading.dispatch import find_files, language_of, links_out, read_document, slug
 from rag.reading.formats.encoding import decode
+from rag.reading.formats.front_matter import front_matter
+from rag.reading.formats.markdown import inline_text
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
@@ -91,8 +95,8 @@ def test_markdown_keeps_sections_items_and_rows(tmp_path):
         ("item", "second item goes on", ("Cranes",)),
         ("heading", "Speed", ("Cranes", "Speed")),
         ("row", "Crane | Lifts an hour | Note", ("Cranes", "Speed")),
-        ("row", "North | Lifts an hour: 40 | Note: new", ("Cranes", "Speed")),
-        ("row", "South | Lifts an hour: 25 | Note: old | slow", ("Cranes", "Speed")),
+        ("row", "Crane: North | Lifts an hour: 40 | Note: new", ("Cranes", "Speed")),
+        ("row", "Crane: South | Lifts an hour: 25 | Note: old | slow", ("Cranes", "Speed")),
         ("heading", "缩略语", ("缩略语",)),
         ("row", "Term | Meaning", ("缩略语",)),
         ("abbreviation", "TEU | twenty-foot unit", ("缩略语",)),
@@ -231,7 +235,7 @@ def test_slug(name, expected):
 @given(st.text(max_size=60))
 def test_any_name_gives_a_usable_id_and_any_markup_a_text(name):
     assert 0 < len(slug(name)) <= 80 and "/" not in slug(name)
-    assert isinstance(plain_markup(name), str)
+    assert isinstance(inline_text(name), str)
 
 
 @settings(deadline=None)
@@ -257,9 +261,37 @@ def test_folders_are_searched_in_order_and_links_out_are_left(tmp_path):
     os.symlink(write(outside, "e.md", "x"), inside / "e.md")
     os.mkfifo(inside / "pipe.txt")
     names = [str(path.relative_to(inside)) for path in find_files([inside, inside / "a.txt"])]
-    assert names == ["a.txt", "b.md", "sub/c.pdf", "z.docx"]
+    assert names == ["README.md", "a.txt", "b.md", "sub/c.pdf", "z.docx"]
     with pytest.raises(UsageError, match="not there"):
         find_files([tmp_path / "missing"])
+
+
+def test_links_that_lead_out_are_named_and_not_followed(tmp_path):
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    inside.mkdir(), outside.mkdir()
+    write(outside, "tower.md", "# Tower\n\nThe tower is 91 m high."), write(inside, "own.md", "# Own\n\nThe shed is 12 m high.")
+    (inside / "linked").symlink_to(outside)
+    (inside / "copy.md").symlink_to(outside / "tower.md")
+    (inside / "again.md").symlink_to(inside / "own.md")
+    assert [path.name for path in find_files([inside])] == ["again.md", "own.md"]
+    assert [path.name for path in links_out([inside])] == ["copy.md", "linked"]
+    report = build_index([inside], tmp_path / "index", HashingEncoder())
+    assert [(Path(path).name, reason.split(";")[0]) for path, reason in report.failed] == [
+        ("copy.md", "a link that leads out of its folder"),
+        ("linked", "a link that leads out of its folder"),
+    ]
+    assert not is_stale([inside], tmp_path / "index", HashingEncoder())
+    assert not build_index([inside], tmp_path / "index", HashingEncoder()).changed_anything
+
+
+def test_files_of_the_same_name_are_reports_of_their_own_unless_skipped(tmp_path):
+    for folder, title in (("alpha", "Alpha Survey"), ("beta", "Beta Survey")):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        write(tmp_path / "in" / folder, "README.md", f"# {title}\n\nThe {folder} quay is long.")
+    build_index([tmp_path / "in"], tmp_path / "index", HashingEncoder())
+    assert sorted(document.title for document in open_index(tmp_path / "index").documents()) == ["Alpha Survey", "Beta Survey"]
+    write(tmp_path / "in", "sources.toml", '["beta/*"]\nskip = true')
+    assert [path.parent.name for path in find_files([tmp_path / "in"])] == ["alpha"]
 
 
 @pytest.mark.skipif(not (SHARED / "reports").is_dir(), reason="the original reports are not here")

@@ -27,7 +27,7 @@ from rag.index.encoder import (
 from rag.text.normalize import search_form
 from rag.types import Encoder
 
-DATA = Path(os.environ.get("VERACITE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+DATA = Path(os.environ.get("PROVENOTE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 TEXTS = [
     "云计算正在改变企业的数字化转型。",
     "Cloud computing changes how companies work.",

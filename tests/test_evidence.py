@@ -1,12 +1,13 @@
 """Question to evidence: comparisons take from each report, follow-ups stay where the last answer stood."""
 
 import pytest
-
-from rag.index.encoder import BuiltinEncoder
-from rag.index.store import build_index, open_index
-from rag.search.evidence import Finder, in_one_edition
 from rag.search.followup import rewrite
 from rag.search.rank import SentenceRanker
+
+from rag.index.build import build_index
+from rag.index.encoder import BuiltinEncoder
+from rag.index.snapshot import open_index
+from rag.search.evidence import Finder, in_one_edition
 from rag.types import Document, Filter, Turn
 
 TIDES = """---

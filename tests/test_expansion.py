@@ -2,7 +2,8 @@
 
 import pytest
 
-from rag.index.store import build_index, open_index
+from rag.index.build import build_index
+from rag.index.snapshot import open_index
 from rag.search.expansion import other_names
 from rag.search.retrieve import search
 

@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 from conftest import BEES, TIDES, HashingEncoder
 
-import rag.index.store
+import rag.index.manifest
 from rag.errors import EncoderError, IndexBusy, IndexDamaged, IndexMismatch, NothingIndexed, RagError, UnreadableFile, UsageError
+from rag.index.build import build_index, is_stale, remove_document
 from rag.index.lexical import terms
-from rag.index.store import build_index, check_index, is_stale, open_index, remove_document, rollback
+from rag.index.publish import rollback
+from rag.index.snapshot import check_index, open_index
 from rag.types import Block, Chunk, Document, Store, content_id
 
 pytestmark = pytest.mark.usefixtures("inline_sandbox")
@@ -89,6 +91,13 @@ def test_filters_restrict_both_sides(built, encoder):
     for allowed in ({"bees"}, {"bees", "trams"}, set()):
         for hits in (snapshot.lexical({"the": 1.0, "were": 1.0}, 9, frozenset(allowed)), snapshot.dense(vector, 9, frozenset(allowed))):
             assert {chunk.document for chunk in snapshot.chunks([name for name, _ in hits])} == allowed
+
+
+def test_an_index_does_not_hold_the_name_of_the_product(built):
+    """So one that was made under the first name, Veracite, opens under the second."""
+    content = b"".join(path.read_bytes() for path in built.rglob("*") if path.is_file()).lower()
+    assert b"hashing" in content  # the name of the encoder is there
+    assert b"provenote" not in content and b"veracite" not in content
 
 
 def test_unknown_ids_are_key_errors(built):
@@ -323,7 +332,7 @@ def test_another_chunker_reads_all_known_paths_again(corpus, built, encoder, tmp
         build_index([tmp_path / name], built, encoder)
     shutil.rmtree(tmp_path / "gone")
     (tmp_path / "near" / "near.txt").write_text("Owls of here hunt at dawn.")
-    monkeypatch.setattr(rag.index.store, "CHUNKER_VERSION", "next")
+    monkeypatch.setitem(rag.index.manifest.VERSIONS, "chunker", "next")
     with pytest.raises(IndexMismatch, match="chunker .*, not next"):
         open_index(built)
     report = build_index([corpus], built, encoder)
@@ -339,7 +348,7 @@ def test_other_sizes_cut_anew_but_do_not_close_the_index(corpus, built, encoder)
 
 
 def test_another_format_is_named(built, encoder, monkeypatch, corpus):
-    monkeypatch.setattr(rag.index.store, "FORMAT", 2)
+    monkeypatch.setattr(rag.index.manifest, "FORMAT", 2)
     with pytest.raises(IndexMismatch, match="format 1, this version reads 2.*rag index"):
         open_index(built)
     report = build_index([corpus], built, encoder)
@@ -584,18 +593,19 @@ sys.path[:0] = [str(Path("tests").resolve()), str(Path(".").resolve())]
 from conftest import HashingEncoder
 from rag.text.chunk import chunk_document
 from rag.errors import NothingIndexed
-from rag.index.store import build_index, check_index, open_index
+from rag.index.build import build_index
+from rag.index.snapshot import check_index, open_index
 from rag.reading.dispatch import read_document
 
 corpus, place, seed = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 ledger = place.parent / "acknowledged"
 chance = random.Random(seed)
 
-def write_for_ever(first):
+def write_for_ever(first, steps):
     for version in range(first, 10**9):
         for name in "abc":
             (corpus / f"{name}.txt").write_text(f"Report {name} is of version{version} and holds a few words.")
-        build_index([corpus], place, HashingEncoder())
+        build_index([corpus], place, HashingEncoder(), progress=lambda *step: os.write(steps, b"."))
         with ledger.open("a") as lines:
             lines.write(f"{version}\\n")
 
@@ -632,16 +642,20 @@ warm = corpus / "warm.txt"
 warm.write_text("Measured passages warm the tables.")
 chunk_document(read_document(warm))
 HashingEncoder().encode(["measured"])
-started = time.perf_counter()
-os.waitpid(in_child(build_index, [corpus], place.parent / "warm", HashingEncoder()), 0)
-usual = time.perf_counter() - started
 warm.unlink()
 ledger.touch()
 for turn in range(10):
-    child = in_child(write_for_ever, last_acknowledged() + 1)
-    time.sleep(chance.uniform(0, 3 * usual))
+    # Each step that a build reports is a byte in a pipe: the kill comes at one of the steps of the first three builds, or soon after it,
+    # however slow the machine is.
+    steps, report = os.pipe()
+    child = in_child(write_for_ever, last_acknowledged() + 1, report)
+    os.close(report)
+    for _ in range(chance.randrange(1, 36)):
+        assert os.read(steps, 1), "the writer ended by itself"
+    time.sleep(chance.uniform(0, 0.02))
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
+    os.close(steps)
     assert os.waitpid(in_child(look), 0)[1] == 0, turn
 print("whole", last_acknowledged())
 """
@@ -650,7 +664,7 @@ print("whole", last_acknowledged())
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 def test_kill_9_at_any_moment_leaves_one_version_whole(tmp_path):
     (tmp_path / "reports").mkdir()
-    root = Path(rag.index.store.__file__).parents[2]
+    root = Path(rag.__file__).parents[1]
     command = [sys.executable, "-c", KILLED, str(tmp_path / "reports"), str(tmp_path / "index"), "7"]
     result = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
     assert result.stdout.startswith("whole"), result.stderr[-2000:]
@@ -706,6 +720,46 @@ def test_readers_keep_their_snapshot_while_others_are_published(corpus, built, e
     for thread in threads:
         thread.join()
     assert wrong == [] and open_index(built).generation == 9
+
+
+def test_an_open_goes_on_to_the_generation_that_has_taken_the_place_of_the_one_it_was_reading(corpus, built, encoder, tmp_path):
+    """Generations made before are moved in and cleared away far faster than builds could, one for each that a reader has opened."""
+    for version in range(4):
+        (corpus / "bees.md").write_text(BEES.replace("14", str(version)))
+        build_index([corpus], built, encoder)
+        newest = next(path for path in built.iterdir() if path.name == f"gen-{version + 2:06d}")
+        shutil.copytree(newest, tmp_path / "made" / newest.name)
+    made = sorted(path.name for path in (tmp_path / "made").iterdir())
+    opened, wrong, stop = threading.Semaphore(0), [], threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                snapshot = open_index(built)
+                if snapshot.warning:
+                    wrong.append(snapshot.warning)
+            except Exception as error:
+                wrong.append(error)
+            opened.release()
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for turn in range(60):
+        name = made[turn % len(made)]
+        if not (built / name).exists():
+            shutil.copytree(tmp_path / "made" / name, built / "gen.tmp-moving")
+            (built / "gen.tmp-moving").rename(built / name)
+        (built / "CURRENT.tmp").write_text(name + "\n")
+        (built / "CURRENT.tmp").replace(built / "CURRENT")
+        for path in built.glob("gen-0*"):
+            if path.name not in (name, made[(turn - 1) % len(made)]):
+                shutil.rmtree(path)
+        opened.acquire()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
 
 
 def test_one_snapshot_serves_many_threads(built):

@@ -72,9 +72,9 @@ def test_terms_are_clean_and_depend_on_the_search_form_only(text):
 
 @pytest.mark.parametrize("piece", ["a-", "1,", "1.1", "云", "1,111", "+", ".a", "'s", "x" * 70])
 def test_hostile_runs_are_linear(piece):
-    started = time.perf_counter()
+    started = time.process_time()
     terms(piece * 50_000)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 3
 
 
 def test_stems_from_many_threads_agree():

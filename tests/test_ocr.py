@@ -10,7 +10,8 @@ import pytest
 import rag.reading.formats.ocr
 from rag.cli import run
 from rag.errors import UnreadableFile
-from rag.index.store import build_index, open_index
+from rag.index.build import build_index
+from rag.index.snapshot import open_index
 from rag.reading.formats.ocr import runs_of_words, words_of
 from rag.reading.sandbox import Sandbox
 

@@ -17,6 +17,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import rag
+
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -50,6 +52,7 @@ def test_the_wheel_holds_code_model_page_corpus_and_evaluation(wheel):
     assert not [name for name in names if name.startswith("rag/model/") and name.endswith(".py")]
     metadata = [name for name in names if ".dist-info/" in name]
     assert any(name.endswith("licenses/LICENSE") for name in metadata) and any(name.endswith("entry_points.txt") for name in metadata)
+    assert metadata[0].startswith(f"provenote-{rag.__version__}.dist-info/")
 
 
 def test_an_installed_wheel_answers_about_the_bundled_corpus(wheel, tmp_path):
@@ -59,7 +62,8 @@ def test_an_installed_wheel_answers_about_the_bundled_corpus(wheel, tmp_path):
     binaries = home / ("Scripts" if os.name == "nt" else "bin")
     run(sys.executable, "-m", "pip", "--python", binaries / "python", "install", "-q", "--no-deps", "--no-index", wheel, cwd=tmp_path)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(home), "platbase": str(home)}))
-    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    borrowed = [path for path in sys.path if Path(path).name == "site-packages"]
+    (site / "borrowed.pth").write_text("\n".join(borrowed) + "\n", encoding="utf-8")
     assert Path(run(binaries / "python", "-c", "import rag; print(rag.__file__)", cwd=tmp_path).strip()).is_relative_to(site)
 
     report = json.loads(run(binaries / "rag", "index", "--json", cwd=tmp_path))
@@ -123,7 +127,7 @@ def test_imports_run_one_way():
     order = list(graphlib.TopologicalSorter(found).static_order())  # raises CycleError
     assert (
         order.index("rag.reading.elements")
-        < order.index("rag.reading.pdf")
+        < order.index("rag.reading.pdf.document")
         < order.index("rag.reading.dispatch")
         < order.index("rag.reading.sandbox")
     )

@@ -9,8 +9,9 @@ import pytest
 
 from rag.errors import UnreadableFile
 from rag.reading.dispatch import read_document
-from rag.reading.pdf import read_pdf
-from rag.reading.pdf_layout import Run, lines_of_runs
+from rag.reading.pdf.document import read_pdf
+from rag.reading.pdf.layout import lines_of_runs
+from rag.reading.pdf.runs import Run
 
 reportlab = pytest.importorskip("reportlab")
 from reportlab.lib.pdfencrypt import StandardEncryption  # noqa: E402
@@ -385,6 +386,6 @@ def test_pages_that_killed_a_reader_are_read_by_hand_or_left_out(tmp_path):
 
 
 def test_a_long_file_is_cut_off_and_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr("rag.reading.pdf.MAX_PAGES", 30)
+    monkeypatch.setattr("rag.reading.pdf.document.MAX_PAGES", 30)
     content = read_pdf(tmp_path / "long.pdf", hostile.many_pages(33))
     assert content.notes == ("cut off after 30 of 33 pages",) and content.page_count == 33

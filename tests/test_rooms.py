@@ -13,17 +13,9 @@ ORDER = "types errors config text reading index search answer llm chat batch web
 """Each imports itself and what stands before it. `rag` itself opens `chat` when a question is asked, and `__main__` starts `cli`."""
 PARTLY = {
     "sounds": "index",  # names by their sound; `search` looks for them
-    "likeness": "search",  # words of like meaning
-    "premises": "answer",  # what a question takes for granted
-    "who": "answer",  # whom a question asks for
-    "topic": "answer",  # whether reports speak of it at all
 }
 """Files that stand outside the rooms, and the last room that each imports."""
-EXCEPTIONS = {
-    ("search", "sounds"),  # `translate` asks for names by sound, and `sounds` imports only `index`
-    ("answer", "premises"), ("answer", "who"), ("answer", "topic"), ("answer", "likeness"),  # they are rules of refusing, and import `answer.verify` and `answer.demands`
-    ("topic", "likeness"),
-}  # fmt: skip
+EXCEPTIONS = {("search", "sounds")}  # `translate` asks for names by sound, and `sounds` imports only `index`
 """Imports of those files, one way between modules though not between rooms."""
 
 

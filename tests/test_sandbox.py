@@ -38,9 +38,10 @@ import pytest
 from conftest import HashingEncoder
 
 from rag.errors import UnreadableFile
-from rag.index.store import build_index, open_index
+from rag.index.build import build_index
+from rag.index.snapshot import open_index
 from rag.reading.dispatch import MAX_BYTES
-from rag.reading.pdf import MAX_CHARACTERS
+from rag.reading.pdf.glyphs import MAX_CHARACTERS
 from rag.reading.sandbox import Cut, Limits, Reading, Sandbox, frame, pack, read_frame, unpack
 from rag.types import Block, Chunk, Document
 

@@ -22,8 +22,8 @@ from eval.data import load_questions
 from eval.metrics import answer_hit
 from rag.chat import Assistant, Finished, Quoted
 from rag.config import Config, bundled
+from rag.index.build import build_index
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index
 from rag.llm.client import Writer
 from rag.llm.endpoint import list_models, measure
 

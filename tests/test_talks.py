@@ -6,8 +6,8 @@ import pytest
 
 from rag.chat import Assistant
 from rag.config import Config, bundled
+from rag.index.build import build_index
 from rag.index.encoder import BuiltinEncoder
-from rag.index.store import build_index
 from rag.types import Turn
 
 ZH = (

@@ -11,8 +11,9 @@ from hypothesis import strategies as some
 
 from rag.config import Config
 from rag.errors import IndexBusy, UsageError
+from rag.index.build import build_index
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index, open_index
+from rag.index.snapshot import open_index
 from rag.types import Document
 from rag.web import library as module
 from rag.web import report_views

@@ -11,8 +11,8 @@ from test_app import Reader
 
 from rag.chat import Assistant
 from rag.config import Config
+from rag.index.build import build_index
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index
 from rag.types import Block, Document, Filter
 from rag.web import report_views
 from rag.web.explore import key_terms, outline

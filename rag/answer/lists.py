@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rag.index.lexical import terms
-from rag.search.rank import Sentence
+from rag.search.sentences import Sentence
 from rag.text.quantities import DIGITS
 
 APART = 4

@@ -26,7 +26,7 @@ from rag.errors import IndexDamaged, IndexMismatch, NothingIndexed, RagError, Un
 
 if TYPE_CHECKING:
     from rag.chat import Assistant
-    from rag.index.store import BuildReport
+    from rag.index.manifest import BuildReport
     from rag.search.retrieve import Explained
     from rag.types import Encoder, Filter, Hit
 
@@ -109,7 +109,7 @@ def _start(context: typer.Context, version: Annotated[bool, typer.Option("--vers
     if version:
         import rag
 
-        _say(f"veracite {rag.__version__}")
+        _say(f"provenote {rag.__version__}")
     elif context.invoked_subcommand is None:
         _say(context.get_help())
 
@@ -248,7 +248,7 @@ def batch(
 @_command("list")
 def list_reports(index_dir: IndexDir = None, as_json: AsJson = False) -> None:
     """List the indexed reports."""
-    from rag.index.store import open_index
+    from rag.index.snapshot import open_index
 
     snapshot = open_index(_config(index_dir=index_dir).index_dir)
     documents = snapshot.documents()
@@ -270,7 +270,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Print the text of an indexed report as it is searched and quoted: whole, one page, or a span with its surroundings."""
-    from rag.index.store import open_index
+    from rag.index.snapshot import open_index
     from rag.reading.inspect import named, page_span, parse_span, shown_text
 
     found = named(open_index(_config(index_dir=index_dir).index_dir), document)
@@ -329,7 +329,7 @@ def remove(
     as_json: AsJson = False,
 ) -> None:
     """Take one report out of the index; its file stays."""
-    from rag.index.store import remove_document
+    from rag.index.build import remove_document
 
     config, _ = _with_index(load_config({"index_dir": index_dir}))
     report = remove_document(config.index_dir, document, _encoder(config))
@@ -342,7 +342,7 @@ def remove(
 @_command("doctor")
 def doctor(index_dir: IndexDir = None, as_json: AsJson = False) -> int:
     """Check every part of the index. Changes nothing; exit code 3 when something is damaged."""
-    from rag.index.store import check_index
+    from rag.index.snapshot import check_index
 
     config = _config(index_dir=index_dir)
     report = check_index(config.index_dir)
@@ -361,7 +361,7 @@ def doctor(index_dir: IndexDir = None, as_json: AsJson = False) -> int:
 @_command("rollback")
 def rollback(index_dir: IndexDir = None) -> None:
     """Serve the generation before the current one again."""
-    from rag.index.store import rollback as roll_back
+    from rag.index.publish import rollback as roll_back
 
     config = _config(index_dir=index_dir)
     _note(f"{config.index_dir} now serves {roll_back(config.index_dir)}")
@@ -589,7 +589,7 @@ def _config(**flags: Any) -> Config:
 
 def _with_index(settings: Settings) -> tuple[Config, list[Path]]:
     """The configuration with the encoder that the index remembers, unless one was named, and the paths that the index mirrors."""
-    from rag.index.store import open_index
+    from rag.index.snapshot import open_index
 
     config, origins = settings
     try:
@@ -640,7 +640,7 @@ def _only(reports: list[str] | None, publisher: str | None, year: int | None, la
 
 
 def _build(config: Config, roots: Sequence[Path]) -> BuildReport:
-    from rag.index.store import build_index
+    from rag.index.build import build_index
 
     with _bars() as show:
         return build_index(
@@ -667,7 +667,7 @@ def _recognises(config: Config) -> bool:
 
 def _refresh(config: Config, roots: Sequence[Path]) -> None:
     """Builds the index when it is missing or older than its files."""
-    from rag.index.store import is_stale
+    from rag.index.build import is_stale
 
     if is_stale(roots, config.index_dir, _encoder(config)):
         _note(f"indexing {', '.join(map(str, roots)) or 'anew'} into {config.index_dir} ...")

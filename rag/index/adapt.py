@@ -19,8 +19,10 @@ import numpy as np
 
 from rag.config import Config
 from rag.errors import UsageError
+from rag.index.build import build_index
 from rag.index.encoder import ADAPTED, BUILTIN, MODEL, BuiltinEncoder, tokenizer_files, weighed
-from rag.index.store import Snapshot, StageProgress, build_index, open_index
+from rag.index.manifest import StageProgress
+from rag.index.snapshot import Snapshot, open_index
 from rag.text.normalize import search_form
 from rag.text.tokens import encode_form
 from rag.types import FloatMatrix, Progress

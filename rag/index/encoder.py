@@ -302,7 +302,7 @@ def _load(kind: str, name: str, role: str) -> Any:
             import sentence_transformers
         except ImportError as error:
             raise EncoderError(
-                f"the {role} {name!r} needs sentence-transformers; install it with: pip install 'veracite[encoders]', or {other}"
+                f"the {role} {name!r} needs sentence-transformers; install it with: pip install 'provenote[encoders]', or {other}"
             ) from error
         folder = _local_folder(name, role)
         _refuse_pickles(folder)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag.llm.failures import Language
-from rag.search.rank import Sentence
+from rag.search.sentences import Sentence
 from rag.text.chunk import split_sentences
 from rag.text.tokens import count_tokens
 from rag.types import Turn

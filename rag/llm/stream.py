@@ -16,7 +16,7 @@ from rag.llm.prompts import INVISIBLE, NO_ANSWER, Prompt, Source
 from rag.llm.text import APPEALS, DECORATION, HEADING, LINK, MARKER, OPENING, TAG, gives_orders, markers, plain
 from rag.search.dedupe import Told, parted, shared_out
 from rag.search.question import EN_STOP, language_of, strip_asking
-from rag.search.rank import Sentence
+from rag.search.sentences import Sentence
 from rag.text.chunk import split_sentences
 from rag.text.quantities import quantities
 from rag.types import Citation, Claim, Document, FloatMatrix, Hit, Support, Verdict

@@ -1,7 +1,6 @@
-"""A file -> a Document, one function a suffix: text and Markdown here, PDF, Office, HTML and EPUB in modules of their own.
+"""A file -> a Document, one function a suffix: plain text here, all others in modules of their own.
 
-Everything in a file is untrusted; what cannot be read says why. What it gave up: Markdown is read line by line for headings, lists and
-tables, not as a full grammar.
+Everything in a file is untrusted; what cannot be read says why.
 """
 
 from __future__ import annotations
@@ -20,9 +19,10 @@ from pathlib import Path
 
 from rag.errors import UnreadableFile, UsageError
 from rag.reading.cleanup import HAN, drop_control, join_lines, lines_of_extracted_text, looks_extracted, lost_exponents, undo_spacing, width
-from rag.reading.elements import Content, Line, Piece, row_text
+from rag.reading.elements import Content, Line, Piece
 from rag.reading.formats.archive import check_archive, is_member, members, read_member
 from rag.reading.formats.encoding import decode
+from rag.reading.formats.front_matter import front_matter
 from rag.reading.paragraphs import pieces_from_lines
 from rag.text.lexicon import proper_names
 from rag.types import Block, Document
@@ -34,6 +34,7 @@ _ID_LENGTH = 80
 _YEAR = re.compile(r"(?<!\d)(20[0-4]\d|19[5-9]\d)(?!\d)")
 _EDITION = re.compile(r"(?<!\d)(20[0-4]\d|19[5-9]\d)\s*(?:年度?|版|年版|edition)", re.I)
 _FISCAL = re.compile(r"(?:fiscal )?(?:year|quarter|period|quarterly period) ended:?\s+[A-Z][a-z]+\s+\d{1,2},\s+(20[0-4]\d|19[5-9]\d)", re.I)
+_SKIP = "skip"
 _FIELDS = ("id", "title", "publisher", "year", "language")
 
 
@@ -46,7 +47,7 @@ def read_document(
     lost: Collection[int] = (),
     recognise: bool = False,
 ) -> Document:
-    """The document in a file, by its suffix. `known` overrides what the file says of itself; the rest is for PDF (`rag.reading.pdf.read_pdf`).
+    """The document in a file, by its suffix. `known` overrides what the file says of itself; the rest is for PDF (`rag.reading.pdf.document.read_pdf`).
 
     Call it through `rag.reading.sandbox` for files of strangers. Raises UnreadableFile with the reason: another suffix, empty, too big, binary, a
     broken or locked file, page images only.
@@ -104,10 +105,11 @@ def digest_of(path: Path) -> str:
 def find_files(paths: Sequence[Path]) -> list[Path]:
     """The files that these files, folders and ZIP archives hold, folders searched all the way down in sorted order, each file once.
 
-    A member of an archive is named `archive.zip/folder/name.md`. Inside folders hidden names, README.md, sources.toml, links that lead out
-    of the folder and anything that is not a plain file are left out; files with an unknown suffix stay, so that they are reported.
-    Raises UsageError for a path that is not there.
+    A member of an archive is named `archive.zip/folder/name.md`. Inside folders hidden names, sources.toml, what that says to skip, links
+    that lead out of the folder (`links_out` names them) and anything that is not a plain file are left out; files with an unknown suffix
+    stay, so that they are reported. Raises UsageError for a path that is not there, or a sources.toml that cannot be used.
     """
+    told = Sources(paths)
     found: dict[Path, None] = {}
     for path in map(Path, paths):
         if is_member(path):
@@ -117,7 +119,8 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
         elif path.is_dir():
             for file in sorted(_files_below(path, path.resolve())):
                 for inner in _with_members(file):
-                    found.setdefault(inner)
+                    if not told.skips(inner):
+                        found.setdefault(inner)
         elif path.is_file():
             for inner in _with_members(path):
                 found.setdefault(inner)
@@ -150,8 +153,23 @@ def _files_below(folder: Path, root: Path) -> list[Path]:
     return files
 
 
+def links_out(paths: Sequence[Path]) -> list[Path]:
+    """The links in these folders, to files or folders, that lead out of them: none is followed, since a folder may be a stranger's."""
+    found = []
+    for root in (Path(path) for path in paths if Path(path).is_dir()):
+        inside = root.resolve()
+        for parent, folders, names in os.walk(root, followlinks=False):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            links = [Path(parent, name) for name in sorted([*folders, *names]) if not _is_left_out(name)]
+            found += [link for link in links if link.is_symlink() and link.exists() and not link.resolve().is_relative_to(inside)]
+    return found
+
+
+LINK_LEFT_OUT = "a link that leads out of its folder; to index what it leads to, name that itself"
+
+
 def _is_left_out(name: str) -> bool:
-    return name.startswith((".", "~$")) or name.lower() in ("readme.md", SOURCES)
+    return name.startswith((".", "~$")) or name.lower() == SOURCES
 
 
 def _check_kind(path: Path, suffix: str, data: bytes) -> None:
@@ -186,6 +204,9 @@ class Sources:
         ["press/*.html"]
         publisher = "Harbour Office"
 
+        ["README.md"]
+        skip = true
+
     A name is a path from the folder of sources.toml, or a pattern; an exact name wins over patterns, a nearer file over one further up.
     """
 
@@ -195,6 +216,13 @@ class Sources:
 
     def known(self, path: Path) -> dict[str, str]:
         """What is said of this file, as text. Raises UsageError for a sources.toml that cannot be used."""
+        return {field: value for field, value in self._said(path).items() if field != _SKIP}
+
+    def skips(self, path: Path) -> bool:
+        """Whether this file is said to be no report. Raises UsageError."""
+        return self._said(path).get(_SKIP) == "True"
+
+    def _said(self, path: Path) -> dict[str, str]:
         values: dict[str, str] = {}
         for folder in reversed(
             [folder for folder in path.parents if any(folder == root or folder.is_relative_to(root) for root in self._roots)]
@@ -226,8 +254,9 @@ def _read_sources(file: Path) -> dict[str, dict[str, str]]:
         if not isinstance(entry, dict):
             raise UsageError(f'{file}: {name!r} must be a table, such as ["report.pdf"]')
         for key, value in entry.items():
-            if key not in _FIELDS or not isinstance(value, (int, str)) or isinstance(value, bool):
-                raise UsageError(f"{file}: {key} = {value!r} of {name!r} cannot be used; the fields are {', '.join(_FIELDS)}")
+            fits = isinstance(value, bool) if key == _SKIP else isinstance(value, (int, str)) and not isinstance(value, bool)
+            if key not in (*_FIELDS, _SKIP) or not fits:
+                raise UsageError(f"{file}: {key} = {value!r} of {name!r} cannot be used; the fields are {', '.join((*_FIELDS, _SKIP))}")
     return {name: {key: str(value) for key, value in entry.items()} for name, entry in values.items()}
 
 
@@ -443,164 +472,13 @@ def _extracted_title(lines: Sequence[Line], text: str) -> str:
     return words[0] if words and not sentences else ""
 
 
-# ------------------------------------------------------------------------------------------------------------------------- markdown
-
-
-def front_matter(text: str) -> tuple[dict[str, str], str]:
-    """The `key: value` lines between two lines of three dashes at the top of a text, and the text below them.
-
-    >>> front_matter("---\\ntitle: A\\nyear: 2024\\n---\\nBody")
-    ({'title': 'A', 'year': '2024'}, 'Body')
-    """
-    match = re.match(r"\s*---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|$)", text, re.DOTALL)
-    if not match or len(match[1]) > 20_000:
-        return {}, text
-    values: dict[str, str] = {}
-    for line in match[1].split("\n"):
-        pair = re.match(r"([A-Za-z_][\w-]*)\s*:\s*(.*)$", line)
-        if pair:
-            value = pair[2].strip()
-            if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
-                value = value[1:-1]
-            values[pair[1].lower()] = value
-        elif line.strip() and not line.lstrip().startswith(("#", "-")) and not line.startswith(" "):
-            return {}, text
-    return values, text[match.end() :]
-
-
-def plain_markup(text: str) -> str:
-    """Inline Markdown reduced to its text.
-
-    >>> plain_markup("**Bold**, `code` and a [link](http://x.org/a)")
-    'Bold, code and a link'
-    """
-    codes: list[str] = []
-
-    def keep(match: re.Match[str]) -> str:
-        codes.append(match[2].strip() if match[2].strip() else match[2])
-        return f"\x00{len(codes) - 1}\x00"
-
-    text = re.sub(r"(`{1,9})(.{1,1000}?)\1", keep, text)
-    text = re.sub(r"!\[([^\]]{0,1000})\]\([^)]{0,2000}\)", r"\1", text)
-    text = re.sub(
-        r"\[([^\]]{1,1000})\]\((?:[^()]|\([^()]{0,1000}\)){0,2000}\)|\[([^\]]{1,1000})\]\[[^\]]{0,1000}\]",
-        lambda match: match[1] or match[2],
-        text,
-    )
-    text = re.sub(r"<((?:https?|mailto):[^>\s]{1,2000})>", r"\1", text)
-    text = re.sub(r"</?[A-Za-z][^>]{0,2000}>|<!--.{0,2000}?-->", "", text)
-    text = re.sub(r"(\*\*|__)(?=\S)(.{1,1000}?)(?<=\S)\1", r"\2", text)
-    text = re.sub(
-        r"(?<![\w*])\*(?=\S)([^*]{1,1000}?)(?<=\S)\*(?![\w*])|(?<![\w_])_(?=\S)([^_]{1,1000}?)(?<=\S)_(?![\w_])",
-        lambda m: m[1] or m[2],
-        text,
-    )
-    text = re.sub(r"~~(.{1,1000}?)~~", r"\1", text)
-    text = re.sub(r"\\([\\`*_{}\[\]()#+\-.!|>~])", r"\1", text)
-    return re.sub(r"\x00(\d+)\x00", lambda match: codes[int(match[1])], text).strip()
-
-
-def _read_markdown(path: Path, data: bytes) -> Content:
-    matter, text = front_matter(decode(data, path))
-    title = ""
-    pieces: list[Piece] = []
-    path_of: list[tuple[int, str]] = []
-    paragraph: list[str] = []
-    kind = "prose"
-    fence = ""
-    lines = [line.replace("\t", "    ") for line in text.split("\n")]
-
-    def section() -> tuple[str, ...]:
-        return tuple(name for _, name in path_of)
-
-    def close() -> None:
-        nonlocal kind
-        if paragraph:
-            joined = ""
-            for line in paragraph:
-                joined = join_lines(joined, line)
-            pieces.append(Piece(kind, plain_markup(joined), None, section()))
-            paragraph.clear()
-        kind = "prose"
-
-    def heading(level: int, name: str) -> None:
-        nonlocal title
-        close()
-        name = plain_markup(name)
-        if not name:
-            return
-        if level == 1 and not title:
-            title = name
-            path_of.clear()
-            pieces.append(Piece("heading", name))
-            return
-        path_of[:] = [entry for entry in path_of if entry[0] < level] + [(level, name)]
-        pieces.append(Piece("heading", name, None, section()))
-
-    at = 0
-    while at < len(lines):
-        line = lines[at]
-        stripped = line.strip()
-        opening = re.match(r"(`{3,}|~{3,})", stripped)
-        if fence:
-            if stripped.startswith(fence):
-                fence = ""
-            elif stripped:
-                pieces.append(Piece("prose", line.rstrip(), None, section()))
-        elif opening:
-            close()
-            fence = opening[1]
-        elif not stripped:
-            close()
-        elif match := re.match(r" {0,3}(#{1,6})\s+(.*?)\s*#*\s*$", line):
-            heading(len(match[1]), match[2])
-        elif paragraph and kind == "prose" and re.fullmatch(r" {0,3}(=+|-{2,})\s*", line):
-            name = " ".join(paragraph)
-            paragraph.clear()
-            heading(1 if "=" in stripped else 2, name)
-        elif re.fullmatch(r"(?:\s*[-*_]){3,}\s*", line):
-            close()
-        elif "|" in stripped and at + 1 < len(lines) and re.fullmatch(r"\s*\|?(?:\s*:?-+:?\s*\|)+\s*(?::?-+:?\s*)?\|?\s*", lines[at + 1]):
-            close()
-            at = _table(lines, at, pieces, section())
-            continue
-        elif match := re.match(r"\s*(?:[-*+•●]|\d{1,3}[.)])\s+(?:\[[ xX]\]\s+)?(.*)$", line):
-            close()
-            kind = "item"
-            number = re.match(r"\s*(\d{1,3}[.)])\s", line)
-            paragraph.append((f"{number[1]} " if number else "") + match[1].strip())
-        else:
-            paragraph.append(re.sub(r"^(?:>\s?)+", "", stripped))
-        at += 1
-    close()
-    return Content(pieces, title, matter, "\n".join(lines[:12]))
-
-
-def _table(lines: list[str], at: int, pieces: list[Piece], section: tuple[str, ...]) -> int:
-    """Read the table that starts at line `at`; each row is one block, its cells joined by " | ". Returns the line behind it."""
-    header = _cells(lines[at])
-    abbreviation = bool(re.search(r"缩略语|缩写|简称|abbreviation|acronym", " ".join(header + list(section[-1:])), re.I))
-    pieces.append(Piece("row", " | ".join(filter(None, header)), None, section))
-    at += 2
-    while at < len(lines) and "|" in lines[at]:
-        text = " | ".join(filter(None, _cells(lines[at]))) if abbreviation else row_text(header, _cells(lines[at]))
-        if text:
-            pieces.append(Piece("abbreviation" if abbreviation else "row", text, None, section))
-        at += 1
-    return at
-
-
-def _cells(line: str) -> list[str]:
-    return [plain_markup(cell.replace("\\|", "|")) for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))]
-
-
 # ---------------------------------------------------------------------------------------------------------- formats of other modules
 
 
 def _read_pdf(
     path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int], recognise: bool
 ) -> Content:
-    from rag.reading.pdf import read_pdf
+    from rag.reading.pdf.document import read_pdf
 
     return read_pdf(path, data, watch, by_hand, lost, recognise)
 
@@ -613,12 +491,21 @@ def _read_office(path: Path, data: bytes) -> Content:
 
 
 def _read_web(path: Path, data: bytes) -> Content:
-    from rag.reading.formats.html import read_epub, read_html
+    from rag.reading.formats.html import read_html
 
-    if path.suffix.lower() == ".epub":
-        check_archive(path, data)
-        return read_epub(path, data)
     return read_html(path, data)
+
+
+def _read_book(path: Path, data: bytes) -> Content:
+    from rag.reading.formats.epub import read_epub
+
+    return read_epub(path, data)
+
+
+def _read_markdown(path: Path, data: bytes) -> Content:
+    from rag.reading.formats.markdown import read_markdown
+
+    return read_markdown(path, data)
 
 
 _READERS: dict[str, Callable[[Path, bytes], Content]] = {
@@ -631,6 +518,6 @@ _READERS: dict[str, Callable[[Path, bytes], Content]] = {
     ".html": _read_web,
     ".htm": _read_web,
     ".xhtml": _read_web,
-    ".epub": _read_web,
+    ".epub": _read_book,
 }
 SUFFIXES = (".pdf", *_READERS)

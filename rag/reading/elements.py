@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -24,8 +24,8 @@ class Line:
     """The layout (indent, gap) says that a paragraph begins here."""
     rank: int = 0
     """Size of its type relative to the body: 0 body, 1 or more for larger or bolder type."""
-    kind: Literal["", "row", "note"] = ""
-    """What the layout says that it is: a whole row of a table, or a line of a footnote."""
+    kind: Literal["", "row", "note", "comment"] = ""
+    """What the layout says that it is: a whole row of a table, a line of a footnote, or what a reader noted."""
     depth: int = 0
     """Level of a heading that the file's own outline names; 0 for any other line."""
 
@@ -60,14 +60,10 @@ class Content:
     author: str = ""
 
 
-def row_text(header: Sequence[str], cells: Sequence[str]) -> str:
-    """A row of a table in one line, each cell behind the first with the name of its column.
+def counted_notes(left_out: Mapping[str, int]) -> tuple[str, ...]:
+    """What was left out or repaired, by kind and how often, for people.
 
-    >>> row_text(["Crane", "Lifts", "Note"], ["North", "40", ""])
-    'North | Lifts: 40'
+    >>> counted_notes({"pictures not read": 2, "hidden parts left out": 1})
+    ('hidden parts left out: 1', 'pictures not read: 2')
     """
-    named = [
-        f"{header[at].rstrip(':：')}: {cell}" if at and at < len(header) and header[at] and header[at] != cell else cell
-        for at, cell in enumerate(cells)
-    ]
-    return " | ".join(text for text, cell in zip(named, cells, strict=True) if cell)
+    return tuple(f"{kind}: {count}" for kind, count in sorted(left_out.items()) if count)

@@ -11,7 +11,7 @@ from rag.errors import UsageError
 from rag.types import Document
 
 if TYPE_CHECKING:
-    from rag.index.store import Snapshot
+    from rag.index.snapshot import Snapshot
 
 
 def named(snapshot: Snapshot, document_id: str) -> Document:

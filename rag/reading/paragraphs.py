@@ -191,6 +191,10 @@ def _drafts(page: _Page) -> list[_Draft]:
             drafts.append(_Draft("row", whole, line))
             index += 1
             continue
+        if line.kind == "comment":
+            drafts.append(_Draft("prose", whole, line, boxed=True))
+            index += 1
+            continue
         if line.kind == "note":
             index = _note(page, index, drafts)
             continue

@@ -1,63 +1,79 @@
-"""Question to evidence: the best chunks, and their sentences ranked.
+"""Question to evidence: candidates by BM25 and vectors, then the reader over the best of them.
 
-A comparison searches each report on its own; a follow-up leans towards the section in which the question before was answered.
+The reader orders passages and scores their sentences. A comparison reads the best passages of each report; a follow-up searches both with and without
+the turn before, and the reader sees that turn. Reading stops early where the first passages leave no doubt.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from rag.index.lexical import terms
-from rag.search.followup import Rewrite
-from rag.search.question import Question, read_question, section_named, without_names
-from rag.search.rank import Scored, Sentence, SentenceRanker
-from rag.search.retrieve import Explained, Reranker, explained_search, weigh_terms, weigh_translated
-from rag.search.translate import Language, shares_of
+from rag.search.question import Question, read_question, strip_asking, without_names
+from rag.search.reader import Passage, Reader, Reading
+from rag.search.retrieve import Explained, Reranker, explained_search
+from rag.search.sentences import Sentence, SentenceIndex
 from rag.types import Document, Encoder, Filter, Hit, Store, Turn
 
-SECTION_PRIOR = 0.15
-"""In a follow-up, sentences of the section that answered the question before gain this share of the best score."""
-SECTION_NAMED = 0.3
-"""What a sentence gains, as a share of the best score, that stands in the section which the question names as such."""
-ANSWER_READ = 120
-"""Characters of the answer before that tell where it stands."""
-WITHOUT_OWN = 0.15
-"""What a sentence that only speaks of the turn before loses against one that speaks of the new turn."""
-COMPARED_REPORTS = 4
-GLOSSED = ("abbreviation", "definition", "entity")
-"""Kinds of question that a row of a list of abbreviations may answer."""
-GLOSSARY_CHUNKS = 200
-"""Passages with an abbreviation among which its row is looked for."""
+# Passages that are read at first, and those that are read where the first ones leave doubt.
+READ_FIRST, READ_MORE = 5, 5
+# Logit of "this passage answers" from which on no further passage is read.
+SURE = 2.5
+# Reports that a comparison sets side by side, and passages that are read of each.
+COMPARED_REPORTS, READ_EACH = 4, 3
+# Characters of the question before that are searched with a follow-up.
+CARRIED_CHARACTERS = 120
+# Kinds of question whose answers take several sentences that stand together.
+LONG_KINDS = frozenset({"list", "why", "how", "summary"})
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredSentence:
+    """A sentence that competes for the answer; `score` is the probability that it belongs to it, 0 to 1."""
+
+    sentence: Sentence
+    score: float
+    hit: Hit
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPassage:
+    """A hit and what the reader made of it. `answers` and `best` are logits: of the passage, and of its best sentence."""
+
+    hit: Hit
+    answers: float
+    best: float
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found for a question: chunks and sentences, both best first."""
+    """What was found for a question: passages and sentences, each best first."""
 
     question: Question
+    # What was searched, for people.
+    query: str
+    # The kind of answer that is wanted, one of `rag.search.reader.KINDS`.
+    kind: str
     hits: tuple[Hit, ...]
-    sentences: tuple[Scored, ...]
+    passages: tuple[ReadPassage, ...]
+    sentences: tuple[ScoredSentence, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Finder:
+class Retriever:
     """Finds evidence in one store. `candidates` and `top_k` are as in `rag.config.Config`."""
 
     store: Store
     encoder: Encoder
-    ranker: SentenceRanker
+    reader: Reader
+    sentences: SentenceIndex
     candidates: int
     top_k: int
     reranker: Reranker | None = None
 
-    def hits(self, question: Question, carried: str, only: Filter | None, top_k: int) -> list[Hit]:
-        """The best chunks for a question that is read."""
-        return [found.hit for found in self.explained(question, carried, only, top_k, explain=False)]
-
     def explained(self, question: Question, carried: str, only: Filter | None, top_k: int, *, explain: bool = True) -> list[Explained]:
-        """The best chunks with what their scores are made of."""
+        """Return the best candidates with what their scores are made of; `carried` holds words of the turn before."""
         return explained_search(
             self.store,
             self.encoder,
@@ -72,160 +88,99 @@ class Finder:
             explain=explain,
         )
 
-    def find(self, rewritten: Rewrite, asked: str, history: Sequence[Turn], only: Filter | None, reports: Sequence[Document]) -> Evidence:
-        """Evidence for a question as asked and as rewritten, from the reports that may answer."""
-        question = read_question(asked if rewritten.carried else rewritten.query, reports)
-        question = replace(question, core=rewritten.core)
-        if question.only:  # ids of reports that pass the filter, so they only narrow it
-            reports = [document for document in reports if document.id in question.only]
-            only = replace(only or Filter(), reports=question.only)
-        only = in_one_edition(only, reports, question.language)
-        if not rewritten.carried:
-            return self._rank(question, "", only, reports)
-        before = read_question(rewritten.leaned_on, reports)
-        found = self._rank(replace(_inherit(question, before), carried=rewritten.carried), rewritten.carried, only, reports)
-        sections = self._sections(before, history, only, reports)
-        return replace(found, sentences=_lean(found.sentences, sections, frozenset(term for term in terms(question.core) if len(term) > 1)))
+    def search(self, question: Question, only: Filter | None, top_k: int) -> list[Hit]:
+        """Return the best passages in the reader's order, those that it did not read behind them; a shorter list is the head of a longer one."""
+        found = [one.hit for one in self.explained(question, "", only, max(top_k, READ_FIRST + READ_MORE), explain=False)]
+        passages, _ = self._read(question.text, found[: READ_FIRST + READ_MORE], (), patient=True)
+        read = [passage.hit for passage in passages]
+        return [*read, *(hit for hit in found if hit not in read)][:top_k]
 
-    def _rank(self, question: Question, carried: str, only: Filter | None, reports: Sequence[Document]) -> Evidence:
-        if question.kind == "compare":  # what is compared stands in either turn; who is compared does not help to find it
-            question, carried = replace(question, core=without_names(f"{carried} {question.core}".strip(), reports)), ""
-        hits = self.hits(question, carried, only, self.top_k)
-        if question.kind == "compare":
-            return self._compare(question, hits)
-        ranked = _in_section(self._sentences(question, carried, hits), section_named(question.text))
-        if question.kind in GLOSSED and not any(item.sentence.kind == "abbreviation" for item in ranked if spells(item.sentence, question)):
-            ranked += self._glossary(question, only)
-        return Evidence(question, tuple(hits), tuple(ranked))
+    def find(self, text: str, history: Sequence[Turn], only: Filter | None, reports: Sequence[Document]) -> Evidence:
+        """Find evidence for a question after the turns of `history`, in the reports that may answer."""
+        question = read_question(text, reports)
+        kind = _likeliest(self.reader.kind(text))
+        if (kind == "compare" or question.publishers > 1) and len(reports) > 1:
+            return self._compare(question, history, only, reports)
+        own = [one.hit for one in self.explained(question, "", only, self.top_k, explain=False)]
+        hits, query = own, text
+        if history:
+            before = history[-1].query or history[-1].question
+            carried = strip_asking(before)[-CARRIED_CHARACTERS:]
+            joined = [one.hit for one in self.explained(question, carried, only, self.top_k, explain=False)]
+            hits = _interleaved(joined, own)
+        passages, sentences = self._read(text, hits, history)
+        if history and passages and passages[0].hit.chunk.id not in {hit.chunk.id for hit in own[:READ_FIRST]}:
+            query = f"{before.rstrip('？?。. ')}{'；' if question.language == 'zh' else '; '}{text}"
+        hits = [*(passage.hit for passage in passages), *hits]
+        return Evidence(question, query, kind, tuple(dict.fromkeys(hits)), tuple(passages), tuple(sentences))
 
-    def _glossary(self, question: Question, only: Filter | None) -> list[Scored]:
-        """The rows of lists of abbreviations that spell out a name of the question, wherever they stand: such a row shares one word with it."""
-        allowed = frozenset(document.id for document in self.store.documents() if not only or only.allows(document))
-        found: dict[str, Hit] = {}
-        for name in question.names:
-            if not re.search("[A-Z]{2}|[A-Z].*[0-9]", name):
-                continue
-            ids = [chunk_id for chunk_id, _ in self.store.lexical(dict.fromkeys(terms(name), 1.0), GLOSSARY_CHUNKS, allowed)]
-            found |= {chunk.id: Hit(chunk, "", 0.0, 0.0, 0.0) for chunk in self.store.chunks(ids)}
-        hits = [
-            hit
-            for hit in found.values()
-            if any(
-                sentence.kind == "abbreviation" and hit.chunk.start <= sentence.start < hit.chunk.end and spells(sentence, question)
-                for sentence in self.ranker.sentences(self.store.document(hit.chunk.document))
-            )
-        ]
-        return [item for item in self._sentences(question, "", hits) if spells(item.sentence, question)]
+    def _compare(self, question: Question, history: Sequence[Turn], only: Filter | None, reports: Sequence[Document]) -> Evidence:
+        """Read the best passages of each report that the question names, or of those that candidates come from."""
+        bare = replace(question, core=without_names(question.core, reports))
+        carried = strip_asking(history[-1].query or history[-1].question)[-CARRIED_CHARACTERS:] if history else ""
+        found = [one.hit for one in self.explained(bare, carried, only, self.top_k, explain=False)]
+        allowed = {document.id for document in reports if document.language == question.language} or {document.id for document in reports}
+        compared = question.reports if question.publishers > 1 else [hit.chunk.document for hit in found]
+        named = [name for name in dict.fromkeys(compared) if name in allowed][:COMPARED_REPORTS]
+        hits = [one.hit for name in named for one in self.explained(bare, carried, Filter((name,)), READ_EACH, explain=False)[:READ_EACH]]
+        passages, sentences = self._read(question.text, hits, history, patient=True)
+        ordered = [passage.hit for passage in passages]
+        return Evidence(question, question.text, "compare", tuple(ordered), tuple(passages), tuple(sentences))
 
-    def _sentences(self, question: Question, carried: str, hits: Sequence[Hit]) -> list[Scored]:
-        """The sentences of the hits, best first; those of reports in the other language are matched with the translated question."""
-        other: Language = "en" if question.language == "zh" else "zh"
-        foreign = [hit for hit in hits if self.store.document(hit.chunk.document).language == other]
-        own = [hit for hit in hits if hit not in foreign]
-        ranked: list[Scored] = []
-        if own:
-            ranked += self.ranker.rank(question, weigh_terms(self.store, question.core, carried), own, self.store.document, carried)
-        if foreign:
-            shares = shares_of(weigh_translated(self.store, other, question.core, carried))
-            ranked += self.ranker.rank(question, shares, foreign, self.store.document, carried)
-        return sorted(ranked, key=lambda item: (-item.score, item.sentence.document, item.sentence.position))
+    def _read(
+        self, text: str, hits: Sequence[Hit], history: Sequence[Turn], *, patient: bool = False
+    ) -> tuple[list[ReadPassage], list[ScoredSentence]]:
+        """Read passages in their order, each sentence once; `patient` reads them all."""
+        read: list[ReadPassage] = []
+        scored: dict[tuple[str, int], ScoredSentence] = {}
+        rounds = [hits] if patient else [hits[:READ_FIRST], hits[READ_FIRST : READ_FIRST + READ_MORE]]
+        for part in rounds:
+            if not part or max((passage.answers for passage in read), default=-math.inf) >= SURE:
+                break
+            lots = [self._lot(hit) for hit in part]
+            readings = self.reader.read(text, [passage for passage, _ in lots], history)
+            for hit, (_, sentences), reading in zip(part, lots, readings, strict=True):
+                read.append(ReadPassage(hit, reading.answers, max(reading.sentences, default=-math.inf)))
+                for sentence, score in zip(sentences, _probabilities(reading), strict=True):
+                    key = sentence.document, sentence.position
+                    if key not in scored or scored[key].score < score:
+                        scored[key] = ScoredSentence(sentence, score, hit)
+        read.sort(key=lambda passage: (-passage.answers, passage.hit.chunk.id))
+        order = sorted(scored.values(), key=lambda one: (-one.score, one.sentence.document, one.sentence.position))
+        return read, order
 
-    def _compare(self, question: Question, found: Sequence[Hit]) -> Evidence:
-        """Each report on its own; what the best of them says, in its words, helps to find what the others say."""
-        named = list(dict.fromkeys([*question.reports, *(hit.chunk.document for hit in found)]))[:COMPARED_REPORTS]
-        each = max(4, self.top_k // max(1, len(named)))
-
-        def ranked(document: str, carried: str) -> tuple[list[Hit], list[Scored]]:
-            hits = self.hits(question, carried, Filter((document,)), each)
-            return hits, self._sentences(question, carried, hits)
-
-        alone = {document: ranked(document, "") for document in named}
-        best = max(
-            ((scored[0].score, document, scored[0].sentence.text) for document, (_, scored) in alone.items() if scored),
-            default=(0.0, "", ""),
+    def _lot(self, hit: Hit) -> tuple[Passage, tuple[Sentence, ...]]:
+        """Make what is read of a hit: its heading, and its sentences without headings."""
+        document = self.store.document(hit.chunk.document)
+        sentences = tuple(
+            sentence
+            for sentence in self.sentences.within(document, hit.chunk.start, hit.chunk.end)
+            if sentence.kind not in ("heading", "contents")
         )
-        both = {document: parts if document == best[1] else ranked(document, best[2]) for document, parts in alone.items()}
-        hits = tuple(hit for part, _ in both.values() for hit in part)
-        sentences = sorted(
-            (item for _, scored in both.values() for item in scored),
-            key=lambda item: (-item.score, item.sentence.document, item.sentence.position),
-        )
-        return Evidence(question, hits, tuple(sentences))
-
-    def _sections(
-        self, before: Question, history: Sequence[Turn], only: Filter | None, reports: Sequence[Document]
-    ) -> frozenset[tuple[str, tuple[str, ...]]]:
-        """Where the question before was answered: what its answer cited, or, for a history without places, where it is answered best now."""
-        if history and history[-1].sections:
-            return frozenset(history[-1].sections)
-        if history and history[-1].answer:  # what was answered says best where it stands
-            before = replace(before, core=f"{before.core} {history[-1].answer[:ANSWER_READ]}")
-        ranked = [item.sentence for item in self._rank(before, "", only, reports).sentences if item.sentence.kind != "heading"]
-        return frozenset((sentence.document, sentence.section) for sentence in ranked[:3])
+        heading = " · ".join(filter(None, (*hit.chunk.section[-1:], document.title)))
+        return Passage(heading, tuple(sentence.text for sentence in sentences)), sentences
 
 
-def spells(sentence: Sentence, question: Question) -> bool:
-    """Whether a sentence is the row of a list of abbreviations whose key is a name of the question, letter for letter."""
-    if sentence.kind != "abbreviation":
-        return False
-    row = sentence.text.lstrip("| ")
-    return any(re.match(rf"{re.escape(name)}(?![A-Za-z0-9])", row) for name in question.names)
+def sigmoid(logit: float) -> float:
+    """Turn a logit into a probability, without overflow."""
+    return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit))))
 
 
-def in_one_edition(only: Filter | None, reports: Sequence[Document], language: str) -> Filter | None:
-    """`only`, without the editions of a report that are in another language than the question, where one is in its own.
-
-    Editions have ids that differ after the last dot: "tides.zh" and "tides.en" say the same thing twice.
-    """
-    own = {document.id.rpartition(".")[0] for document in reports if document.language == language} - {""}
-    kept = [document.id for document in reports if document.language == language or document.id.rpartition(".")[0] not in own]
-    return only if len(kept) == len(reports) else replace(only or Filter(), reports=tuple(kept))
+def _probabilities(reading: Reading) -> Iterable[float]:
+    """Weigh each sentence's probability with that of its passage."""
+    passage = math.sqrt(sigmoid(reading.answers))
+    return (sigmoid(score) * passage for score in reading.sentences)
 
 
-def _in_section(scored: list[Scored], named: str) -> list[Scored]:
-    """The sentences, best first, those raised whose headings have most of what the question calls the section."""
-    wanted = {term for term in terms(named) if len(term) > 1}
-    if not wanted or not scored:
-        return scored
-    gain = SECTION_NAMED * scored[0].score
-    raised = [
-        replace(item, score=item.score + gain) if 3 * len(wanted & set(terms(" ".join(item.sentence.section)))) >= 2 * len(wanted) else item
-        for item in scored
-    ]
-    return sorted(raised, key=lambda item: (-item.score, item.sentence.document, item.sentence.position))
+def _likeliest(chances: dict[str, float]) -> str:
+    return max(chances, key=lambda name: chances[name])
 
 
-def _lean(scored: Sequence[Scored], sections: frozenset[tuple[str, tuple[str, ...]]], own: frozenset[str]) -> tuple[Scored, ...]:
-    """Sentences of a follow-up, reordered: those of `sections` gain, those without any of the turn's `own` terms lose."""
-    best = max((item.score for item in scored), default=0.0)
-    # Where the section of the last answer has the new words, it is they that are asked about; where it has not, they paraphrase.
-    spoken = any(
-        (item.sentence.document, item.sentence.section) in sections and not own.isdisjoint(terms(item.sentence.text)) for item in scored
-    )
-
-    def score(item: Scored) -> float:
-        sentence = item.sentence
-        gain = SECTION_PRIOR * best if (sentence.document, sentence.section) in sections else 0.0
-        return item.score + gain - (WITHOUT_OWN * best if spoken and own.isdisjoint(terms(sentence.text)) else 0.0)
-
-    return tuple(
-        sorted(
-            (replace(item, score=score(item)) for item in scored),
-            key=lambda item: (-item.score, item.sentence.document, item.sentence.position),
-        )
-    )
-
-
-def _inherit(question: Question, before: Question) -> Question:
-    """A follow-up that does not say what kind of answer it wants takes the kind of the question before; so do names of reports.
-
-    One that turns to another report than the question before compares the two.
-    """
-    kind = before.kind if question.kind == "other" else question.kind
-    turned = bool(question.reports) and bool(before.reports) and set(question.reports) != set(before.reports)
-    return replace(
-        question,
-        kind="compare" if turned and kind in ("other", "entity", "definition") else kind,
-        asked=question.asked or (before.asked if question.kind == "other" else ()),
-        reports=tuple(dict.fromkeys([*before.reports, *question.reports])),
-    )
+def _interleaved(first: Sequence[Hit], second: Sequence[Hit]) -> list[Hit]:
+    """Merge two rankings by turns, each chunk once."""
+    merged: dict[str, Hit] = {}
+    for place in range(max(len(first), len(second))):
+        for hits in (first, second):
+            if place < len(hits):
+                merged.setdefault(hits[place].chunk.id, hits[place])
+    return list(merged.values())

@@ -23,7 +23,7 @@ from rag.search.expansion import other_names
 from rag.search.fusion import Mix, best_sentence, mix_for
 from rag.search.question import language_of
 from rag.search.translate import Concept, Language, concepts, shares_of
-from rag.types import Encoder, Filter, Hit, Store
+from rag.types import Document, Encoder, Filter, Hit, Store
 
 NAMED_REPORT_BONUS = 0.6
 """For chunks of a report that the question names; others may still answer, since a name may also be what is asked about."""
@@ -269,3 +269,13 @@ def _scored(
 def _terms_there(one: Explained) -> dict[str, float]:
     there = set(terms(" ".join((one.hit.text, *one.hit.chunk.section))))
     return {term: share for term, share in one.terms.items() if term in there}
+
+
+def in_one_edition(only: Filter | None, reports: Sequence[Document], language: str) -> Filter | None:
+    """`only`, without the editions of a report that are in another language than the question, where one is in its own.
+
+    Editions have ids that differ after the last dot: "tides.zh" and "tides.en" say the same thing twice.
+    """
+    own = {document.id.rpartition(".")[0] for document in reports if document.language == language} - {""}
+    kept = [document.id for document in reports if document.language == language or document.id.rpartition(".")[0] not in own]
+    return only if len(kept) == len(reports) else replace(only or Filter(), reports=tuple(kept))

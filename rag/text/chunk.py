@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from rag.text.tokens import count_tokens
 from rag.types import Block, Chunk, Document, content_id
 
-CHUNKER_VERSION = "9"
+CHUNKER_VERSION = "10"
 """Part of every index's manifest; changes whenever reading or chunking would give other texts or spans."""
 
 LONG_SENTENCE = 60

@@ -44,7 +44,7 @@ def read_ranks(path: Path | None = None) -> dict[bytes, int]:
 @lru_cache(maxsize=1)
 def encoding() -> tiktoken.Encoding:
     """The tokenizer, read on first use."""
-    return tiktoken.Encoding(name="veracite", pat_str=PIECES, mergeable_ranks=read_ranks(), special_tokens={})
+    return tiktoken.Encoding(name="provenote", pat_str=PIECES, mergeable_ranks=read_ranks(), special_tokens={})
 
 
 def encode_form(form: str) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The reports as a model for programs that speak OpenAI's chat completions: `/v1/models` and `/v1/chat/completions`, streamed and not.
 
-The text of a completion is plain sentences with [n] markers; what makes them checkable stands in the extra field `veracite`, which is
+The text of a completion is plain sentences with [n] markers; what makes them checkable stands in the extra field `provenote`, which is
 `Answer.to_dict()`. Gave up on everything that steers a model (temperature, tools, several choices): there is one answer, from the reports.
 """
 
@@ -38,7 +38,7 @@ EVERY = 10.0
 OPEN = ("v1", "health", "docs", "openapi.json")
 """First parts of the paths that are served."""
 METHODS = {"/v1/models": "GET", "/v1/models/{model}": "GET", "/v1/chat/completions": "POST"}
-log = logging.getLogger("veracite.api")
+log = logging.getLogger("provenote.api")
 
 
 def routes(assistant: Assistant, login: Callable[[str, str], bool] | None = None) -> list[Route]:
@@ -175,7 +175,7 @@ def completion(asked: Asked, answer: Answer) -> dict[str, Any]:
             {"index": 0, "message": {"role": "assistant", "content": content, "refusal": None}, "finish_reason": "stop", "logprobs": None}
         ],
         "usage": _usage(asked, content),
-        "veracite": answer.to_dict(),
+        "provenote": answer.to_dict(),
     }
 
 
@@ -217,7 +217,7 @@ def sentence(claim: Claim, zh: bool) -> str:
     '~~It is 80 m tall.~~[1] (not supported: the figure 80 m is not there)'
     """
     text = plain(claim.text) + "".join(f"[{n}]" for n in claim.citations)
-    if claim.verdict == "supported":
+    if claim.verdict in ("quoted", "supported"):
         return text
     word = {
         "unsupported": "原文不支持" if zh else "not supported",
@@ -260,7 +260,7 @@ async def _stream(asked: Asked, first: Event, events: AsyncIterator[Event]) -> A
                 for text in list(_content(asked, event.answer))[shown:]:
                     written += text
                     yield chunk({"content": text})
-                yield chunk({}, "stop", veracite=event.answer.to_dict())
+                yield chunk({}, "stop", provenote=event.answer.to_dict())
                 if asked.usage:
                     yield _event({**head, "choices": [], "usage": _usage(asked, written)})
                 yield b"data: [DONE]\n\n"
@@ -297,7 +297,7 @@ def _is_zh(text: str) -> bool:
 
 
 def _model(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "created": 0, "owned_by": "veracite"}
+    return {"id": name, "object": "model", "created": 0, "owned_by": "provenote"}
 
 
 def _head(kind: str, asked: Asked) -> dict[str, Any]:

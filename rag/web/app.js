@@ -1,6 +1,6 @@
 // Citations to spans, page pictures, reports, conversations, keyboard, hover card, copy, theme and the phone's sheet. One set of listeners on the document survives every redraw;
 // text from reports is only ever written with textContent.
-if (!window.veracite) {
+if (!window.provenote) {
   const one = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const CHIP = '#chat a[href^="#cite-"]';
@@ -23,10 +23,17 @@ if (!window.veracite) {
   const chosen = new Set(); // ids of the reports that may answer
   const turnOf = key => key.match(/^t\d+/)?.[0] ?? "";
 
+  // what the browser kept under the name of version 0.1
+  for (const name of ["owner", "language", "theme"]) {
+    const before = localStorage.getItem(`veracite.${name}`);
+    if (before !== null && localStorage.getItem(`provenote.${name}`) === null) localStorage.setItem(`provenote.${name}`, before);
+    localStorage.removeItem(`veracite.${name}`);
+  }
+
   // a key that only this browser knows: its conversations are kept under it
-  if (!/^[0-9a-f]{32}$/.test(localStorage.getItem("veracite.owner") ?? "")) {
+  if (!/^[0-9a-f]{32}$/.test(localStorage.getItem("provenote.owner") ?? "")) {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
-    localStorage.setItem("veracite.owner", [...bytes].map(byte => byte.toString(16).padStart(2, "0")).join(""));
+    localStorage.setItem("provenote.owner", [...bytes].map(byte => byte.toString(16).padStart(2, "0")).join(""));
   }
 
   function replace(turn) {
@@ -36,8 +43,8 @@ if (!window.veracite) {
 
   function given(asking = false) {
     const sent = {
-      owner: localStorage.getItem("veracite.owner") ?? "",
-      talk: sessionStorage.getItem("veracite.talk") ?? "",
+      owner: localStorage.getItem("provenote.owner") ?? "",
+      talk: sessionStorage.getItem("provenote.talk") ?? "",
       chosen: [...chosen],
       llm: Boolean(one("#llm input")?.checked),
       replaced,
@@ -186,7 +193,7 @@ if (!window.veracite) {
       return cameFrom?.focus();
     }
     if (reach(event, "#new")) replace("");
-    if (reach(event, "#language")) localStorage.setItem("veracite.language", english() ? "zh" : "en");
+    if (reach(event, "#language")) localStorage.setItem("provenote.language", english() ? "zh" : "en");
   }, true);
 
   // what stands below an answer: copy, retry, edit, opinions
@@ -439,8 +446,8 @@ if (!window.veracite) {
   function talked() {
     const mark = one("#talk-mark [data-talk]");
     if (!mark) return;
-    if (mark.dataset.talk) sessionStorage.setItem("veracite.talk", mark.dataset.talk);
-    else if (talked.before) sessionStorage.removeItem("veracite.talk");
+    if (mark.dataset.talk) sessionStorage.setItem("provenote.talk", mark.dataset.talk);
+    else if (talked.before) sessionStorage.removeItem("provenote.talk");
     talked.before = true;
   }
 
@@ -452,13 +459,13 @@ if (!window.veracite) {
     document.body.classList.toggle("dark", on);
     document.documentElement.style.colorScheme = on ? "dark" : "light";
   }
-  const shade = localStorage.getItem("veracite.theme");
+  const shade = localStorage.getItem("provenote.theme");
   dark(shade ? shade === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
 
   function theme() {
     const on = !document.body.classList.contains("dark");
     dark(on);
-    localStorage.setItem("veracite.theme", on ? "dark" : "light");
+    localStorage.setItem("provenote.theme", on ? "dark" : "light");
   }
 
   function download(file) {
@@ -471,6 +478,6 @@ if (!window.veracite) {
     setTimeout(() => URL.revokeObjectURL(address), 2000);
   }
 
-  window.veracite = { given, rendered, shelved, paged, talked, found, sheet: () => sheet(), theme, download };
+  window.provenote = { given, rendered, shelved, paged, talked, found, sheet: () => sheet(), theme, download };
   rendered();
 }

@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse, Response
 from rag.types import Filter, Turn
 from rag.web.schema import ANSWER, misfit
 
-MODEL = "veracite"
+MODEL = "provenote"
 """Answers by extracts."""
-WRITTEN = "veracite-llm"
+WRITTEN = "provenote-llm"
 """Answers that the configured LLM writes."""
 LONGEST_NAME = 60
 """Characters of what a client sent that an error repeats."""
@@ -75,7 +75,7 @@ class Asked:
             model=model,
             question=turns[-1][0],
             history=tuple(Turn(question, _said(answer)) for question, answer in turns[:-1]),
-            only=_filter(body.get("veracite")),
+            only=_filter(body.get("provenote")),
             stream=body.get("stream") is True,
             usage=isinstance(options, dict) and options.get("include_usage") is True,
             schema=_schema(body.get("response_format")),
@@ -153,12 +153,12 @@ def _said(answer: str) -> str:
 
 
 def _filter(wanted: Any) -> Filter | None:
-    """The extra field `veracite` of a request: {"reports": [...], "publisher", "year", "language"}."""
+    """The extra field `provenote` of a request: {"reports": [...], "publisher", "year", "language"}."""
     if wanted is None:
         return None
     fits = {"reports": list, "publisher": str, "year": int, "language": str}
     if not isinstance(wanted, dict) or not all(name in fits and isinstance(value, fits[name]) for name, value in wanted.items()):
-        raise Refused(400, f"veracite may hold {', '.join(fits)}, reports as a list of ids", "invalid_filter")
+        raise Refused(400, f"provenote may hold {', '.join(fits)}, reports as a list of ids", "invalid_filter")
     if not all(isinstance(name, str) for name in wanted.get("reports", ())):
         raise Refused(400, "reports must be a list of ids", "invalid_filter")
     return Filter(**{**wanted, "reports": tuple(wanted.get("reports", ()))})

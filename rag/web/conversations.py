@@ -149,6 +149,7 @@ class _Connection:
 
 def _owned(owner: str) -> str:
     """What is stored of an owner's key: a hash; "" for what is no key."""
+    # The salt is a name of long ago and must stay: conversations that were stored are found by it.
     whole = owner.startswith("user:") or _OWNER.fullmatch(owner)
     return hashlib.sha256(f"veracite talk {owner}".encode()).hexdigest() if whole else ""
 

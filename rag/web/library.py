@@ -22,7 +22,9 @@ from typing import Any, Literal
 
 from rag.config import PACKAGE, Config
 from rag.errors import IndexBusy, RagError, UsageError
-from rag.index.store import Manifest, build_index, open_index, remove_document
+from rag.index.build import build_index, remove_document
+from rag.index.manifest import Manifest
+from rag.index.snapshot import open_index
 
 FILES_AT_ONCE = 20
 LIBRARY_BYTES = 2_000_000_000
@@ -59,7 +61,7 @@ class State:
     outcomes: tuple[Outcome, ...] = ()
     """Of each file, once the change is finished; of files that are refused, at once."""
     report: Mapping[str, Any] | None = None
-    """The fields of `rag.index.store.BuildReport`, once the change is finished."""
+    """The fields of `rag.index.manifest.BuildReport`, once the change is finished."""
     problem: RagError | None = None
     finished: bool = False
 
@@ -239,8 +241,8 @@ class Library:
 def file_name(given: str) -> str:
     """A name under which a file can be kept, whatever it was called.
 
-    >>> file_name("../../报告 2024.PDF"), file_name("..."), file_name("README.md")
-    ('报告 2024.pdf', 'report', 'added README.md')
+    >>> file_name("../../报告 2024.PDF"), file_name("...")
+    ('报告 2024.pdf', 'report')
     """
     name = _CONTROL.sub("", unicodedata.normalize("NFC", re.split(r"[\\/]", given)[-1])).strip(" .")
     stem, suffix = Path(name).stem, Path(name).suffix
@@ -248,7 +250,7 @@ def file_name(given: str) -> str:
         stem = stem[:-1]
     stem = stem.encode("utf-8", "ignore").decode().strip() or "report"
     name = f"{stem}{suffix.lower()[:12]}"
-    return f"added {name}" if name.lower() == "readme.md" else name  # such a file explains a folder and is no report
+    return name
 
 
 def refusal(name: str, path: Path) -> str:

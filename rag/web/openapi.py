@@ -65,7 +65,7 @@ _ASKED = {
             "type": "object",
             "description": "text; json_object for the whole answer object; json_schema for a part of it (see Answer).",
         },
-        "veracite": {
+        "provenote": {
             "type": "object",
             "description": "Narrows down which reports may answer.",
             "properties": {
@@ -86,7 +86,7 @@ _COMPLETION = {
         "model": {"type": "string"},
         "choices": {"type": "array", "items": {"type": "object"}},
         "usage": {"type": "object"},
-        "veracite": {"$ref": "#/components/schemas/Answer"},
+        "provenote": {"$ref": "#/components/schemas/Answer"},
     },
 }
 

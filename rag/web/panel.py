@@ -314,6 +314,8 @@ def _chips(evidence: Sequence[Evidence]) -> str:
 def _verdict(claim: Claim, language: str) -> str:
     words = say(language, claim.verdict)
     title = escaped(f"{words}: {claim.why}" if claim.why else words)
+    if claim.verdict == "quoted":
+        return f'\u2060<span class="verdict quoted" role="img" title="{title}">❝</span>'
     if claim.verdict == "supported":
         return f'\u2060<span class="verdict supported" role="img" title="{title}">✓</span>'
     return f'\u2060<span class="verdict {claim.verdict}" role="note" title="{title}">⚠ {literal(words)}</span>'
@@ -486,7 +488,7 @@ def plain(turn: Shown, language: str) -> str:
 
 def markdown(turns: Sequence[Shown], language: str) -> str:
     """The whole conversation as a Markdown file with a footnote for each span cited."""
-    lines = ["# Veracite", ""]
+    lines = ["# Provenote", ""]
     for turn in turns:
         lines += [f"## {_inert(turn.question)}", ""]
         if turn.query and turn.query.strip() != turn.question.strip():
@@ -517,7 +519,7 @@ def as_json(turns: Sequence[Shown], language: str) -> str:
             item.passage.document + f":{item.passage.start}": item.passage for items in (*turn.evidence, turn.nearest) for item in items
         }
         made.append({**record, "passages": [asdict(passage) for passage in passages.values()], "rating": turn.rating})
-    return json.dumps({"veracite": 1, "language": language, "turns": made}, ensure_ascii=False, indent=1)
+    return json.dumps({"provenote": 1, "language": language, "turns": made}, ensure_ascii=False, indent=1)
 
 
 def references(turns: Sequence[Shown], language: str) -> str:
@@ -548,7 +550,7 @@ def _braced(text: str) -> str:
 
 
 def _doubt(claim: Claim, language: str) -> str:
-    return "" if claim.verdict == "supported" else f" ({say(language, claim.verdict)})"
+    return "" if claim.verdict in ("quoted", "supported") else f" ({say(language, claim.verdict)})"
 
 
 def _distinct(turn: Shown) -> list[tuple[str, Evidence]]:

@@ -37,7 +37,7 @@ CITATION = _object(
 CLAIM = _object(
     text=TEXT,
     citations=_list(COUNT),
-    verdict={"type": "string", "enum": ["supported", "partial", "unsupported", "uncited"]},
+    verdict={"type": "string", "enum": ["quoted", "supported", "partial", "unsupported", "uncited"]},
     why=TEXT,
     emphasis={"type": ["array", "null"], "items": COUNT},
 )
@@ -49,6 +49,8 @@ ANSWER = _object(
     abstained={"type": "boolean"},
     reason=TEXT,
     mode=TEXT,
+    confidence=TEXT,
+    code=TEXT,
     model=TEXT,
     claims=_list(CLAIM),
     citations=_list(CITATION),

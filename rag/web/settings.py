@@ -28,7 +28,7 @@ from rag.web.strings import LANGUAGES, say
 if TYPE_CHECKING:
     from rag.chat import Assistant
 
-log = logging.getLogger("veracite.settings")
+log = logging.getLogger("provenote.settings")
 
 FIELDS = ("llm_base_url", "llm_model", "llm_context", "default_mode", "strictness")
 """What the tab sets besides the key, in the order of its parts."""

@@ -6,6 +6,7 @@ LANGUAGES = ("zh", "en")
 
 STRINGS: dict[str, dict[str, str]] = {
     "zh": {
+        "name": "有据",
         "tagline": "只依据报告作答，每句话都能点回原文",
         "new": "新对话",
         "export": "导出",
@@ -30,6 +31,7 @@ STRINGS: dict[str, dict[str, str]] = {
         "unused_help": "下面的段落与问题最接近，但不足以回答，没有被采用。",
         "unused_none": "没有接近的段落。",
         "stopped": "已停止",
+        "quoted": "原文照录：逐字摘自报告",
         "supported": "已核对：引用的原文支持这句话",
         "partial": "部分有据",
         "unsupported": "原文不支持",
@@ -183,6 +185,7 @@ STRINGS: dict[str, dict[str, str]] = {
         "unexpected": "这次没有答成，出了意料之外的问题。请再试一次；详情已记入日志。",
     },
     "en": {
+        "name": "Provenote",
         "tagline": "Answers only from your reports, every sentence traceable",
         "new": "New chat",
         "export": "Export",
@@ -208,6 +211,7 @@ STRINGS: dict[str, dict[str, str]] = {
         "unused_help": "These passages came closest to the question but do not answer it, so none was used.",
         "unused_none": "No passage came close.",
         "stopped": "Stopped",
+        "quoted": "Quoted word for word from the report",
         "supported": "Checked: the cited passage supports this sentence",
         "partial": "Partly supported",
         "unsupported": "Not supported by its source",

@@ -138,7 +138,7 @@ def answerable(assistant: Assistant, drafts: Iterable[Draft], only: Filter | Non
             continue
         cited = [(citation.document, tuple(citation.section.split(" / "))) for citation in answer.citations]
         fits = any(name == document and path[: len(section)] == section for name, path in cited)
-        if not answer.abstained and fits and answer.claims[0].verdict == "supported":
+        if not answer.abstained and fits and answer.confidence in ("sure", "likely"):
             kept += 1
             yield question
 

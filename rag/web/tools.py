@@ -77,10 +77,10 @@ class Tools:
             from mcp.server.mcpserver.exceptions import ToolError
             from mcp.server.transport_security import TransportSecuritySettings
         except ImportError as error:
-            raise UsageError("--mcp needs an extra: run `pip install 'veracite[mcp]'`") from error
+            raise UsageError("--mcp needs an extra: run `pip install 'provenote[mcp]'`") from error
         self.login = login
         server = MCPServer(
-            "veracite",
+            "provenote",
             log_level="WARNING",
             instructions="Answers from a collection of reports; every sentence is cited to its exact place.",
         )

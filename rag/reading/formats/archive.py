@@ -6,12 +6,16 @@ A member is named like a file in a folder: `reports.zip/2024/rivers.md`. What it
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from lxml import etree
+
 from rag.errors import UnreadableFile
+from rag.reading.formats.encoding import decode_names
 
 MAX_ENTRIES = 2_000
 MAX_DIRECTORY = 1_000_000
@@ -40,6 +44,25 @@ def part(archive: zipfile.ZipFile, path: Path, name: str, limit: int = MAX_UNPAC
             return handle.read(info.file_size)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         raise UnreadableFile(path, f"{name} in it cannot be unpacked ({type(error).__name__}); pack it again") from error
+
+
+_DOCTYPE = re.compile(rb"<!DOCTYPE\s[^\[\]<>]{0,1000}>")
+
+
+def read_xml(path: Path, data: bytes | None) -> etree._Element:
+    """An XML part of a packed file, with nothing in it resolved or fetched. Raises UnreadableFile.
+
+    A declaration that only names a document type is passed over; one that declares anything itself is refused.
+    """
+    declares = data is not None and re.search(rb"<!(?:DOCTYPE|ENTITY)", _DOCTYPE.sub(b"", data[:65_536], count=1) + data[65_536:])
+    if data is None or declares:
+        raise UnreadableFile(path, "damaged: a part is missing or holds declarations that no such file has; save it again")
+    try:
+        return etree.fromstring(
+            _DOCTYPE.sub(b"", data, count=1), etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+        )
+    except etree.XMLSyntaxError as error:
+        raise UnreadableFile(path, f"damaged (its XML is broken: {str(error)[:80]}); save it again") from error
 
 
 def is_member(path: Path) -> bool:
@@ -127,7 +150,35 @@ def _checked(path: Path, handle, size: int) -> zipfile.ZipFile:
         end = info.header_offset + info.compress_size
     if any(info.flag_bits & 1 for info in infos):
         raise UnreadableFile(path, "locked with a password; save an open copy")
+    _name_members(archive)
     return archive
+
+
+def _name_members(archive: zipfile.ZipFile) -> None:
+    """Gives entries whose names are in the encoding of the system that packed them the names that they had there."""
+    unflagged = [info for info in archive.infolist() if not info.flag_bits & 0x800 and not info.filename.isascii()]
+    if not unflagged:
+        return
+    names = decode_names([info.orig_filename.encode("cp437") for info in unflagged])
+    for info, name in zip(unflagged, names, strict=True):
+        name = _unicode_name(info) or name.split("\0")[0]
+        if name and name not in archive.NameToInfo:
+            archive.NameToInfo[name] = archive.NameToInfo.pop(info.filename, info)
+            info.filename = name
+
+
+def _unicode_name(info: zipfile.ZipInfo) -> str:
+    """The name in the extra field that some packers add (0x7075), where it belongs to the name that stands in the entry."""
+    extra = info.extra
+    while len(extra) >= 4:
+        kind, length = struct.unpack("<HH", extra[:4])
+        field = extra[4 : 4 + length]
+        if kind == 0x7075 and len(field) > 5 and field[0] == 1:
+            checksum = struct.unpack("<L", field[1:5])[0]
+            if checksum == zlib.crc32(info.orig_filename.encode("cp437")):
+                return field[5:].decode("utf-8", "replace")
+        extra = extra[4 + length :]
+    return ""
 
 
 def _directory_size(handle, size: int) -> tuple[int, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 from rag.errors import UnreadableFile
@@ -121,6 +122,45 @@ def _is_short_chinese(text: str) -> bool:
     """
     wide = [character.encode("gb18030") for character in text if character > "\x7f"]
     return 2 <= len(wide) <= 40 and sum(len(code) == 2 and 0xB0 <= code[0] <= 0xD7 and code[1] >= 0xA1 for code in wide) >= 0.9 * len(wide)
+
+
+def decode_names(names: Sequence[bytes]) -> list[str]:
+    """Names of files from an archive that does not say how they are encoded, all in the one encoding that reads best.
+
+    >>> decode_names(["港口年报.md".encode("gbk")]), decode_names(["Übersicht.md".encode("cp437")]), decode_names(["Año.md".encode("cp1252")])
+    (['港口年报.md'], ['Übersicht.md'], ['Año.md'])
+    """
+    whole = b"\n".join(names)
+    high = [byte for byte in whole if byte > 0x7F]
+    candidates = {"utf-8": 3.0} if _decodes(whole, "utf-8") else {}
+    for encoding in ("gb18030", "big5", "cp932"):
+        if _decodes(whole, encoding):
+            wide = re.sub(r"[\x00-\x7f]", "", whole.decode(encoding))
+            candidates[encoding] = _share_of_common(wide, encoding)
+    candidates["cp437"] = 0.5 * sum(0x80 <= byte <= 0xA5 for byte in high) / max(len(high), 1)
+    if _decodes(whole, "cp1252"):
+        candidates["cp1252"] = 0.5 * sum(byte >= 0xC0 for byte in high) / max(len(high), 1)
+    best = max(candidates, key=lambda name: candidates[name])
+    return [name.decode(best, "replace") for name in names]
+
+
+def _decodes(data: bytes, encoding: str) -> bool:
+    try:
+        return bool(data.decode(encoding))
+    except UnicodeDecodeError:
+        return False
+
+
+def _share_of_common(wide: str, encoding: str) -> float:
+    """Share of the characters of a text that the encoding puts first, being the common ones, or that are kana or Chinese marks."""
+    first = {"gb18030": (0xB0, 0xD7), "big5": (0xA4, 0xC6), "cp932": (0x88, 0x97)}[encoding]
+    common = 0
+    for character in wide:
+        code = character.encode(encoding, "ignore")
+        common += len(code) == 2 and (
+            first[0] <= code[0] <= first[1] and "\u4e00" <= character <= "\u9fff" or "\u3000" <= character <= "\u30ff"
+        )
+    return common / len(wide) if len(wide) > 1 else 0.0
 
 
 def _clean_newlines(text: str) -> str:

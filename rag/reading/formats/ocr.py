@@ -18,7 +18,7 @@ from functools import lru_cache
 from statistics import median
 
 from rag.reading.cleanup import HAN, join_lines
-from rag.reading.pdf_layout import Run
+from rag.reading.pdf.runs import Run
 
 INSTALL = "tesseract (Debian and Ubuntu: apt install tesseract-ocr tesseract-ocr-chi-sim)"
 """What to install, for messages."""

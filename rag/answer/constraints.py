@@ -1,0 +1,115 @@
+"""Exact checks of a question against a sentence and what stands around it: years, periods, figures and identifiers.
+
+They stand beside the reader because a model compares meanings, not digits. Each may only refuse; `CONSTRAINTS` names them, so that an evaluation can
+take one out and show what it is worth.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from rag.answer.refusal import Refusal
+from rag.search.question import Question
+from rag.search.sentences import Sentence, SentenceIndex
+from rag.text.quantities import Quantity, quantities, years
+from rag.types import Document
+
+# Kinds of figures that a question can only have from a report.
+QUOTED_FIGURES = ("percent", "money", "people", "multiple")
+_PERIODS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    *((f"Q{n}", re.compile(rf"\bQ{n}\b|第?{han}季度?|\b{word} quarter", re.IGNORECASE)) for n, han, word in zip("1234", "一二三四", ("first", "second", "third", "fourth"), strict=True)),
+    ("H1", re.compile(r"\bH1\b|上半年|\bfirst half\b", re.IGNORECASE)),
+    ("H2", re.compile(r"\bH2\b|下半年|\bsecond half\b", re.IGNORECASE)),
+)  # fmt: skip
+# A name that must be found letter for letter: with a digit, or with a capital behind its first letter.
+_IDENTIFIER = re.compile(r"(?=.*[A-Za-z])(?:.*\d|.[^\s]*[A-Z]).*")
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceContext:
+    """A sentence and the texts around it: with one neighbour on each side, its section, the headings and titles above it."""
+
+    sentence: str
+    window: str
+    section: str
+    place: str
+    # Of the report.
+    year: int | None
+
+
+def context_of(sentence: Sentence, document: Document, index: SentenceIndex) -> SentenceContext:
+    """Collect what stands around a sentence in its document."""
+    sentences = index.of(document)
+    first = last = sentence.position
+    while first > 0 and sentences[first - 1].section == sentence.section:
+        first -= 1
+    while last + 1 < len(sentences) and sentences[last + 1].section == sentence.section:
+        last += 1
+    low, high = max(first, sentence.position - 1), min(last, sentence.position + 1)
+    return SentenceContext(
+        sentence.text,
+        document.text[sentences[low].start : sentences[high].end],
+        document.text[sentences[first].start : sentences[last].end],
+        " ".join((document.title, document.publisher, *sentence.section)),
+        document.year,
+    )
+
+
+def unmet(question: Question, context: SentenceContext, without: frozenset[str] = frozenset()) -> Refusal | None:
+    """Return the first constraint that a sentence does not meet; None when it meets all but those left out."""
+    checks = (check for name, check in CONSTRAINTS.items() if name not in without)
+    return next((refusal for check in checks if (refusal := check(question, context))), None)
+
+
+def _year(question: Question, context: SentenceContext) -> Refusal | None:
+    """Every year of the question stands near: in the sentence if it names years itself, else around it or on its report."""
+    there = years(context.window) or years(context.section)
+    told = there | years(context.place) | ({context.year} if context.year else set())
+    missing = sorted(year for year in question.years if year not in told and str(year) not in context.window)
+    return Refusal("year_not_in_evidence", {"value": str(missing[0])}) if missing else None
+
+
+def _period(question: Question, context: SentenceContext) -> Refusal | None:
+    """A quarter or half of a year that is asked for is not another one's."""
+    there = {name for name, form in _PERIODS if form.search(f"{context.place} {context.section}")}
+    for name, form in _PERIODS:
+        if (said := form.search(question.text)) and there and name not in there:
+            return Refusal("period_not_in_evidence", {"value": said[0].strip()})
+    return None
+
+
+def _figure(question: Question, context: SentenceContext) -> Refusal | None:
+    """A figure that the question takes from a report stands there."""
+    there = quantities(context.section)
+    for quantity in quantities(question.text):
+        if quantity.kind in QUOTED_FIGURES and not any(_holds(other, quantity) for other in there):
+            return Refusal("figure_not_in_evidence", {"value": question.text[quantity.start : quantity.end].strip()})
+    return None
+
+
+def _holds(other: Quantity, quantity: Quantity) -> bool:
+    same = (other.low, other.high) == (quantity.low, quantity.high)
+    return same or (other.kind == quantity.kind and other.low <= quantity.low and quantity.high <= other.high)
+
+
+def _name(question: Question, context: SentenceContext) -> Refusal | None:
+    """An identifier stands in the section or above it, whatever its case, hyphens and blanks."""
+    there = _letters(f"{context.place} {context.section}")
+    for name in question.names:
+        if _IDENTIFIER.fullmatch(name) and len(name) > 1 and _letters(name.removesuffix("'s")).removesuffix("s") not in there:
+            return Refusal("name_not_in_evidence", {"value": name})
+    return None
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W_]+", "", text).lower()
+
+
+CONSTRAINTS: Mapping[str, Callable[[Question, SentenceContext], Refusal | None]] = {
+    "year": _year,
+    "period": _period,
+    "figure": _figure,
+    "name": _name,
+}
