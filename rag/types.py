@@ -25,6 +25,9 @@ Kind = Literal["heading", "prose", "item", "row", "figure", "contents", "abbrevi
 
 Verdict = Literal["quoted", "supported", "partial", "unsupported", "uncited"]
 
+Support: TypeAlias = Callable[[str, Sequence[str]], tuple[float, float, float]]
+"""(claim, evidence) to the probabilities that the evidence supports the claim, supports part of it, does not support it."""
+
 
 def content_id(*parts: str, length: int = 12) -> str:
     """The same parts give the same id everywhere: `length` hexadecimal digits of a sha256.
