@@ -49,6 +49,8 @@ from train.reader_rows import (
 STEP, OWN, TALKS, CLAIMS, PAIRS, MESSAGES = 16, 7, 1, 3, 1, 4
 # Tokens of one forward pass, padding included.
 PASS_TOKENS = 4096
+# Inputs of one pass differ in length by this factor at most, since padding costs as much as text.
+LONGER = 1.25
 RATE, WARM_UP, KEPT_SHARE, CLIP = 1e-4, 100, 0.995, 1.0
 # The heads begin with nothing and learn so many times faster than the trunk.
 HEADS_FASTER = 4.0
@@ -261,7 +263,8 @@ def passes(examples: list[dict]) -> list[list[dict]]:
     """Put examples of like length together, up to PASS_TOKENS with padding."""
     out, current = [], []
     for example in sorted(examples, key=lambda e: len(e["input"].ids)):
-        if current and (len(current) + 1) * len(example["input"].ids) > PASS_TOKENS:
+        length = len(example["input"].ids)
+        if current and ((len(current) + 1) * length > PASS_TOKENS or length > LONGER * len(current[0]["input"].ids)):
             out.append(current)
             current = []
         current.append(example)
@@ -392,6 +395,9 @@ def train(options: argparse.Namespace) -> None:
     model = ReaderModel(trunk, len(sampler.intents)).to(device)
     for part in (trunk.embeddings, *trunk.encoder.layer[: options.frozen]):
         part.requires_grad_(False)
+    for module in trunk.encoder.layer[: options.frozen].modules():
+        if isinstance(module, nn.Linear):
+            module.to(torch.bfloat16)  # once, instead of at every pass
     learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
     groups = [{"params": [p for name, p in learned.items() if name.startswith(part)]} for part in ("trunk.", "heads.")]
     optimizer = torch.optim.AdamW(groups, lr=options.rate, weight_decay=0.01, fused=True)

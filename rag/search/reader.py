@@ -65,15 +65,6 @@ class Reading:
     sentences: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Support:
-    """Probabilities that evidence supports a claim, supports a part of it, or does not; they sum to 1."""
-
-    supported: float
-    partial: float
-    unsupported: float
-
-
 def question_input(encode: Encode, question: str, heading: str, sentences: Sequence[str], history: Sequence[Turn] = ()) -> ReaderInput:
     """Pack a question, the last turns before it and a passage; sentences that do not fit are left out at the end."""
     ids = [BOS]
@@ -176,10 +167,11 @@ class Reader:
         """Return the least confidence with which a question is answered, by strictness and pair of languages."""
         return (self._thresholds.get(pair) or self._thresholds["all"])[strictness]
 
-    def support(self, claim: str, evidence: Sequence[str]) -> Support:
-        """Say whether evidence supports a claim."""
+    def support(self, claim: str, evidence: Sequence[str]) -> tuple[float, float, float]:
+        """Return the probabilities that evidence supports a claim, supports a part of it, or does not; they sum to 1."""
         hidden = self._hidden([claim_input(self._encode, claim, evidence)])[0]
-        return Support(*_softmax(self._head("support", hidden[:1])[0]).tolist())
+        supported, partial, unsupported = _softmax(self._head("support", hidden[:1])[0]).tolist()
+        return supported, partial, unsupported
 
     def intent(self, message: str, after_answer: bool) -> dict[str, float]:
         """Say what a person wants who typed this: a probability for each of `intents`."""
