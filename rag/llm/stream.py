@@ -33,8 +33,10 @@ FRAGMENT = 2
 """A sentence of so few terms, figures aside, says something only together with its question: "80 %"."""
 ECHO = 0.35
 """Likeness to our own instructions from which on a sentence without support repeats them, in other words perhaps."""
-SUPPORTED, PARTIAL = 0.5, 0.5
-"""Probability of support, and of support at least in part, from which on a sentence is called so."""
+REASONS: dict[str, dict[str, str]] = {
+    "zh": {"partial": "所引原文只支持其中一部分", "unsupported": "所引原文没有这个意思"},
+    "en": {"partial": "the cited text supports only part of this", "unsupported": "the cited text does not say this"},
+}
 
 _RANK: dict[Verdict, int] = {"supported": 3, "partial": 2, "unsupported": 1, "uncited": 0}
 
@@ -275,19 +277,10 @@ class Prose:
         about = " ".join(dict.fromkeys(f"{source.heading} {' '.join(sentence.section)} {sentence.speaker}" for source, sentence in pairs))
         if self.question and len(self._content(text)) <= FRAGMENT:
             text = f"{strip_asking(self.question)} {text}"
-        if self.support is None:
-            return check(text, quotes, about)
-        if text in quotes:
-            return "supported", ""
-        if absent := unfounded(text, quotes, about, self.language):
-            return "unsupported", absent
-        zh = self.language == "zh"
-        whole, part, _ = self.support(text, quotes)
-        if whole >= SUPPORTED:
-            return "supported", ""
-        if whole + part >= PARTIAL:
-            return "partial", "所引原文只支持其中一部分" if zh else "the cited text supports only part of this"
-        return "unsupported", "所引原文没有这个意思" if zh else "the cited text does not say this"
+        verdict, why = check(text, quotes, about, self.support)
+        if why and language_of(text) != self.language:  # the reason in the language of the question
+            why = unfounded(text, quotes, about, self.language) or REASONS[self.language][verdict]
+        return verdict, why
 
     def _absent(self, text: str, verdict: Verdict) -> str:
         """Why a sentence that names a figure, a date or a name cannot stand: no passage holds it, or none that says anything like it."""
