@@ -26,9 +26,22 @@ ROWS_IN_CHUNK = 12
 _CLOSERS = "”’」』）)】》〉\"'］]"
 _BOUNDARY = re.compile(rf"[。！？!?…]+[{re.escape(_CLOSERS)}]*|；|(?<!\.)\.+[{re.escape(_CLOSERS)}]*(?=\s|$)|\n")
 _ABBREVIATIONS = re.compile(
-    r"etc|al|eqs?|nos?|vol|pp|eds?|inc|ltd|co|corp|jr|sr|dept|est|u\.s|u\.k|p\.m|a\.m|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
+    r"etc|al|vol|eds?|inc|ltd|co|corp|jr|sr|dept|est|avg|max|min|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|bros|assn|ave|blvd|"
+    r"(?:[a-z]{1,2}\.)+[a-z]{1,2}"
 )
-_NEVER_LAST = re.compile(r"e\.g|i\.e|vs|cf|figs?|dr|mrs?|ms|prof|st|approx")
+"""Words that a full stop shortens, and that can end a sentence all the same."""
+_NEVER_LAST = re.compile(
+    r"e\.g|i\.e|vs|cf|figs?|dr|mrs?|ms|messrs|mme|prof|st|mt|ca|approx|incl|excl|viz|resp|gov|sen|gen|capt|lt|sgt|maj|adm|hon|supt|col|rep"
+)
+"""Words that a full stop shortens, and that something always follows; titles among them stand with a capital."""
+_BEFORE_FIGURES = re.compile(
+    r"nos?|nr|arts?|secs?|sects?|pp?|pgs?|paras?|pars?|ch|chap|cl|vols?|pts?|eqs?|tabs?|app|ex|reg|res|ver|rev|ed|op|abs|tel|ext|fax|min|max|avg|est|temp|"
+    r"jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|c|v|s|n|d|b|r"
+)
+"""Words that a full stop shortens before a figure: "No. 7", "max. 40", "Art. 7"."""
+_MONTH = re.compile(r"jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec")
+_TITLES = re.compile(r"gov|sen|gen|capt|lt|sgt|maj|adm|hon|supt|col|rep|mt|st|resp")
+_TIME_OF_DAY = re.compile(r"(?!(?:[A-Z]{2,}|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b)[A-Z]")
 _OPENER = re.compile(
     r"(?:The|This|That|These|Those|It|In|On|At|We|They|He|She|But|And|However|For|An?|As|By|To|When|While|If|Our|Its|There)\b"
 )
@@ -118,18 +131,27 @@ def _full_stop_ends(text: str, start: int, dot: int, end: int, mark: str) -> boo
         return False
     before = re.search(r"[\w.]+$", text[start:dot])
     word = before.group() if before else ""
-    if word.isdigit() and start + before.start() == start + (len(text[start:dot]) - len(text[start:dot].lstrip())):
+    if (word.isdigit() or len(word) == 1) and before.start() == len(text[start:dot]) - len(text[start:dot].lstrip()):
         return False  # "1. First item": the number opens the sentence
     if following and following.islower():
         return False
     lowered = word.lower().rstrip(".")
     if not following:
         return True
-    if _NEVER_LAST.fullmatch(lowered):
+    if _NEVER_LAST.fullmatch(lowered) and (word[0].isupper() or not _TITLES.fullmatch(lowered)):
         return False
-    # After "Inc." or "U.S." only a word that commonly opens a sentence says that a new one begins; after an initial nothing does.
-    shortened = _ABBREVIATIONS.fullmatch(lowered) or re.fullmatch(r"[A-Za-z](?:\.[A-Za-z])*", word)
-    return not shortened or (len(word) > 1 and bool(_OPENER.match(text[end:].lstrip())))
+    if following.isdigit() and _BEFORE_FIGURES.fullmatch(lowered):
+        return False
+    counted = before and re.search(r"\d[)\s\u00a0-]?$", text[max(start, start + before.start() - 3) : start + before.start()])
+    if counted and word.isalpha() and len(word) <= 4 and not _MONTH.fullmatch(lowered):
+        return True  # "12 m. Costs rose": a unit is no initial
+    opens = bool(_OPENER.match(text[end:].lstrip()))
+    if lowered in ("a.m", "p.m"):
+        return opens or bool(_TIME_OF_DAY.match(text[end:].lstrip()))
+    # After "Inc." or "U.S." only a word that commonly opens a sentence says that a new one begins; so it does after an initial.
+    vowelless = len(word) > 1 and word[1:].islower() and not re.search(r"[aeiouy\d]", lowered)
+    shortened = vowelless or _ABBREVIATIONS.fullmatch(lowered) or re.fullmatch(r"[A-Za-z]", word)
+    return not shortened or opens
 
 
 def _goes_on(text: str, end: int) -> bool:
