@@ -500,6 +500,15 @@ def public(
     return _import_bundled("eval.public").run_public(_config(), data, sets, count, as_json)
 
 
+@_command("reader", evaluation)
+def reader(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSONL of questions or claims, each with its passage.")],
+    as_json: AsJson = False,
+) -> int:
+    """Measure the reader alone: what a passage answers, the best sentence, unsupported claims."""
+    return _import_bundled("eval.reader").run_reader(files, as_json)
+
+
 @_command("config")
 def show_config(index_dir: IndexDir = None, as_json: AsJson = False) -> None:
     """Show every setting, its value and where that came from."""
