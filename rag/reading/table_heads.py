@@ -71,7 +71,7 @@ def lay_out(rows: Sequence[Sequence[Cell]]) -> Grid:
             line.append(reaching[column][0] if column in reaching else None)
         grid.append(line)
     width = max(map(len, grid), default=0)
-    return [line + [None] * (width - len(line)) for line in grid]
+    return [line + [None] * (width - len(line)) for line in grid] if width else []
 
 
 def cut(text: str, longest: int) -> str:
