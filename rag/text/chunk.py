@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from rag.text.tokens import count_tokens
 from rag.types import Block, Chunk, Document, content_id
@@ -98,6 +99,7 @@ def chunk_document(
     A chunk is filled with whole sentences up to `target_tokens`; list items and their lead-in, or a table, may fill it up to `max_tokens`.
     Longer than `max_tokens` is only a single piece that cannot be cut. Headings stand at the start of the chunk that they head.
     """
+    tokens_of = lru_cache(maxsize=1 << 17)(tokens_of)  # a block is counted when it is grouped, cut and packed
     chunks = []
     for group in _short_sections_joined(_groups(document, tokens_of), document, max_tokens, tokens_of):
         for start, end, page in _packed(document, group, target_tokens, max_tokens, tokens_of):
@@ -214,9 +216,10 @@ def _manner(block: Block) -> str:
 
 
 def _same_manner(run: list[Block], block: Block) -> bool:
-    if block.kind == "heading":
-        return all(held.kind == "heading" for held in run)
-    return all(held.kind == "heading" or _manner(held) == _manner(block) for held in run)
+    """Headings come first in a run, and what follows them is of one manner, so its last block speaks for the rest."""
+    if run[-1].kind == "heading":
+        return True
+    return block.kind != "heading" and _manner(run[-1]) == _manner(block)
 
 
 def _adjacent(document: Document, before: Block, after: Block) -> bool:
@@ -262,18 +265,19 @@ def _packed(
     """(start, end, page) of the chunks of one group."""
     start = end = -1
     page: int | None = None
-    units = rows = 0
+    units = rows = most = 0
     sealed = False  # the chunk so far ends in a heading or a lead-in, which the next unit belongs to
     for unit_start, unit_end, block in _units(document, group, max_tokens, tokens_of):
+        most += tokens_of(document.text[unit_start:unit_end])  # joined text never has more tokens than its parts
         if start >= 0:
-            size = tokens_of(document.text[start:unit_end])
             wanted = max_tokens if sealed or block.kind in ("item", "row") else target_tokens
+            size = most if most <= wanted else tokens_of(document.text[start:unit_end])
             full = rows >= ROWS_IN_CHUNK if group.manner == "abbreviation" else size > wanted
             if full or size > max_tokens or (block.kind == "heading" and not sealed and units > 0):
                 yield start, end, page
                 start, units, rows = -1, 0, 0
         if start < 0:
-            start, page = unit_start, document.page_at(unit_start)
+            start, page, most = unit_start, document.page_at(unit_start), tokens_of(document.text[unit_start:unit_end])
         end = unit_end
         units += block.kind != "heading"
         rows += block.kind == "abbreviation"
