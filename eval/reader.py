@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from rag.errors import UsageError
-from rag.search.reader import FOLDER, LABELS, Encode, Passage, Reader, Support, claim_input, question_input
+from rag.search.reader import FOLDER, LABELS, Passage, Reader
 from rag.text.chunk import split_sentences
 from rag.types import Turn
 
 from .metrics import auroc, bootstrap_interval, caught_at, expected_calibration_error, reliability
 from .report import console
 
+ALARM = 0.5
+"""Probability of "unsupported" from which on a claim is called so; the reader's is calibrated for it."""
 FALSE_ALARMS = 0.08
 """Share of supported claims that may be called unsupported, at which `caught_at_08` is taken."""
 MEANINGS = {
@@ -75,7 +77,7 @@ class Outcome:
     """Of a question: how likely its passage answers it, 0 to 1."""
     best: int = -1
     """Of a question: the sentence that the reader puts first."""
-    support: Support | None = None
+    support: tuple[float, float, float] | None = None
     """Of a claim."""
     alarm: bool = False
     """Of a claim: called unsupported."""
@@ -158,62 +160,14 @@ def language_of(text: str) -> str:
 # ----------------------------------------------------------------------------------------------------------------------------- reading
 
 
-def windows(count: int, fits: Callable[[int], int]) -> list[tuple[int, int]]:
-    """(first, end) of the windows in which so many sentences are read, each beginning with the last sentence of the one before.
-
-    `fits` says how many sentences from a given one go into one input.
-
-    >>> windows(5, lambda first: 3), windows(2, lambda first: 9), windows(3, lambda first: 1)
-    ([(0, 3), (2, 5)], [(0, 2)], [(0, 1), (1, 2), (2, 3)])
-    """
-    found, first = [], 0
-    while True:
-        end = min(count, first + max(1, fits(first)))
-        found.append((first, end))
-        if end == count:
-            return found
-        first = max(end - 1, first + 1)
-
-
-class Measure:
-    """A reader, and how it counts tokens."""
-
-    def __init__(self, reader: Reader, encode: Encode) -> None:
-        """Take an open reader and its tokenizer."""
-        self.reader = reader
-        self._encode = encode
-
-    @classmethod
-    def open(cls, folder: Path = FOLDER) -> Measure:
-        """Open the reader of a folder. Raises EncoderError."""
-        from tokenizers import Tokenizer
-
-        reader, tokenizer = Reader(folder), Tokenizer.from_file(str(folder / "tokenizer.json"))
-        return cls(reader, lambda text: tokenizer.encode(text.strip(), add_special_tokens=False).ids)
-
-    def outcome(self, row: Row) -> Outcome:
-        """Read one row."""
-        return self._question(row) if row.answerable is not None else self._claim(row)
-
-    def _question(self, row: Row) -> Outcome:
-        sentences = row.sentences
-        cut = windows(len(sentences), lambda first: question_input(self._encode, row.text, "", sentences[first:], row.history).sentences)
-        readings = self.reader.read(row.text, [Passage("", tuple(sentences[first:end])) for first, end in cut], row.history)
-        scores = [-math.inf] * len(sentences)
-        for (first, _), reading in zip(cut, readings, strict=True):
-            for number, score in enumerate(reading.sentences, first):
-                scores[number] = max(scores[number], score)
-        logit = max(reading.answers for reading in readings)
-        return Outcome(row, 1 / (1 + math.exp(-max(-60.0, min(60.0, logit)))), max(range(len(scores)), key=scores.__getitem__))
-
-    def _claim(self, row: Row) -> Outcome:
-        sentences = row.sentences
-        cut = windows(len(sentences), lambda first: claim_input(self._encode, row.text, sentences[first:]).sentences)
-        support = min((self.reader.support(row.text, sentences[first:end]) for first, end in cut), key=lambda said: said.unsupported)
-        limits = self.reader.thresholds.get("unsupported", {})
-        limit = limits.get(row.pair, limits.get("all"))
-        alarm = support.unsupported >= limit if limit is not None else support.unsupported > max(support.supported, support.partial)
-        return Outcome(row, support=support, alarm=alarm)
+def outcome(reader: Reader, row: Row) -> Outcome:
+    """Read one row."""
+    if row.answerable is None:
+        support = reader.support(row.text, row.sentences)
+        return Outcome(row, support=support, alarm=support[2] >= ALARM)
+    reading = reader.read(row.text, [Passage("", tuple(row.sentences))], row.history)[0]
+    best = max(range(len(reading.sentences)), key=reading.sentences.__getitem__)
+    return Outcome(row, 1 / (1 + math.exp(-max(-60.0, min(60.0, reading.answers)))), best)
 
 
 # ----------------------------------------------------------------------------------------------------------------------------- figures
@@ -225,7 +179,7 @@ def figures(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
     there = {known: [one.answers for one in asked if one.row.answerable is known] for known in (True, False)}
     hits = [float(one.best in one.row.gold) for one in asked if one.row.answerable and one.row.gold]
     alarms = {label: [float(one.alarm) for one in outcomes if one.row.label == label] for label in LABELS}
-    doubts = {label: [one.support.unsupported for one in outcomes if one.support and one.row.label == label] for label in LABELS}
+    doubts = {label: [one.support[2] for one in outcomes if one.support and one.row.label == label] for label in LABELS}
     found = {}
     if there[True] and there[False]:
         found["auroc"] = {"value": auroc(there[True], there[False]), "n": len(asked)}
@@ -275,14 +229,14 @@ def groups(outcomes: Sequence[Outcome]) -> dict[str, dict[str, dict[str, dict[st
 def run_reader(files: Sequence[Path], as_json: bool = False, folder: Path = FOLDER) -> int:
     """Measure the reader on files of rows and print the figures; always 0. Raises UsageError for a bad file, EncoderError without a reader."""
     rows = load_rows(files)
-    measure = Measure.open(folder)
-    outcomes = list(_followed(measure, rows))
+    reader = Reader(folder)
+    outcomes = list(_followed(reader, rows))
     overall = figures(outcomes)
     if as_json:
         asked = [one for one in outcomes if one.row.answerable is not None]
         bins = reliability([(one.answers, bool(one.row.answerable)) for one in asked])
         plain = {
-            "reader": measure.reader.revision,
+            "reader": reader.revision,
             "questions": len(asked),
             "claims": len(outcomes) - len(asked),
             **{name: figure["value"] for name, figure in overall.items()},
@@ -292,16 +246,17 @@ def run_reader(files: Sequence[Path], as_json: bool = False, folder: Path = FOLD
         }
         print(json.dumps(plain, ensure_ascii=False))
     else:
-        _show(measure.reader.revision, overall, groups(outcomes))
+        _show(reader.revision, overall, groups(outcomes))
     return 0
 
 
-def _followed(measure: Measure, rows: Sequence[Row]) -> Iterator[Outcome]:
+def _followed(reader: Reader, rows: Sequence[Row]) -> Iterator[Outcome]:
     from rich.console import Console
     from rich.progress import track
 
     terminal = Console(stderr=True)
-    yield from map(measure.outcome, track(rows, "reading", console=terminal, transient=True, disable=not terminal.is_terminal))
+    for row in track(rows, "reading", console=terminal, transient=True, disable=not terminal.is_terminal):
+        yield outcome(reader, row)
 
 
 def _show(revision: str, overall: Mapping[str, Mapping[str, float]], by_group: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:

@@ -16,9 +16,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from rag.search.reader import Passage, Reader
-from train.reader_rows import HELD_BACK, QuestionRow, is_held_back, message_rows, question_rows
+from train.reader_rows import HELD_BACK, HELD_BACK_CLAIMS, ClaimRow, QuestionRow, claim_rows, is_held_back, message_rows, question_rows
 
-# Share of answerable questions that each strictness may refuse.
+# Share of supported claims that may be called unsupported, and of answerable questions that each strictness may refuse.
+FALSE_ALARMS = 0.07
 REFUSED = {"strict": 0.14, "balanced": 0.06, "open": 0.02}
 # Passages beside its own that a question is read with, and rows that a pair of languages needs for thresholds of its own.
 BESIDE, ENOUGH = 4, 60
@@ -69,6 +70,16 @@ def _thresholds(probability: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return {name: round(float(np.quantile(probability[truth == 1], share)), 4) for name, share in REFUSED.items()}
 
 
+def support_shift(reader: Reader, rows: list[ClaimRow]) -> float:
+    """Return what is added to the logit of "unsupported", so that FALSE_ALARMS of the held-back supported claims reach one half."""
+    margins = []
+    for row in rows:
+        if row.label == 0 and is_held_back(row.passage.text, HELD_BACK_CLAIMS):
+            supported, partial, unsupported = (max(chance, 1e-6) for chance in reader.support(row.claim, row.passage.sentences()))
+            margins.append(np.log(unsupported) - np.log(supported + partial))
+    return -float(np.quantile(margins, 1 - FALSE_ALARMS))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
@@ -92,6 +103,7 @@ def main() -> None:
     truth = np.array([int(row.answerable) for row in held])
     read = logits(reader, held, passages, sentences)
     settings["calibration"], settings["thresholds"] = calibrate(read, truth, pairs)
+    settings["support_shift"] = [0.0, 0.0, round(support_shift(reader, claim_rows(options.data, options.own)), 4)]
     (options.output / "reader.json").write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
     for name, least in settings["thresholds"]["all"].items():
         chance = np.array(

@@ -112,3 +112,12 @@ def public(
 ) -> int:
     """Measure on public question sets: CMRC, SQuAD, XQuAD, CLAPnq."""
     return shared.import_bundled("eval.public").run_public(config_of(), data, sets, count, as_json)
+
+
+@command("reader", evaluation)
+def reader(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSONL of questions or claims, each with its passage.")],
+    as_json: AsJson = False,
+) -> int:
+    """Measure the reader alone: what a passage answers, the best sentence, unsupported claims."""
+    return shared.import_bundled("eval.reader").run_reader(files, as_json)

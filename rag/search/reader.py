@@ -121,6 +121,7 @@ class Reader:
             settings = json.loads((folder / "reader.json").read_text(encoding="utf-8"))
             self.revision: str = settings["revision"]
             self.intents: tuple[str, ...] = tuple(settings["intents"])
+            self._support_shift = np.array(settings.get("support_shift", (0.0, 0.0, 0.0)), np.float32)
             self._calibration: Mapping[str, Sequence[float]] = settings["calibration"]
             self._thresholds: Mapping[str, Mapping[str, float]] = settings["thresholds"]
             width = self._session.get_outputs()[0].shape[-1]
@@ -168,9 +169,20 @@ class Reader:
         return (self._thresholds.get(pair) or self._thresholds["all"])[strictness]
 
     def support(self, claim: str, evidence: Sequence[str]) -> tuple[float, float, float]:
-        """Return the probabilities that evidence supports a claim, supports a part of it, or does not; they sum to 1."""
-        hidden = self._hidden([claim_input(self._encode, claim, evidence)])[0]
-        supported, partial, unsupported = _softmax(self._head("support", hidden[:1])[0]).tolist()
+        """Return the probabilities that evidence supports a claim, supports a part of it, or does not; they sum to 1.
+
+        Evidence too long for an input is read in windows that share a sentence; the one that supports most counts. The probabilities are shifted so
+        that one half is the calibrated border of "does not".
+        """
+        inputs, low = [], 0
+        while True:
+            inputs.append(claim_input(self._encode, claim, evidence[low:]))
+            reached = low + inputs[-1].sentences
+            if reached >= len(evidence):
+                break
+            low = max(low + 1, reached - 1)
+        chances = [_softmax(self._head("support", hidden[:1])[0] + self._support_shift) for hidden in self._hidden(inputs)]
+        supported, partial, unsupported = min(chances, key=lambda chance: float(chance[2])).tolist()
         return supported, partial, unsupported
 
     def intent(self, message: str, after_answer: bool) -> dict[str, float]:
