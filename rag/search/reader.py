@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,6 +34,7 @@ MAX_TOKENS, MAX_QUESTION, MAX_TURN, MAX_HEADING, MAX_SENTENCE = 352, 96, 40, 24,
 TURNS = 2
 # Tokens of one run of the encoder, padding included; more would only fill the memory.
 RUN_TOKENS = 2048
+KEPT_READINGS = 256
 
 LABELS = ("supported", "partial", "unsupported")
 KINDS = ("number", "date", "person", "entity", "definition", "abbreviation", "list", "why", "how", "compare", "yesno", "summary")
@@ -131,11 +133,30 @@ class Reader:
         except Exception as error:  # each library has errors of its own; all of them mean that the folder is not a reader
             message = str(error).strip().split("\n")[0] or type(error).__name__
             raise EncoderError(f"the reader in {folder} cannot be opened ({message[:200]}): install the package again") from error
-        self._lock = threading.Lock()
+        self._lock, self._remembering = threading.Lock(), threading.Lock()
+        self._readings: OrderedDict[tuple[str, tuple[tuple[str, str], ...], Passage], Reading] = OrderedDict()
         self._encode = lru_cache(maxsize=1 << 14)(self._tokens)
 
     def read(self, question: str, passages: Sequence[Passage], history: Sequence[Turn] = ()) -> list[Reading]:
-        """Read each passage with the question. One too long for an input is read in windows that share a sentence; the best reading counts."""
+        """Read each passage with the question. One too long for an input is read in windows that share a sentence; the best reading counts.
+
+        The last KEPT_READINGS are remembered, so that a question asked again, searched or explained costs nothing.
+        """
+        turns = tuple((turn.question, turn.answer) for turn in history[-TURNS:])
+        keys = [(question, turns, passage) for passage in passages]
+        with self._remembering:
+            known = {key: self._readings[key] for key in keys if key in self._readings}
+        fresh = list(dict.fromkeys(key for key in keys if key not in known))
+        known |= zip(fresh, self._read(question, [passage for _, _, passage in fresh], history), strict=True)
+        with self._remembering:
+            for key in keys:
+                self._readings[key] = known[key]
+                self._readings.move_to_end(key)
+            while len(self._readings) > KEPT_READINGS:
+                self._readings.popitem(last=False)
+        return [known[key] for key in keys]
+
+    def _read(self, question: str, passages: Sequence[Passage], history: Sequence[Turn]) -> list[Reading]:
         inputs: list[ReaderInput] = []
         places: list[tuple[int, int]] = []
         for number, passage in enumerate(passages):
