@@ -87,8 +87,8 @@ def test_sheets_are_sections_and_rows_tell_values_as_shown(ports):
     assert lines(document, ("Depths",)) == ["Station | Depth (m)", "Station: Low Marsh | Depth (m): 3.25"]
     assert lines(document, ("Old figures (hidden)",)) == ["Station | Depth (m)", "Station: Low Marsh | Depth (m): 3.75"]
     assert document.notes == (
-        "1 hidden sheet read, marked as hidden",
-        "1 formula without a saved value: open and save the file in a spreadsheet program",
+        "formulas without a saved value (open and save the file in a spreadsheet program): 1",
+        "hidden sheets, read and marked: 1",
     )
 
 
@@ -109,7 +109,7 @@ def edited(path, part, *changes):
 def test_a_formula_tells_its_saved_value(ports):
     document = read_document(edited(ports, "xl/worksheets/sheet1.xml", ("<f>B8+B9</f><v></v>", "<f>B8+B9</f><v>65</v>")))
     assert "Crane: All | Lifts: 65" in lines(document)
-    assert document.notes == ("1 hidden sheet read, marked as hidden",)
+    assert document.notes == ("hidden sheets, read and marked: 1",)
 
 
 def test_numbers_dates_and_truths_of_all_kinds(tmp_path):
@@ -132,7 +132,7 @@ def test_numbers_dates_and_truths_of_all_kinds(tmp_path):
         ('<c r="B3"><f>1/0</f><v></v></c>', '<c r="B3" t="e"><f>1/0</f><v>#DIV/0!</v></c>'),
     )
     assert lines(read_document(path))[1:] == [
-        "What: true | Value: TRUE", "What: error | Value: #DIV/0!", "What: time | Value: 07:05:00", "What: general | Value: 0.3",
+        "What: true | Value: TRUE", "What: error | Value: #DIV/0!", "What: time | Value: 7:05:00", "What: general | Value: 0.3",
         "What: long | Value: 1.23457E+11", "What: euro | Value: -€ 1,234.50",
     ]  # fmt: skip
 
@@ -157,7 +157,7 @@ def test_struck_and_raised_text_comments_and_hidden_rows(tmp_path):
         "Berth: West | Fee: 9",
         "A4: Closed in winter",
     ]
-    assert document.notes == ("1 hidden row read too", "1 struck-out cell left out")
+    assert document.notes == ("hidden rows, read too: 1", "struck-out cells left out: 1")
 
 
 def test_days_from_1904(tmp_path):
@@ -294,3 +294,43 @@ def test_too_many_cells_are_refused(ports, monkeypatch):
     monkeypatch.setattr(xlsx, "MAX_CELLS", 10)
     with pytest.raises(UnreadableFile, match="over 10 filled cells"):
         read_document(ports)
+
+
+# ---------------------------------------------------------------------------------------------------------------------------------- XLS
+
+
+def test_an_old_workbook_tells_the_same(tmp_path):
+    xlwt = pytest.importorskip("xlwt", reason="xlwt is not installed")
+    book = xlwt.Workbook()
+    page, look = book.add_sheet("Traffic"), lambda code: xlwt.easyxf(num_format_str=code)
+    page.write_merge(0, 1, 0, 0, "Region")
+    page.write_merge(0, 0, 1, 2, "Tonnage")
+    page.write(1, 1, "2022")
+    page.write(1, 2, "2023")
+    for row, (region, before, after) in enumerate([("Alderhaven", 1412, -0.0099), ("Brinemouth", -87, 0.046)], 2):
+        page.write(row, 0, region)
+        page.write(row, 1, before, look(BRACKETS))
+        page.write(row, 2, after, look("0.0%"))
+    page.write(4, 0, "Surveyed")
+    page.write(4, 1, date(2023, 6, 5), look("yyyy-mm-dd"))
+    page.write(4, 2, "old", xlwt.easyxf("font: struck_out true"))
+    hidden = book.add_sheet("Old")
+    hidden.visibility = 1
+    hidden.write(0, 0, "Only a line")
+    book.save(str(tmp_path / "old.xls"))
+    document = read_document(tmp_path / "old.xls")
+    assert lines(document, ("Traffic",)) == [
+        "Region | Tonnage, 2022 | Tonnage, 2023",
+        "Region: Alderhaven | Tonnage, 2022: 1,412.0 | Tonnage, 2023: -1.0%",
+        "Region: Brinemouth | Tonnage, 2022: (87.0) | Tonnage, 2023: 4.6%",
+        "Region: Surveyed | Tonnage, 2022: 2023-06-05 | Tonnage, 2023: …",
+    ]
+    assert lines(document, ("Old (hidden)",)) == ["Only a line"]
+    assert document.notes == ("hidden sheets, read and marked: 1", "struck-out cells left out: 1")
+
+
+def test_a_page_exported_under_the_name_of_a_workbook_is_read_as_a_page(tmp_path):
+    (tmp_path / "export.xls").write_text(
+        "<html><body><table><tr><th>Quay</th><th>t</th></tr><tr><td>North</td><td>412</td></tr></table></body></html>"
+    )
+    assert lines(read_document(tmp_path / "export.xls")) == ["Quay | t", "Quay: North | t: 412"]

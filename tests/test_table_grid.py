@@ -159,7 +159,7 @@ def test_no_cell_is_lost_and_every_place_holds_its_cell(rows):
     whole = " ".join(" ".join(row.text.split()) for row in found)
     for row in rows:
         for cell in row:
-            text = " ".join(cell.text.split()).rstrip(":")
+            text = " ".join(cell.text.split()).rstrip(":").rstrip()
             assert text in whole or text == ""
     for row in found:
         for place in row.cells:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rag.errors import UnreadableFile
 from rag.reading.cleanup import drop_control
-from rag.reading.elements import Content
+from rag.reading.elements import Content, counted_notes
 from rag.reading.formats.encoding import decode
-from rag.reading.formats.spreadsheet.tables import MAX_CELLS, Sheet, content_of
+from rag.reading.formats.spreadsheet.tables import CUT_ROWS, MAX_CELLS, Sheet, content_of
 from rag.reading.table_heads import MAX_COLUMNS
 
 _SAMPLE = 50
@@ -40,8 +40,7 @@ def read_delimited(path: Path, data: bytes) -> Content:
                 raise UnreadableFile(path, f"over {MAX_CELLS:,} filled cells; split it and index the parts")
     except csv.Error as error:
         raise UnreadableFile(path, f"not a table that can be read ({error}); save it anew as CSV") from error
-    notes = (f"{wide} rows cut behind their first {MAX_COLUMNS:,} columns",) if wide else ()
-    return content_of([Sheet("", rows)], notes=notes)
+    return content_of([Sheet("", rows)], notes=counted_notes({CUT_ROWS: wide}))
 
 
 def delimiter_of(text: str) -> str:

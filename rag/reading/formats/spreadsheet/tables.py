@@ -12,10 +12,11 @@ from itertools import pairwise
 
 from rag.reading.elements import Content, Piece
 from rag.reading.table_grid import Table, render, table_pieces
-from rag.reading.table_heads import Cell, flat, is_number, lay_out, looks_like_body
+from rag.reading.table_heads import MAX_COLUMNS, Cell, flat, is_number, lay_out, looks_like_body
 
 MAX_CELLS = 2_000_000
 """Filled cells of one file."""
+CUT_ROWS = f"rows cut behind their first {MAX_COLUMNS:,} columns"
 MISSING = "…"
 """What stands for a value that the file does not hold or that was struck out, so that its row is not taken for a line over others."""
 _AT_ONCE = 1_000

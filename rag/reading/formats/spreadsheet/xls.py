@@ -6,12 +6,12 @@ What it gave up: text boxes and charts, which xlrd does not give; formats of run
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 from rag.errors import UnreadableFile
 from rag.reading.cleanup import drop_control
-from rag.reading.elements import Content
-from rag.reading.formats.spreadsheet.losses import Losses
+from rag.reading.elements import Content, counted_notes
 from rag.reading.formats.spreadsheet.number_format import shown
 from rag.reading.formats.spreadsheet.tables import MAX_CELLS, MISSING, Sheet, Span, content_of
 from rag.reading.table_heads import MAX_COLUMNS
@@ -24,8 +24,8 @@ def read_xls(path: Path, data: bytes) -> Content:
     try:
         with Path(os.devnull).open("w") as nowhere:
             book = xlrd.open_workbook(file_contents=data, formatting_info=True, logfile=nowhere)
-            losses = Losses()
-            sheets = [_sheet(path, book, sheet, losses) for sheet in book.sheets()]
+            left_out: Counter[str] = Counter()
+            sheets = [_sheet(path, book, sheet, left_out) for sheet in book.sheets()]
     except xlrd.XLRDError as error:
         locked = "encrypted" in str(error).lower()
         reason = (
@@ -38,10 +38,10 @@ def read_xls(path: Path, data: bytes) -> Content:
         raise
     except Exception as error:  # xlrd raises almost anything over a damaged file
         raise UnreadableFile(path, f"damaged ({type(error).__name__}); save it as .xlsx") from error
-    return content_of(sheets, notes=losses.notes())
+    return content_of(sheets, notes=counted_notes(left_out))
 
 
-def _sheet(path, book, sheet, losses: Losses) -> Sheet:
+def _sheet(path, book, sheet, left_out: Counter[str]) -> Sheet:
     import xlrd
 
     rows: dict[int, dict[int, str]] = {}
@@ -53,7 +53,7 @@ def _sheet(path, book, sheet, losses: Losses) -> Sheet:
                 continue
             look = book.xf_list[cell.xf_index]
             if book.font_list[look.font_index].struck_out:
-                losses.struck += 1
+                left_out["struck-out cells left out"] += 1
                 row[column] = MISSING
                 continue
             if cell.ctype == xlrd.XL_CELL_TEXT:
@@ -71,11 +71,11 @@ def _sheet(path, book, sheet, losses: Losses) -> Sheet:
             cells += len(row)
             if cells > MAX_CELLS:
                 raise UnreadableFile(path, f"over {MAX_CELLS:,} filled cells; split it and index the parts")
-    losses.hidden_rows += sum(bool(info.hidden) for number, info in sheet.rowinfo_map.items() if number in rows)
+    left_out["hidden rows, read too"] += sum(bool(info.hidden) for number, info in sheet.rowinfo_map.items() if number in rows)
     used = {column for row in rows.values() for column in row}
-    losses.hidden_columns += sum(bool(info.hidden) for column, info in sheet.colinfo_map.items() if column in used)
+    left_out["hidden columns, read too"] += sum(bool(info.hidden) for column, info in sheet.colinfo_map.items() if column in used)
     hidden = sheet.visibility != 0
-    losses.hidden_sheets += hidden and bool(rows)
+    left_out["hidden sheets, read and marked"] += hidden and bool(rows)
     spans = [Span(top, left, bottom - 1, right - 1) for top, bottom, left, right in sheet.merged_cells]
     remarks = [
         f"{xlrd.formula.cellname(*place)}: {drop_control(note.text).strip()}"

@@ -9,6 +9,7 @@ import io
 import posixpath
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,11 +19,10 @@ from lxml import etree
 
 from rag.errors import UnreadableFile
 from rag.reading.cleanup import drop_control
-from rag.reading.elements import Content
+from rag.reading.elements import Content, counted_notes
 from rag.reading.formats.archive import check_archive, part, read_xml
-from rag.reading.formats.spreadsheet.losses import Losses
 from rag.reading.formats.spreadsheet.number_format import BUILT_IN, shown
-from rag.reading.formats.spreadsheet.tables import MAX_CELLS, MISSING, Sheet, Span, content_of
+from rag.reading.formats.spreadsheet.tables import CUT_ROWS, MAX_CELLS, MISSING, Sheet, Span, content_of
 from rag.reading.inline import raised
 from rag.reading.table_heads import MAX_COLUMNS
 
@@ -49,7 +49,8 @@ class _Book:
     strings: list[str]
     looks: list[_Look]
     since_1904: bool
-    losses: Losses
+    left_out: Counter[str]
+    """What is not read or read with a doubt, by kind."""
 
     def xml(self, name: str) -> etree._Element | None:
         """A part as XML; None where there is no such part."""
@@ -71,15 +72,15 @@ class _Book:
 def read_xlsx(path: Path, data: bytes) -> Content:
     """The sheets of a workbook in order. Raises UnreadableFile."""
     archive = check_archive(path, data)
-    losses = Losses()
-    book = _Book(path, archive, [], [], False, losses)
+    left_out: Counter[str] = Counter()
+    book = _Book(path, archive, [], [], False, left_out)
     root = book.xml("xl/workbook.xml")
     if root is None:
         binary = part(archive, path, "xl/workbook.bin", MAX_PART) is not None
         raise UnreadableFile(path, "a binary workbook (.xlsb); save it as .xlsx" if binary else "not a workbook; give it its own suffix")
     properties = root.find("{*}workbookPr")
     since_1904 = properties is not None and properties.get("date1904") in ("1", "true")
-    book = _Book(path, archive, _strings(book), _looks(book), since_1904, losses)
+    book = _Book(path, archive, _strings(book), _looks(book), since_1904, left_out)
     relations = book.related("xl/workbook.xml")
     sheets, left = [], MAX_CELLS
     for node in root.iter("{*}sheet"):
@@ -87,12 +88,12 @@ def read_xlsx(path: Path, data: bytes) -> Content:
         if kind == "worksheet":
             sheet = _sheet(book, name, node.get("name") or "", node.get("state") in ("hidden", "veryHidden"), left)
             left -= sum(map(len, sheet.rows.values()))
-            losses.hidden_sheets += sheet.hidden and bool(sheet.rows)
+            left_out["hidden sheets, read and marked"] += sheet.hidden and bool(sheet.rows)
             sheets.append(sheet)
         else:
-            losses.charts += kind == "chartsheet"
+            left_out["charts not read"] += kind == "chartsheet"
     matter = _core(book)
-    return content_of(sheets, matter.pop("title", ""), losses.notes(), matter)
+    return content_of(sheets, matter.pop("title", ""), counted_notes(left_out), matter)
 
 
 def _core(book: _Book) -> dict[str, str]:
@@ -165,7 +166,7 @@ def _sheet(book: _Book, part_name: str, name: str, hidden: bool, most: int) -> S
                 if row := _row(book, node):
                     rows[last] = row
                     count += len(row)
-                    book.losses.hidden_rows += node.get("hidden") in ("1", "true")
+                    book.left_out["hidden rows, read too"] += node.get("hidden") in ("1", "true")
                 if count > most:
                     raise UnreadableFile(book.path, f"over {MAX_CELLS:,} filled cells; split it and index the parts")
                 node.clear()
@@ -178,7 +179,7 @@ def _sheet(book: _Book, part_name: str, name: str, hidden: bool, most: int) -> S
     except etree.XMLSyntaxError as error:
         raise UnreadableFile(book.path, f"damaged (the XML of a sheet is broken: {str(error)[:80]}); save it again") from error
     used = {column for row in rows.values() for column in row} if hidden_columns else set()
-    book.losses.hidden_columns += len(hidden_columns & used)
+    book.left_out["hidden columns, read too"] += len(hidden_columns & used)
     return Sheet(name, rows, spans, hidden, list(_remarks(book, part_name)))
 
 
@@ -189,7 +190,7 @@ def _row(book: _Book, node: etree._Element) -> dict[int, str]:
         reference = _REFERENCE.match(cell.get("r") or "")
         column = _column(reference[1]) if reference else column + 1
         if column >= MAX_COLUMNS:
-            book.losses.wide_rows += 1
+            book.left_out[CUT_ROWS] += 1
             break
         if text := _cell(book, cell):
             row[column] = text
@@ -203,9 +204,9 @@ def _cell(book: _Book, cell: etree._Element) -> str:
     if kind == "inlineStr":
         inline = cell.find("{*}is")
         text = _rich(inline) if inline is not None else ""
-    elif value is None:
+    elif not value:
         unsaved = cell.find("{*}f") is not None
-        book.losses.unsaved += unsaved
+        book.left_out["formulas without a saved value (open and save the file in a spreadsheet program)"] += unsaved
         return MISSING if unsaved else ""
     elif kind == "s":
         text = book.strings[int(value)] if value.isdigit() and int(value) < len(book.strings) else ""
@@ -222,7 +223,7 @@ def _cell(book: _Book, cell: etree._Element) -> str:
             text = value
     text = drop_control(text).strip()
     if text and look.struck:
-        book.losses.struck += 1
+        book.left_out["struck-out cells left out"] += 1
         return MISSING
     return text
 
@@ -287,8 +288,8 @@ def _remarks(book: _Book, part_name: str) -> Iterator[str]:
 
 def _boxes(book: _Book, root: etree._Element) -> Iterator[str]:
     for anchor in root:
-        book.losses.charts += sum(1 for _ in anchor.iter("{*}chart"))
-        book.losses.pictures += sum(1 for _ in anchor.iter("{*}pic"))
+        book.left_out["charts not read"] += sum(1 for _ in anchor.iter("{*}chart"))
+        book.left_out["pictures not read"] += sum(1 for _ in anchor.iter("{*}pic"))
         for paragraph in anchor.iter("{http://schemas.openxmlformats.org/drawingml/2006/main}p"):
             text = "".join(node.text or "" for node in paragraph.iter("{http://schemas.openxmlformats.org/drawingml/2006/main}t"))
             if text.strip():
