@@ -16,7 +16,8 @@ ROWS = (
 
 def sentences(rows=ROWS, section=("Output",)):
     return tuple(
-        Sentence("energy", place, 100 * place, 100 * place + len(text), text, "row", place, None, section, "") for place, text in enumerate(rows)
+        Sentence("energy", place, 100 * place, 100 * place + len(text), text, "row", place, None, section, "")
+        for place, text in enumerate(rows)
     )
 
 
