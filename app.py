@@ -30,12 +30,13 @@ from pathlib import Path
 from typing import Any
 
 import rag.web
-from rag.chat import Assistant, Finished, Rewritten, Said, Withdrawn, Writing
+from rag.chat import Assistant, Finished, Quoted, Rewritten, Said, Withdrawn, Writing
 from rag.config import SECRETS
 from rag.errors import RagError, UsageError
 from rag.reading.dispatch import MAX_BYTES, SUFFIXES
 from rag.reading.page_image import Picture, picture
-from rag.types import Citation, Document, Filter
+from rag.types import Citation, Claim, Document, Filter
+from rag.web import health
 from rag.web.conversations import Feedback, Talks
 from rag.web.explore import key_terms, outline
 from rag.web.framework import Middleware, draft, gr
@@ -65,6 +66,7 @@ from rag.web.report_views import (
     talks_html,
 )
 from rag.web.scope import narrowed
+from rag.web.settings import Settings
 from rag.web.strings import LANGUAGES, complaint, preferred, reason, say
 from rag.web.suggest import about_section, about_term, follow_ups, openers, topic
 from rag.web.tools import Tools, functions, told
@@ -104,12 +106,20 @@ LOGO = (
 log = logging.getLogger("provenote.page")
 
 
-def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Path | None = None, runs: Path | None = None) -> gr.Blocks:
+def build(
+    assistant: Assistant,
+    examples: Sequence[str] = EXAMPLES,
+    *,
+    data: Path | None = None,
+    runs: Path | None = None,
+    admins: Sequence[str] | None = None,
+) -> gr.Blocks:
     """The page over one assistant. `examples` are questions offered on the welcome screen, as far as the reports answer them.
 
     Under `data` it keeps the files that people add, their conversations and opinions, by default beside the index; `runs` is where
-    `rag eval` keeps its runs.
+    `rag eval` keeps its runs. `admins` are who may change settings; None where there is no login.
     """
+    settings = Settings(assistant, Path.cwd(), admins)
     data = data or Path(f"{assistant.config.index_dir}-data")
     library = Library(assistant.config, data / "reports")
     talks, feedback = Talks(data / "conversations.sqlite"), Feedback(data / "feedback.jsonl")
@@ -214,11 +224,18 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
             if turns and turns[-1].key == turn.key:  # whoever asked has gone away in the middle
                 halt(turns)
 
+    def heard(turn: Shown, claim: Claim, citations: Sequence[Citation]) -> Shown:
+        place = len(turn.sentences)
+        cited = [citation for n in claim.citations for citation in citations if citation.n == n]
+        found = (gather(f"{turn.key}s{place}c{count}", citation, assistant.passage) for count, citation in enumerate(cited))
+        return turn.heard(claim, tuple(found))
+
     answering: set[object] = set()
 
     def progress(turn: Shown, question: str, history: list, only: Filter, llm: bool) -> Iterator[tuple[Shown, int | None]]:
         """The turn as it grows, with the number of characters typed of its last sentence; None when that is complete."""
         allowance, drafted, here, crowded = TYPING, 0.0, object(), False
+        held: list[Said] = []
         answering.add(here)
         try:
             if len(question) > QUESTION_LIMIT:
@@ -230,18 +247,27 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
                     if isinstance(event, Rewritten):
                         turn = replace(turn, query=event.query)
                         yield turn, None
+                    elif isinstance(event, Quoted):  # shown until prose that holds takes its place
+                        for claim in event.answer.claims:
+                            turn = heard(turn, claim, event.answer.citations)
+                        turn = replace(turn, quoted=True)
+                        yield turn, None
                     elif isinstance(event, Writing):
                         if time.monotonic() - drafted >= BEAT:
-                            turn, drafted = replace(turn, draft=event.text), time.monotonic()
+                            turn = replace(turn, draft=event.text, waiting=event.stage, seconds=event.seconds)
+                            drafted = time.monotonic()
                             yield turn, None
                     elif isinstance(event, Withdrawn):
-                        turn = turn.withdrawn(event.reason)
+                        turn, held = turn.withdrawn(event.reason), []
                         yield turn, None
                     elif isinstance(event, Said):
-                        place = len(turn.sentences)
-                        cited = [citation for n in event.claim.citations for citation in event.citations if citation.n == n]
-                        found = (gather(f"{turn.key}s{place}c{count}", citation, assistant.passage) for count, citation in enumerate(cited))
-                        turn = turn.heard(event.claim, tuple(found))
+                        held.append(event)
+                        if turn.quoted and event.claim.verdict not in ("quoted", "supported", "partial"):
+                            continue
+                        turn = replace(turn, sentences=(), evidence=(), quoted=False) if turn.quoted else turn
+                        for each in held:
+                            turn = heard(turn, each.claim, each.citations)
+                        held = []
                         length = len(event.claim.text)
                         crowded = crowded or len(answering) > TYPED_AT_ONCE
                         beats = int(min(allowance, 0.3, length * 0.012) / BEAT) if not (wanted or crowded) else 0
@@ -259,6 +285,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
                             turn,
                             phase="done",
                             draft="",
+                            quoted=False,
                             answer=event.answer,
                             query=event.answer.query or turn.query,
                             nearest=tuple(near),
@@ -491,7 +518,9 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
     def marked(talk: str) -> str:
         return f'<i data-talk="{talk}"></i>'
 
-    def labels(language: str, chosen: Sequence[str], turns: list[Shown], soft: bool = False) -> tuple:
+    def labels(
+        language: str, chosen: Sequence[str], turns: list[Shown], request: gr.Request, soft: bool = False, loaded: bool = False
+    ) -> tuple:
         """What changes of every component that carries words, in the order of `worded`. `soft` leaves alone what may have been asked meanwhile."""
         found = documents()
         tab, box = scoped_words([name for name in chosen if any(name == document.id for document in found)], language)
@@ -514,18 +543,24 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
             reports(language),
             gr.update(label=add_label(language)),
             gr.update(value=say(language, "refresh")),
-            gr.update(label=say(language, "llm_switch", model=assistant.model)),
+            gr.update(
+                label=say(language, "llm_switch", model=assistant.model),
+                visible=bool(assistant.model),
+                **({"value": assistant.config.writes} if loaded else {}),
+            ),
+            gr.update(label=say(language, "settings"), visible=settings.may(request)),
+            *settings.words(language, request),
         )
 
     def first(remembered: str, given: Any, turns: list[Shown], request: gr.Request) -> tuple:
         language = remembered if remembered in LANGUAGES else preferred(request.headers.get("accept-language", ""))
         sent = Given.read(given, request)
         if not turns and (kept := talks.load(sent.owner, sent.talk)):
-            return *labels(language, sent.chosen, kept), kept, marked(sent.talk)
-        return *labels(language, sent.chosen, turns, soft=True), gr.skip(), gr.skip()
+            return *labels(language, sent.chosen, kept, request, loaded=True), kept, marked(sent.talk)
+        return *labels(language, sent.chosen, turns, request, soft=True, loaded=True), gr.skip(), gr.skip()
 
     def switch(language: str, given: Any, turns: list[Shown], request: gr.Request) -> tuple:
-        return labels("en" if known(language) == "zh" else "zh", Given.read(given, request).chosen, turns)
+        return labels("en" if known(language) == "zh" else "zh", Given.read(given, request).chosen, turns, request)
 
     def example(given: Any, turns: list[Shown], language: str, talk: str, event: gr.SelectData, request: gr.Request) -> Iterator[tuple]:
         value = event.value.get("text") if isinstance(event.value, dict) else event.value
@@ -577,6 +612,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
                             label=say("zh", "llm_switch", model=assistant.model),
                             elem_id="llm",
                             visible=bool(assistant.model),
+                            value=assistant.config.writes,
                             interactive=True,
                         )
                         hint = gr.Markdown(say("zh", "hint"), elem_id="hint")
@@ -604,6 +640,8 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
                     history = gr.HTML("", elem_id="talks", apply_default_css=False)
                 with gr.Tab(say("zh", "scores"), id="scores", elem_id="tab-scores") as scores_tab:
                     measured = gr.HTML("", elem_id="scores", apply_default_css=False)
+                with gr.Tab(say("zh", "settings"), id="settings", elem_id="tab-settings", visible=admins is None) as settings_tab:
+                    settings.draw()
         talk_mark = watched(marked(""), "talk-mark", "talked")
         # pressed by the page's own script, which says in `given` what is meant
         press = {
@@ -651,6 +689,7 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
             )
         explore_tab.select(chart, language_state, overview, **quiet)
         scores_tab.select(scores, language_state, measured, **quiet)
+        settings.wire(settings_tab, language_state, llm, quiet)
         theme.click(None, None, None, js="() => window.provenote.theme()")
         open_sources.click(None, None, None, js="() => window.provenote.sheet()")
         worded = [
@@ -675,6 +714,8 @@ def build(assistant: Assistant, examples: Sequence[str] = EXAMPLES, *, data: Pat
             upload,
             renew,
             llm,
+            settings_tab,
+            *settings.worded,
         ]
         kept = """(_, __, ...rest) => [localStorage.getItem('provenote.language') || '', JSON.stringify({
             owner: localStorage.getItem('provenote.owner') || '', talk: sessionStorage.getItem('provenote.talk') || ''}), ...rest]"""
@@ -831,6 +872,7 @@ def serve(
     root_path: str = "",
     mcp: bool = False,
     api: bool = False,
+    admins: Sequence[str] = (),
     data: Path | None = None,
     runs: Path | None = None,
     open_browser: bool = False,
@@ -839,7 +881,7 @@ def serve(
 
     `names` are host names it is served under besides localhost and IP addresses, `root_path` the path under which a proxy shows it. A host
     that other machines can reach needs a `login` (name, password -> whether they belong together), or `unprotected` where something in front
-    asks for one: raises UsageError without either, and when no port is free. With `mcp` agents find it at /mcp, with
+    asks for one, and then only `admins` may change settings: raises UsageError without either, and when no port is free. With `mcp` agents find it at /mcp, with
     `api` programs that speak OpenAI's protocol find it at /v1.
     """
     if not (login or unprotected or host == "localhost" or _loopback(host)):
@@ -849,15 +891,17 @@ def serve(
     guard: dict[str, Any] = {"names": names, "root": root_path}
     if mcp:
         guard["tools"] = Tools(assistant, login)
-    routes = []
     if api:
+        from rag.web.api import OPEN
         from rag.web.api import routes as api_routes
 
-        routes, guard["also"] = api_routes(assistant, login), ("v1",)
+        routes, guard["also"] = api_routes(assistant, login), OPEN
+    else:
+        routes, guard["also"] = [health.route(assistant)], ("health",)
     folder = tempfile.mkdtemp(prefix="provenote-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["GRADIO_TEMP_DIR"] = folder
-    page = build(assistant, examples, data=data, runs=runs)
+    page = build(assistant, examples, data=data, runs=runs, admins=admins if login or unprotected else None)
     port = free_port(host, port)
     page.launch(
         server_name=host,

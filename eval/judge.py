@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import re
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import rag.answer.verify
 from rag.config import Config
 from rag.errors import LLMError, UsageError
-from rag.llm.stream import open_judge as open_cross_encoder
 
 from .metrics import Judge
 
@@ -54,6 +53,14 @@ def cache_of(judge: Judge) -> Judge:
     """The same judge, which is asked the same thing only once."""
     remembered = cache(lambda claim, quotes: judge(claim, quotes))
     return lambda claim, quotes: remembered(claim, tuple(quotes))
+
+
+def open_cross_encoder(name: str) -> Callable[[str, str], float]:
+    """(evidence, claim) to the probability that the claim follows."""
+    from rag.llm.checker import open_checker
+
+    support = open_checker(name)
+    return lambda evidence, claim: support(claim, [evidence])[0]
 
 
 def _nli_judge(model: str) -> Judge:

@@ -56,11 +56,12 @@ TRACED_CHARACTERS = 600
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How to ask: which half ("" is both), who judges, and a fault to plant (see `eval.plant`)."""
+    """How to ask: which half ("" is both), who judges, a fault to plant (see `eval.plant`), and whether the LLM writes."""
 
     split: str = ""
     judge: str = "builtin"
     plant: str = ""
+    llm: bool = False
 
 
 def run(
@@ -109,14 +110,14 @@ def measure_all(
         }
         folder = _new_folder(output or Path("runs"), started, content_id(json.dumps(about, sort_keys=True), length=8))
         with (folder / "records.jsonl").open("w", encoding="utf-8") as sink, planted(setting.plant, opened) as assistant:
-            records = _ask_all(assistant, asked, sink, judge)
+            records = _ask_all(assistant, asked, sink, judge, setting.llm)
     saved = {"started": started.isoformat(timespec="seconds")} | about | _summary(records) | {"folder": str(folder)}
     (folder / "run.json").write_text(json.dumps(saved, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     (folder / "report.html").write_text(page(saved, records), encoding="utf-8")
     return folder, saved, records
 
 
-def ask(assistant: Assistant, question: Question, judge: Judge = builtin_judge) -> Record:
+def ask(assistant: Assistant, question: Question, judge: Judge = builtin_judge, llm: bool = False) -> Record:
     """The record of one question. Any exception becomes its "error" and leaves it without figures."""
     record: dict[str, Any] = {
         "id": question.id,
@@ -133,7 +134,8 @@ def ask(assistant: Assistant, question: Question, judge: Judge = builtin_judge) 
     }
     try:
         started = time.perf_counter()
-        answer = assistant.ask(question.question, history=[Turn(exchange.question, exchange.answer) for exchange in question.history])
+        history = [Turn(exchange.question, exchange.answer) for exchange in question.history]
+        answer = assistant.ask(question.question, history=history, **({"llm": True} if llm else {}))
         milliseconds = 1000 * (time.perf_counter() - started)
         hits = assistant.search(answer.query, top_k=max(RANKS))
         measured = measure(question, answer, hits, [_is_exact(assistant, citation) for citation in answer.citations], judge)
@@ -210,7 +212,7 @@ def measure(
     return found
 
 
-def _ask_all(assistant: Assistant, questions: Sequence[Question], sink: IO[str], judge: Judge) -> list[Record]:
+def _ask_all(assistant: Assistant, questions: Sequence[Question], sink: IO[str], judge: Judge, llm: bool = False) -> list[Record]:
     """Asks in order and writes each record as soon as it is there, so that a run that is cut short leaves what it had."""
     from rich.console import Console
     from rich.progress import track
@@ -218,7 +220,7 @@ def _ask_all(assistant: Assistant, questions: Sequence[Question], sink: IO[str],
     terminal = Console(stderr=True)
     records = []
     for question in track(questions, "asking", console=terminal, transient=True, disable=not terminal.is_terminal):
-        line = json.dumps(ask(assistant, question, judge), ensure_ascii=False)
+        line = json.dumps(ask(assistant, question, judge, llm), ensure_ascii=False)
         records.append(json.loads(line))  # as a reader of the file will see it
         sink.write(line + "\n")
         sink.flush()

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from rag.errors import RagError, UsageError
 from rag.reading.records import is_table, read_table, write_table
+from rag.text.normalize import search_form
 from rag.types import Filter, Progress, Turn
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ WINDOW = 4
 LINE_BREAKERS = re.compile("[\x85\u2028\u2029]")
 """Characters that JSON leaves alone and that many a line reader takes for the end of a line."""
 
+
+HEADINGS = {
+    "id": ("序号", "编号", "no", "no.", "number", "#"),
+    "question": ("问题", "提问", "问句", "questions", "query", "q", "prompt"),
+    "history": ("历史", "对话历史", "conversation"),
+    "reports": ("报告", "报告范围", "report"),
+}
+"""What people call the fields that are read, in any case, besides their names."""
 
 TABLE_COLUMNS = ("answer", "refused", "reason", "verdicts", "sources", "quotes", "error")
 """What a table says of an answer, behind the asker's own columns."""
@@ -68,7 +77,8 @@ def run_batch(
     A line that cannot be answered becomes `{"id", ..., "error"}`; a line without an id gets its number, from 1. With `resume` the
     whole lines that `output` has are kept and a torn last one is cut. `progress` gets (lines written, lines in all or 0 when unknown).
     A name that ends in .csv, .tsv or .xlsx is a table: its rows are lines, `history` may hold JSON and `reports` ids with commas between.
-    Raises UsageError when a file cannot be used or, on resuming, when the ids of the two files differ.
+    Raises UsageError when a file cannot be used, before anything is written when none of its lines has a question, and, on resuming, when
+    the ids of the two files differ.
     """
     if workers < 1:
         raise UsageError(f"workers is {workers}: it must be at least 1")
@@ -76,6 +86,8 @@ def run_batch(
     output = Path(output)
     if input != "-" and _same_file(Path(input), output):
         raise UsageError(f"{output} is both input and output: name another output")
+    if input != "-" and not is_table(input):
+        _refuse_without_questions(Path(input))
     journal = output.with_name(f"{output.name}.partial.jsonl") if is_table(output) else output
     if resume and journal != output and output.exists() and not journal.exists():
         return BatchReport(0, 0, _finished(Path(input), output))
@@ -114,8 +126,46 @@ def _finished(input: Path, output: Path) -> int:
 
 
 def _table_lines(path: Path) -> list[bytes]:
-    """The rows of a table as the JSON lines that they stand for."""
-    return [json.dumps(_unpacked(row), ensure_ascii=False).encode("utf-8", "surrogatepass") for row in read_table(path)]
+    """The rows of a table as the JSON lines that they stand for. Raises UsageError when no column holds questions."""
+    rows = read_table(path)
+    names = field_names(rows[0]) if rows else {}
+    if rows and "question" not in names.values():
+        raise UsageError(f"{path} has no column of questions: its columns are {', '.join(list(rows[0])[:8])}; name one of them question")
+    renamed = [{names.get(name, name): value for name, value in row.items()} for row in rows]
+    return [json.dumps(_unpacked(row), ensure_ascii=False).encode("utf-8", "surrogatepass") for row in renamed]
+
+
+def field_names(found: Iterable[str]) -> dict[str, str]:
+    """Names as people write them to the fields that they mean; each field is given once, to the name that is most like it.
+
+    >>> field_names(["ID", "Question", "note"]), field_names(["序号", "问题"]), field_names(["Query", "question"])
+    ({'ID': 'id', 'Question': 'question'}, {'序号': 'id', '问题': 'question'}, {'question': 'question'})
+    """
+    written = {name: search_form(name).strip() for name in found}
+    meant: dict[str, str] = {}
+    for field, others in HEADINGS.items():
+        ranked = sorted((0 if name == field else 1 if form == field else 2, place, name) for place, (name, form) in enumerate(written.items())
+                        if form == field or form in others)  # fmt: skip
+        if ranked:
+            meant[ranked[0][2]] = field
+    return meant
+
+
+def _refuse_without_questions(path: Path) -> None:
+    """Raises UsageError for a file of JSON lines of which none has a question under any name: answering it would only make errors."""
+    known, seen = False, ""
+    with _open_input(path) as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                fields = _parsed(number, line)
+            except UsageError:
+                continue
+            seen = seen or ", ".join(name for name in list(fields)[:8] if name != "id")
+            known = known or bool(fields.get("question"))
+            if known:
+                return
+    if seen:
+        raise UsageError(f'{path} has no line with a "question": the first has {seen}; name that field question')
 
 
 def _unpacked(row: dict[str, str]) -> dict[str, Any]:
@@ -200,7 +250,8 @@ def _parsed(number: int, line: bytes) -> dict[str, Any]:
         raise UsageError(f"line {number} is not JSON: {error}" if line.strip() else f"line {number} is empty") from None
     if not isinstance(fields, dict):
         raise UsageError(f'line {number} is not an object such as {{"id": "1", "question": "..."}}')
-    return {"id": number} | fields
+    names = {} if "question" in fields else field_names(fields)
+    return {"id": number} | {names.get(name, name): value for name, value in fields.items()}
 
 
 def _refuse_constant(name: str) -> None:

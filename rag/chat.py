@@ -7,26 +7,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rag.answer.compose import ExtractiveAnswerer
 from rag.config import Config
 from rag.errors import EncoderError, RagError, UsageError
-from rag.index.encoder import open_encoder, open_reranker
+from rag.index.encoder import BuiltinEncoder, open_encoder, open_reranker
 from rag.index.snapshot import Snapshot, open_index
-from rag.search.evidence import Retriever
+from rag.search.evidence import Evidence, Retriever
 from rag.search.question import read_question, without_markup
 from rag.search.reader import Reader
 from rag.search.retrieve import Explained, in_one_edition
 from rag.search.sentences import SentenceIndex
-from rag.types import Answer, Citation, Claim, Document, Encoder, Filter, Hit, Turn
+from rag.types import Answer, Citation, Claim, Document, Encoder, Filter, Hit, Support, Turn
 
 if TYPE_CHECKING:
-    from rag.llm.client import Failure, Writer
+    from rag.llm.client import Writer
+    from rag.llm.failures import Failure
 
 PASSAGE_CHARACTERS = 700
 """A passage for reading grows beyond its chunk's sentence to at most about this size."""
@@ -73,6 +75,17 @@ class Writing:
     """
 
     text: str
+    stage: Literal["", "reading", "thinking"] = ""
+    """What is waited for, as long as the model has not begun to write."""
+    seconds: float | None = None
+    """After how long the first word is expected, by the speed that the endpoint has shown; None where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """The extract, complete and final in itself, to be shown while an LLM is waited for: its prose takes the place if it holds."""
+
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +102,14 @@ class Finished:
     answer: Answer
 
 
-Event: TypeAlias = Rewritten | Writing | Said | Withdrawn | Finished
+Event: TypeAlias = Rewritten | Quoted | Writing | Said | Withdrawn | Finished
 
 
 class Assistant:
     """Answers questions from one index. Safe to use from several threads; sees a newly published generation at the next question."""
 
-    def __init__(self, config: Config, encoder: Encoder, snapshot: Snapshot, reader: Reader | None = None):
+    def __init__(self, config: Config, encoder: Encoder, snapshot: Snapshot, reader: Reader | None = None, support: Support | None = None):
+        """`support` reads an LLM's sentence beside what it cites: by default the reader, or the model that the setting `checker` names."""
         self.config = config
         self.encoder = encoder
         self.reader = reader or Reader()
@@ -103,18 +117,22 @@ class Assistant:
         self._swapping = threading.Lock()
         self._sentences = SentenceIndex()
         self._writer: Writer | None = None
-        self._judge: Callable[[str, str], float] | None = None
+        self._support = support or self.reader.support
         self._reranker = open_reranker(config.reranker) if config.reranker else None
 
     @classmethod
-    def open(cls, config: Config) -> Assistant:
+    def open(cls, config: Config, *, support: Support | None = None) -> Assistant:
         """Opens the index and the encoder that the configuration names. Raises NothingIndexed, IndexDamaged, IndexMismatch, EncoderError."""
         try:
             encoder = open_encoder(config.encoder)
         except EncoderError:
             open_index(Path(config.index_dir))  # where nothing is indexed, that is the news
             raise
-        return cls(config, encoder, open_index(Path(config.index_dir), encoder=encoder))
+        return cls(config, encoder, open_index(Path(config.index_dir), encoder=encoder), support=support)
+
+    def reconfigure(self, config: Config) -> None:
+        """Takes over settings of answering and of the LLM from the next question on; those of the index need a new Assistant."""
+        self.config, self._writer = config, None
 
     @property
     def warning(self) -> str:
@@ -136,8 +154,9 @@ class Assistant:
     def stream(self, question: str, *, history: Sequence[Turn] = (), only: Filter | None = None, llm: bool = False) -> Iterator[Event]:
         """Rewritten, then Said for each sentence, then Finished. Raises as `ask` does.
 
-        With `llm` a model writes the sentences and Writing shows them growing, also before Rewritten; whether there is an answer at all is
-        still decided by the evidence. Whatever goes wrong at the endpoint ends in extracts. Closing the iterator ends the model's request.
+        With `llm` the extract comes first as Quoted, then a model writes the sentences and Writing shows them growing, also before
+        Rewritten; whether there is an answer at all is still decided by the evidence. Whatever goes wrong at the endpoint, and prose of which
+        nothing is supported, ends in extracts. Closing the iterator ends the model's request.
         """
         started = time.perf_counter()
         text = self._checked(question)
@@ -146,29 +165,30 @@ class Assistant:
 
         writer = self._open_writer() if llm else None
 
-        failure = None
-        if writer and history:
-            standalone, failure = yield from _rewritten(writer, text, history)
-            text, history = (standalone, ()) if standalone else (text, history)
-        after_rewrite = time.perf_counter()
+        def found(asked: str, before: Sequence[Turn]) -> Evidence:
+            edition = in_one_edition(only, reports, read_question(asked).language)
+            return self._retriever(store).find(asked, before, edition, reports)
 
-        only = in_one_edition(only, reports, read_question(text).language)
-        evidence = self._retriever(store).find(text, history, only, reports)
+        evidence, failure, rewriting = found(text, history), None, 0.0
+        if writer and history and evidence.query != text:  # a question that stands alone is left as it is
+            began = time.perf_counter()
+            standalone, failure = yield from _rewritten(writer, text, history)
+            rewriting = time.perf_counter() - began
+            evidence = found(standalone, ()) if standalone else evidence
         yield Rewritten(evidence.query)
-        hits = evidence.hits
         after_search = time.perf_counter()
 
         answer = ExtractiveAnswerer(self.reader, self._sentences, store.document, self.config.strictness).answer(evidence, reports)
         checking = 0.0
         if writer and not answer.abstained:
-            answer, checking = yield from self._write(writer, store, hits, answer, history, failure)
+            answer, checking = yield from self._write(writer, store, evidence, answer, history, failure)
         finished = time.perf_counter()
-        if answer.mode == "extractive":
+        if answer.mode != "llm":
             for claim in answer.claims:
                 yield Said(claim, tuple(citation for citation in answer.citations if citation.n in claim.citations))
         timings = {
-            "rewrite": after_rewrite - started,
-            "search": after_search - after_rewrite,
+            "rewrite": rewriting,
+            "search": after_search - started - rewriting,
             "answer": finished - after_search - checking,
             "verify": checking,
             "total": finished - started,
@@ -176,62 +196,49 @@ class Assistant:
         yield Finished(replace(answer, question=question, timings_ms={name: 1000 * seconds for name, seconds in timings.items()}))
 
     def _write(
-        self, writer: Writer, store: Snapshot, hits: Sequence[Hit], extract: Answer, history: Sequence[Turn], failure: Failure | None
+        self, writer: Writer, store: Snapshot, evidence: Evidence, extract: Answer, history: Sequence[Turn], failure: Failure | None
     ) -> Generator[Event, None, tuple[Answer, float]]:
         """The model's answer to what `extract` answers, or `extract` with the reason why not; and the seconds spent on checking."""
-        from rag.llm.client import CUT, Failure, told
-        from rag.llm.stream import Prose, sources_of
+        from rag.llm.draft import Draft
+        from rag.llm.failures import Failure, told
+        from rag.llm.stream import sources_of
 
-        zh = extract.language == "zh"
-        sources = sources_of(hits, self._sentences.of, store.document, extract.query, extract.citations)
-        prose = Prose(sources, extract.language, strict=self.config.strictness == "strict", judge=self._judge)
-        seconds, cut = 0.0, False
-
-        def checked(found: Iterator[tuple[Claim, tuple[Citation, ...]]]) -> Iterator[Event]:
-            nonlocal seconds
-            while True:
-                began = time.perf_counter()
-                pair = next(found, None)
-                seconds += time.perf_counter() - began
-                if pair is None:
-                    return
-                yield Said(*pair)
-
+        sources = sources_of(evidence.hits, self._sentences.of, store.document, extract.query, extract.citations)
+        best = [(citation.document, citation.start) for citation in extract.citations]
+        best += [(scored.sentence.document, scored.sentence.start) for scored in evidence.sentences]
+        encode = self.encoder.encode if isinstance(self.encoder, BuiltinEncoder) else None
+        draft = Draft(sources, extract, self.config.strictness, self._support, encode)
+        yield Quoted(extract)
         try:
             if failure:
                 raise failure
-            with closing(writer.write(extract.query, sources, history, extract.language)) as pieces:
-                for piece in pieces:
-                    cut = cut or piece == CUT
-                    if piece != CUT:
-                        yield from checked(prose.feed(piece))
-                        yield Writing(prose.draft)
-            yield from checked(prose.finish(cut))
+            prompt = writer.prompt(extract.query, sources, history, extract.language, best)
+            smaller = partial(writer.prompt, extract.query, sources, history, extract.language, best, 0.5)
+            with closing(writer.write(prompt, smaller)) as pieces:
+                for made in draft.follow(prompt, pieces):
+                    yield Withdrawn("") if made is None else Said(*made) if isinstance(made, tuple) else Writing(*made)
         except Failure as error:
             reason = told(error, extract.language)
-            if prose.claims:
-                yield Withdrawn(reason)
-            return replace(extract, reason=f"{reason} {extract.reason}".strip()), seconds
-        written = replace(extract, mode="llm", model=writer.model, claims=tuple(prose.claims), citations=tuple(prose.citations))
-        enough = ("supported",) if self.config.strictness == "strict" else ("supported", "partial")
-        if any(claim.verdict in enough for claim in prose.claims):
-            note = ("回答到了长度上限，后面的没有写完。" if zh else "The answer reached its limit of length and ends early.") if cut else ""
-            return replace(written, reason=f"{note} {extract.reason}".strip()), seconds
-        if prose.declined:
-            reason = "语言模型没有在找到的段落里看到答案。" if zh else "The language model saw no answer in the passages that were found."
         else:
-            reason = "语言模型写的话没有一句得到原文支持。" if zh else "Nothing that the language model wrote is supported by the reports."
-        if prose.claims:
+            if (written := draft.answer(writer.model)) is not None:
+                return written, draft.seconds
+            reason = draft.shortfall
+        if draft.said:
             yield Withdrawn(reason)
-        return replace(written, claims=(), citations=(), abstained=True, reason=reason, nearest=extract.citations[:3]), seconds
+        if draft.refused:
+            return replace(extract, claims=(), citations=(), abstained=True, reason=reason, mode="llm", model=writer.model,
+                           nearest=extract.citations[:3]), draft.seconds  # fmt: skip
+        return replace(extract, reason=f"{reason} {extract.reason}".strip()), draft.seconds
 
     def _open_writer(self) -> Writer:
         if self._writer is None:
             from rag.llm.client import Writer  # with rag.llm.stream a tenth of a second that extracts need not spend
-            from rag.llm.stream import open_judge
 
+            if self.config.checker:
+                from rag.llm.checker import open_checker
+
+                self._support = open_checker(self.config.checker)
             self._writer = Writer.from_config(self.config)
-            self._judge = open_judge(self.config.checker) if self.config.checker else None
         return self._writer
 
     def search(self, question: str, *, top_k: int = 10, only: Filter | None = None) -> list[Hit]:
@@ -323,7 +330,8 @@ class Assistant:
 
 def _rewritten(writer: Writer, question: str, history: Sequence[Turn]) -> Generator[Event, None, tuple[str, Failure | None]]:
     """The model's standalone question where it passes the check, else ""; and the fault, if the endpoint failed."""
-    from rag.llm.client import Failure, standalone
+    from rag.llm.failures import Failure
+    from rag.llm.prompts import standalone
 
     pieces: list[str] = []
     try:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,9 +18,16 @@ from rag.errors import UsageError
 
 PACKAGE = Path(__file__).resolve().parent
 
-CHOICES: dict[str, tuple[str, ...]] = {"strictness": ("strict", "balanced", "open"), "ocr": ("off", "on")}
+CHOICES: dict[str, tuple[str, ...]] = {
+    "strictness": ("strict", "balanced", "open"),
+    "ocr": ("off", "on"),
+    "default_mode": ("extracts", "llm"),
+}
 SECRETS = frozenset({"llm_api_key"})
-"""Taken from the environment or rag.toml only, never a flag; never printed."""
+"""Taken from the environment or a file only, never a flag; never printed."""
+FILE = "rag.toml"
+SECRET_FILE = "rag.secrets.toml"
+"""Where `rag config set` and the page keep settings, in the folder where `rag` runs; the second, for secrets, only its owner may read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +62,22 @@ class Config:
     llm_context: int = 8192
     """Tokens that the model reads and writes in all."""
     llm_timeout: int = 120
-    """Seconds for a whole answer; a quarter of it for the first word."""
+    """Seconds for a whole answer."""
+    llm_wait: int = 15
+    """Seconds for the first word that prompts are fitted to, by the speed that the endpoint has shown."""
+    default_mode: str = "extracts"
+    """Whether answers are quoted or written by the LLM where nobody says."""
     checker: str = ""
     """A cross-encoder for entailment (name or folder) that a supported sentence of an LLM must pass as well."""
 
     # serving
     host: str = "127.0.0.1"
     port: int = 7860
+
+    @property
+    def writes(self) -> bool:
+        """Whether the LLM writes where nobody says."""
+        return self.default_mode == "llm" and bool(self.llm_base_url and self.llm_model)
 
 
 def bundled(name: str) -> Path:
@@ -72,12 +89,11 @@ def bundled(name: str) -> Path:
 def load_config(flags: Mapping[str, Any] | None = None, folder: Path | None = None) -> tuple[Config, dict[str, str]]:
     """The effective configuration and where each value came from: "flag", the variable's name, the file's path or "default".
 
-    A flag that is None was not given. `folder` is where rag.toml is looked for, by default the current one.
-    Raises UsageError for an unknown setting in `flags` or rag.toml and for a value of the wrong type or out of range.
+    A flag that is None was not given. `folder` is where rag.toml and rag.secrets.toml are looked for, by default the current one.
+    Raises UsageError for an unknown setting in `flags` or a file and for a value of the wrong type or out of range.
     """
     flags = {name: value for name, value in (flags or {}).items() if value is not None}
-    file = (folder or Path.cwd()) / "rag.toml"
-    from_file = _read_toml(file)
+    files = {folder_file: _read_toml(folder_file) for name in (SECRET_FILE, FILE) if (folder_file := (folder or Path.cwd()) / name)}
     _refuse_unknown(flags, "flag")
     values, origins = {}, {}
     for setting in dataclasses.fields(Config):
@@ -86,8 +102,8 @@ def load_config(flags: Mapping[str, Any] | None = None, folder: Path | None = No
             value, origin = flags[name], "flag"
         elif variable in os.environ:
             value, origin = os.environ[variable], variable
-        elif name in from_file:
-            value, origin = from_file[name], str(file)
+        elif file := next((file for file, held in files.items() if name in held), None):
+            value, origin = files[file][name], str(file)
         else:
             value, origin = setting.default, "default"
         values[name], origins[name] = _checked(name, value, origin), origin
@@ -98,6 +114,66 @@ def load_config(flags: Mapping[str, Any] | None = None, folder: Path | None = No
             f"({origins['target_tokens']}): raise the first or lower the second"
         )
     return config, origins
+
+
+def save_settings(changes: Mapping[str, Any], folder: Path | None = None) -> None:
+    """Writes settings to rag.toml, and secrets to rag.secrets.toml, which only its owner may read; None takes a setting out.
+
+    Comments and the other lines stay. Raises UsageError, before anything is written, for what `load_config` would refuse and where a
+    file cannot be written.
+    """
+    _refuse_unknown(changes, "settings")
+    for name, value in changes.items():
+        if value is not None:
+            changes = {**changes, name: _checked(name, value, "settings")}
+    for file_name, secret in ((FILE, False), (SECRET_FILE, True)):
+        own = {name: value for name, value in changes.items() if (name in SECRETS) == secret}
+        if own:
+            _rewrite((folder or Path.cwd()) / file_name, own, secret)
+    if plain_secrets := {name: None for name in changes if name in SECRETS}:
+        _rewrite((folder or Path.cwd()) / FILE, plain_secrets, False)  # one that stood there would go on standing there
+
+
+def _rewrite(file: Path, changes: Mapping[str, Any], secret: bool) -> None:
+    _read_toml(file)  # what cannot be read is not written over
+    lines = file.read_text(encoding="utf-8-sig").splitlines() if file.exists() else []
+    written = {
+        name: f"{name} = {value if isinstance(value, int) else _quoted(value)}" for name, value in changes.items() if value is not None
+    }
+    kept = []
+    for line in lines:
+        name = line.partition("=")[0].strip().strip("\"'")
+        if name not in changes:
+            kept.append(line)
+        elif name in written:
+            kept.append(written.pop(name))
+    text = "".join(f"{line}\n" for line in [*kept, *written.values()])
+    if not text and not file.exists():
+        return
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        mode = 0o600 if secret else (file.stat().st_mode & 0o777 if file.exists() else 0o666 & ~_umask())
+        partial.unlink(missing_ok=True)
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as sink:
+            sink.write(text)
+        partial.chmod(mode)
+        _read_toml(partial)
+        partial.replace(file)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror or error}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _quoted(value: str) -> str:
+    """A TOML string that holds any text."""
+    return '"' + "".join(f"\\{sign}" if sign in '"\\' else sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in value) + '"'
 
 
 def shown(name: str, value: object) -> str:
@@ -112,6 +188,8 @@ def _read_toml(file: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{file} cannot be read as TOML: {error}") from error
+    if file.name == SECRET_FILE and os.name == "posix" and stat.S_IMODE(file.stat().st_mode) & 0o077:
+        raise UsageError(f"{file} can be read by other users of this machine: run `chmod 600 {file}`")
     _refuse_unknown(values, str(file))
     return values
 
@@ -162,6 +240,8 @@ MEANINGS: dict[str, str] = {
     "llm_model": "name of the model there",
     "llm_api_key": "its key; never a flag, never printed",
     "llm_context": "tokens that the model reads and writes in all",
+    "llm_wait": "seconds for the first word of a model whose speed is not known yet",
+    "default_mode": "who writes where nobody says: extracts, or llm",
     "llm_timeout": "seconds for a whole answer of the model",
     "checker": "a cross-encoder for entailment that sentences of the model must pass as well, by name or folder (extra: encoders)",
     "host": "address that the page listens on; another than this machine's needs a login",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -131,6 +131,11 @@ class Citation:
     score: float
     """0 to 1, higher is more relevant; comparable within one answer."""
 
+    def place(self, language: str) -> str:
+        """Report, section and page in one line."""
+        page = "" if self.page is None else f"第 {self.page} 页" if language == "zh" else f"p. {self.page}"
+        return " · ".join(part for part in (self.title, self.section, page) if part)
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -142,6 +147,17 @@ class Claim:
     why: str = ""
     emphasis: tuple[int, int] | None = None
     """Where in `text` the short answer stands (a number, a name), if there is one."""
+
+
+_PRINTED = {
+    "zh": ("来源", "报告中没有找到答案", "最接近的段落（未采用）", "检索的问题", "："),
+    "en": ("Sources", "Not found in the reports", "Nearest passages (not used)", "Searched for", ": "),
+}
+_DOUBTED = {
+    True: {"partial": "原文只支持一部分", "unsupported": "原文不支持", "uncited": "没有找到出处"},
+    False: {"partial": "supported in part", "unsupported": "not supported", "uncited": "no source found"},
+}
+"""What a sentence that is not supported is called, in Chinese (True) and English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +191,31 @@ class Answer:
         ]
         running = "" if self.language == "zh" else " "
         return ("\n" if self.mode == "extractive" and (any("\n" in line for line in lines) or len(lines) > 3) else running).join(lines)
+
+    def __str__(self) -> str:
+        """The answer for people: its text, what is wrong with it, and its sources with their quotes."""
+        sources, not_found, nearest, searched, colon = _PRINTED["zh" if self.language == "zh" else "en"]
+        lines = [f"{searched}{colon}{self.query}", ""] if self.query and self.query != self.question.strip() else []
+        if self.abstained:
+            lines += [f"{not_found}{colon}{self.reason}" if self.reason else not_found]
+            return "\n".join([*lines, *(("", nearest, *self._quoted(self.nearest)) if self.nearest else ())])
+        lines += [self.answer]
+        zh = self.language == "zh"
+        for claim in self.claims:
+            if claim.verdict not in ("quoted", "supported"):
+                why = (f"（{claim.why}）" if zh else f" ({claim.why})") if claim.why else ""
+                lines += [f"  ! {_DOUBTED[zh][claim.verdict]}{colon}{claim.text}{why}"]
+        lines += ["", self.reason] if self.reason else []
+        return "\n".join([*lines, "", sources, *self._quoted(self.citations)])
+
+    def _quoted(self, citations: Sequence[Citation]) -> Iterator[str]:
+        """Each place once, with the quotes that follow one another there."""
+        last = ""
+        for citation in citations:
+            if (place := citation.place(self.language)) != last:
+                yield place
+            last = place
+            yield f"  [{citation.n}] {' '.join(citation.quote.split())}"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values in the order of the contract."""

@@ -71,6 +71,8 @@ class ScriptedLLM:
     def __init__(self, *scripts: Script):
         self.scripts = list(scripts) or ["..."]
         self.requests: list[Asked] = []
+        self.models: dict[str, Any] | None = None
+        """What /models says; None for a server that has no such list."""
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -80,6 +82,14 @@ class ScriptedLLM:
 
             def do_GET(self) -> None:
                 owner.requests.append(Asked(self.path, dict(self.headers), {}))
+                if self.path.endswith("/models") and owner.models is not None:
+                    body = json.dumps(owner.models).encode()
+                    self.send_response(200)
+                    self.send_header("content-type", "application/json")
+                    self.send_header("content-length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
+                    return
                 self.send_error(404)
 
             def do_POST(self) -> None:

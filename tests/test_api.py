@@ -18,10 +18,12 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from test_llm import GOOD, QUESTION, WRONG, opened  # noqa: F401  (a fixture)
 
+import rag
 from rag.chat import Assistant
 from rag.types import Answer, Citation, Claim
 from rag.web import api
 from rag.web.guard import Guard
+from rag.web.schema import ANSWER, CITATION, CLAIM
 
 openai = pytest.importorskip("openai")
 
@@ -31,7 +33,7 @@ def serving(assistant, login=None):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app = Starlette(routes=api.routes(assistant, login), middleware=[Middleware(Guard, also=("v1",))])
+    app = Starlette(routes=api.routes(assistant, login), middleware=[Middleware(Guard, also=api.OPEN)])
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -66,10 +68,120 @@ def user(text):
     return [{"role": "user", "content": text}]
 
 
+def schema(**properties):
+    made = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    return {"type": "json_schema", "json_schema": {"name": "a", "strict": True, "schema": made}}
+
+
+def fetched(client, path, method="GET", body=b""):
+    """(status, JSON or text) of a route below the root of the server."""
+    root = str(client.base_url).removesuffix("v1/")
+    request = urllib.request.Request(root + path, body if method == "POST" else None, {"content-type": "application/json"}, method=method)
+    try:
+        with urllib.request.urlopen(request) as reply:
+            status, said = reply.status, reply.read().decode()
+    except urllib.error.HTTPError as error:
+        status, said = error.code, error.read().decode()
+    return status, json.loads(said) if said.startswith("{") else said
+
+
 def test_models(plainly, opened):  # noqa: F811
     assert [model.id for model in plainly.models.list()] == ["provenote"]
     with written(opened, GOOD) as (client, _):
         assert [model.id for model in client.models.list()] == ["provenote", "provenote-llm"]
+
+
+def test_one_model_can_be_looked_up(plainly):
+    assert plainly.models.retrieve("provenote").id == "provenote"
+    with pytest.raises(openai.NotFoundError) as caught:
+        plainly.models.retrieve("provenote-llm")
+    assert caught.value.code == "model_not_found" and caught.value.param == "model"
+
+
+def test_system_messages_may_stand_anywhere(plainly):
+    order = {"role": "system", "content": "Answer from the reports only."}
+    plain = plainly.chat.completions.create(model="provenote", messages=user(QUESTION)).choices[0].message.content
+    for messages in ([order, *user(QUESTION)], [*user(QUESTION), order], [order, *user(QUESTION), {**order, "role": "developer"}]):
+        assert plainly.chat.completions.create(model="provenote", messages=messages).choices[0].message.content == plain
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "status", "code"),
+    [
+        ("v1/embeddings", "POST", 404, "unknown_url"),
+        ("v1/completions", "POST", 404, "unknown_url"),
+        ("v1", "GET", 404, "unknown_url"),
+        ("v1/chat/completions", "GET", 405, "method_not_allowed"),
+        ("v1/models", "POST", 405, "method_not_allowed"),
+        ("v1/models/provenote", "DELETE", 405, "method_not_allowed"),
+        ("v1/models/nobody/else", "GET", 404, "model_not_found"),
+    ],
+)
+def test_what_is_not_served_is_told_in_openais_form(plainly, path, method, status, code):
+    told, said = fetched(plainly, path, method, b"{}")
+    assert told == status and said["error"]["code"] == code and said["error"]["message"] and said["error"]["type"]
+
+
+def test_a_request_that_the_guard_stops_is_told_in_openais_form_too(plainly):
+    status, said = fetched(plainly, "v1/chat/completions", "POST", b" " * 300_000)
+    assert status == 413 and said["error"]["message"] == "too large"
+
+
+def test_json_is_the_part_of_the_answer_object_that_is_asked_for(plainly):
+    pydantic = pytest.importorskip("pydantic")
+
+    class Said(pydantic.BaseModel):
+        text: str
+        citations: list[int]
+
+    class Wanted(pydantic.BaseModel):
+        answer: str
+        abstained: bool
+        claims: list[Said]
+
+    made = plainly.chat.completions.parse(model="provenote", messages=user(QUESTION), response_format=Wanted).choices[0].message
+    assert "4.2 GW" in made.parsed.claims[0].text and made.parsed.claims[0].citations == [1] and not made.parsed.abstained
+    assert set(json.loads(made.content)) == {"answer", "abstained", "claims"} and set(json.loads(made.content)["claims"][0]) == {
+        "text",
+        "citations",
+    }
+    whole = plainly.chat.completions.create(model="provenote", messages=user(QUESTION), response_format={"type": "json_object"})
+    assert json.loads(whole.choices[0].message.content)["citations"] == whole.model_extra["provenote"]["citations"]
+    lone = {"model": "provenote", "response_format": schema(answer={"type": "string"})}
+    refused = plainly.chat.completions.create(messages=user("火星上有几座寺庙？"), **lone)
+    assert json.loads(refused.choices[0].message.content)["answer"].startswith("报告中没有找到答案。")
+    streamed = plainly.chat.completions.create(messages=user(QUESTION), stream=True, **lone)
+    content = "".join(chunk.choices[0].delta.content or "" for chunk in streamed)
+    assert list(json.loads(content)) == ["answer"] and "4.2 GW" in content
+
+
+def test_the_schema_of_the_answer_is_that_of_answers(opened):  # noqa: F811
+    for question in (QUESTION, "火星上有几座寺庙？"):
+        answer = json.loads(json.dumps(opened.ask(question).to_dict()))
+        assert set(answer) == set(ANSWER["properties"])
+        for name, kind in (("claims", CLAIM), ("citations", CITATION), ("nearest", CITATION)):
+            assert all(set(each) == set(kind["properties"]) for each in answer[name])
+
+
+def test_a_stream_that_is_to_count_says_so_in_every_chunk(plainly):
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    chunks = list(plainly.chat.completions.create(model="provenote", messages=user(QUESTION), **options))
+    assert all("usage" in chunk.to_dict() and chunk.usage is None for chunk in chunks[:-1]) and chunks[-1].choices == []
+    plain = list(plainly.chat.completions.create(model="provenote", messages=user(QUESTION), stream=True))
+    assert all(chunk.usage is None for chunk in plain) and plain[-1].choices[0].finish_reason == "stop"
+
+
+def test_health_and_the_description_of_the_routes(plainly):
+    assert fetched(plainly, "health") == (200, {"status": "ok", "version": rag.__version__})
+    status, described = fetched(plainly, "openapi.json")
+    assert status == 200 and set(described["paths"]) == {"/v1/chat/completions", "/v1/models", "/v1/models/{model}", "/health"}
+    status, page = fetched(plainly, "docs")
+    assert (
+        status == 200
+        and "POST" in page
+        and "/v1/chat/completions" in page
+        and "http" not in page.replace("https", "").split("<h1>")[1][:200]
+    )
 
 
 def test_an_answer_carries_its_citations_in_the_extra_field(plainly, opened):  # noqa: F811
@@ -154,6 +266,16 @@ def test_follow_ups_and_filters(plainly):
         ({"model": "provenote", "messages": user("？？")}, 400),
         ({"model": "provenote", "messages": user("x" * 5000)}, 400),
         ({"model": "provenote", "messages": user("x"), "n": 2}, 400),
+        ({"model": "provenote", "messages": [{"role": "system", "content": "x"}]}, 400),
+        ({"model": "provenote", "messages": [*user("x"), {"role": "assistant", "content": "y"}, {"role": "system", "content": "z"}]}, 400),
+        ({"model": "provenote", "messages": user("x"), "stream": "yes"}, 400),
+        ({"model": "provenote", "messages": user("x"), "tool_choice": "required"}, 400),
+        ({"model": "provenote", "messages": user("x"), "modalities": ["audio"]}, 400),
+        ({"model": "provenote", "messages": user([{"type": "image_url", "image_url": {"url": "http://x"}}])}, 400),
+        ({"model": "provenote", "messages": user("x"), "response_format": {"type": "xml"}}, 400),
+        ({"model": "provenote", "messages": user("x"), "response_format": schema(colour={"type": "string"})}, 400),
+        ({"model": "provenote", "messages": user("x"), "response_format": schema(answer={"type": "integer"})}, 400),
+        ({"model": "provenote", "messages": user("x"), "response_format": schema(answer={"type": "string", "maxLength": 3})}, 400),
         ({"model": "provenote", "messages": user("x"), "stream": True, "provenote": {"reports": ["whales"]}}, 400),
         ({"model": "provenote", "messages": user("x"), "provenote": {"path": "/etc"}}, 400),
         ([1], 400),

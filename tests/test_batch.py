@@ -272,6 +272,30 @@ def test_a_resumed_table_goes_on_from_its_journal(tmp_path):
         run_batch(source, tmp_path / "out.csv", assistant, resume=True)
 
 
+@pytest.mark.parametrize("heading", ["ID,Question", "序号,问题", "No.,QUERY", "编号, 提问 ", "id,ｑｕｅｓｔｉｏｎ"])
+def test_headings_are_known_in_any_case_and_in_both_languages(tmp_path, heading):
+    (tmp_path / "in.csv").write_text(f"{heading},note\n7,Who?,mine\n", encoding="utf-8")
+    assistant = Scripted()
+    run_batch(tmp_path / "in.csv", tmp_path / "out.csv", assistant)
+    (row,) = read_table(tmp_path / "out.csv")
+    assert assistant.calls[0][0] == "Who?" and (row["id"], row["question"], row["note"], row["error"]) == ("7", "Who?", "mine", "")
+
+
+@pytest.mark.parametrize(("name", "text"), [("in.csv", "id,colour\n1,red\n"), ("in.jsonl", '{"id": 1, "colour": "red"}\n{"id": 2}\n')])
+def test_a_file_without_any_question_is_refused_before_anything_is_written(tmp_path, name, text):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="colour"):
+        run_batch(tmp_path / name, tmp_path / "out.jsonl", Scripted())
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_lines_are_read_by_other_names_of_their_fields_too(tmp_path):
+    source = write(tmp_path / "in", {"编号": "a", "问题": "Who?"}, {"Question": "What?"}, {"question": "x", "query": "y"})
+    assistant = Scripted()
+    run_batch(source, tmp_path / "out", assistant)
+    assert [call[0] for call in assistant.calls] == ["Who?", "What?", "x"] and read(tmp_path / "out")[0]["id"] == "a"
+
+
 KILLS = """
 import os, random, signal, sys, time
 sys.path[:0] = ["tests"]

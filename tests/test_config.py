@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from rag.config import Config, bundled, load_config, shown
+from rag.config import Config, bundled, load_config, save_settings, shown
 from rag.errors import UsageError
 
 
@@ -87,3 +87,33 @@ def test_a_file_with_a_byte_order_mark_is_read(tmp_path):
 
 def test_the_bundled_corpus_is_there():
     assert bundled("corpus").is_dir()
+
+
+def test_settings_are_written_where_they_are_read_and_comments_stay(tmp_path):
+    (tmp_path / "rag.toml").write_text('# ours\nport = 8000  # behind the proxy\nllm_model = "old"\n', encoding="utf-8")
+    save_settings({"llm_model": 'new "one" \\ é\n', "llm_wait": 5, "port": None})
+    assert (tmp_path / "rag.toml").read_text(encoding="utf-8").startswith("# ours\nllm_model = ")
+    config, origins = load_config()
+    assert (config.llm_model, config.llm_wait, config.port) == ('new "one" \\ é\n', 5, 7860)
+    assert origins["llm_wait"] == str(tmp_path / "rag.toml") and not (tmp_path / "rag.secrets.toml").exists()
+
+
+def test_a_secret_goes_into_a_file_of_its_own_that_nobody_else_reads(tmp_path):
+    (tmp_path / "rag.toml").write_text('llm_api_key = "sk-old"\nport = 1\n', encoding="utf-8")
+    save_settings({"llm_api_key": "sk-canary"})
+    secret = tmp_path / "rag.secrets.toml"
+    assert secret.stat().st_mode & 0o777 == 0o600 and (tmp_path / "rag.toml").read_text() == "port = 1\n"
+    assert load_config()[0].llm_api_key == "sk-canary" and load_config()[1]["llm_api_key"] == str(secret)
+    secret.chmod(0o644)
+    with pytest.raises(UsageError, match="chmod 600"):
+        load_config()
+    secret.chmod(0o600)
+    save_settings({"llm_api_key": None})
+    assert load_config()[0].llm_api_key == ""
+
+
+@pytest.mark.parametrize("changes", [{"prot": 1}, {"port": 0}, {"strictness": "lax"}, {"llm_wait": "soon"}, {"default_mode": "poem"}])
+def test_what_would_not_be_read_is_not_written(tmp_path, changes):
+    with pytest.raises(UsageError):
+        save_settings({"llm_model": "x", **changes})
+    assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import math
@@ -21,14 +22,19 @@ from hypothesis import strategies as some
 from scripted_llm import Reply, ScriptedLLM, event, failing
 from test_chat import BEES, TIDES
 
-from rag.chat import Assistant, Finished, Rewritten, Said, Withdrawn, Writing
+from rag.chat import Assistant, Finished, Quoted, Rewritten, Said, Withdrawn, Writing
 from rag.config import Config
 from rag.errors import EncoderError, LLMError, UsageError
 from rag.index.build import build_index
 from rag.index.encoder import BuiltinEncoder
-from rag.llm.client import SAFETY, Failure, Patience, Writer, standalone, token_counter
-from rag.llm.prompts import NO_ANSWER
-from rag.llm.stream import Prose, gives_orders, markers, open_judge, plain
+from rag.llm.checker import open_checker
+from rag.llm.client import Writer
+from rag.llm.endpoint import Model, list_models, measure
+from rag.llm.failures import Failure
+from rag.llm.patience import KNOWN, Patience, Speed
+from rag.llm.prompts import NO_ANSWER, SAFETY, standalone, token_counter
+from rag.llm.stream import Prose
+from rag.llm.text import gives_orders, markers, plain
 from rag.text.tokens import count_tokens
 from rag.types import Filter, Turn
 
@@ -48,6 +54,12 @@ def opened(tmp_path_factory):
     return Assistant.open(Config(index_dir=str(folder / "index"), target_tokens=120, max_tokens=160))
 
 
+@pytest.fixture(autouse=True)
+def nothing_known():
+    """Ports are used again, and what is known of an endpoint must not be."""
+    KNOWN.__init__()
+
+
 @pytest.fixture
 def ask(opened):
     """Asks one question of an endpoint; gives the events."""
@@ -60,14 +72,20 @@ def ask(opened):
     return run
 
 
-def extractive(opened, events, question=QUESTION):
+def said_by_the_model(events):
+    """What came out before anything was taken back."""
+    withdrawn = next((place for place, each in enumerate(events) if isinstance(each, Withdrawn)), len(events))
+    return [each for each in events[:withdrawn] if isinstance(each, Said)]
+
+
+def extractive(opened, events, question=QUESTION, start="语言模型这次没有用上（"):
     """The answer, which must be exactly what it is without an LLM, with one plain line on why."""
     answer = events[-1].answer
     assert isinstance(events[-1], Finished) and answer.mode == "extractive" and not answer.model
     assert replace(answer, reason="", timings_ms={}) == replace(opened.ask(question), timings_ms={})
     withdrawn = max((place for place, each in enumerate(events) if isinstance(each, Withdrawn)), default=0)
     assert tuple(each.claim for each in events[withdrawn:] if isinstance(each, Said)) == answer.claims
-    assert answer.reason.startswith("语言模型这次没有用上（") and "\n" not in answer.reason and KEY not in json.dumps(answer.to_dict())
+    assert answer.reason.startswith(start) and "\n" not in answer.reason and KEY not in json.dumps(answer.to_dict())
     return answer
 
 
@@ -115,25 +133,251 @@ def test_text_appears_as_it_comes_and_a_sentence_when_it_is_complete(ask):
 def test_imperfect_answers_are_repaired_or_marked(ask, written, verdicts, quoted):
     with ScriptedLLM([written[i : i + 5] for i in range(0, len(written), 5)]) as server:
         events = ask(server.base_url)
-    said = [each for each in events if isinstance(each, Said)]
+    said = said_by_the_model(events)
     assert [each.claim.verdict for each in said] == verdicts
     assert len(said[0].citations) == len(quoted) and all(part in cited.quote for part, cited in zip(quoted, said[0].citations, strict=True))
     assert "[" not in said[0].claim.text and "99%" not in said[0].claim.text
 
 
-def test_nothing_supported_is_a_refusal_with_what_came_near(ask):
+def test_nothing_supported_ends_in_the_extract_with_the_reason(ask, opened):
     with ScriptedLLM(WRONG + "珊瑚礁正在大面积白化。") as server:
         events = ask(server.base_url)
-    answer = events[-1].answer
-    assert answer.abstained and answer.mode == "llm" and answer.reason and not answer.claims and not answer.citations
-    assert "4.2 GW" in answer.nearest[0].quote and isinstance(events[-2], Withdrawn)
+    assert [each.claim.verdict for each in said_by_the_model(events)] == ["unsupported", "uncited"]
+    extractive(opened, events, start="语言模型写的话没有一句得到原文支持，以下是报告原文摘句。")
 
 
-def test_a_model_that_sees_no_answer_is_believed(ask):
+def test_prose_without_the_figure_that_the_extract_answers_with_does_not_take_its_place(ask, opened):
+    with ScriptedLLM("泻湖式对生态的影响最小 [3]。") as server:
+        events = ask(server.base_url)
+    assert [each.claim.verdict for each in said_by_the_model(events)] == ["supported"]
+    extractive(opened, events, start="语言模型写的话里没有报告给出的 4.2 GW，以下是报告原文摘句。")
+
+
+def test_a_model_that_sees_no_answer_is_believed_only_where_strictness_is_wanted(ask, opened):
     with ScriptedLLM(NO_ANSWER["zh"]) as server:
         events = ask(server.base_url)
-    assert events[-1].answer.abstained and "没有在找到的段落里看到答案" in events[-1].answer.reason
-    assert not [each for each in events if isinstance(each, Said | Withdrawn)]
+        extractive(opened, events, start="语言模型没有在找到的段落里看到答案，以下是报告原文摘句。")
+        assert not [each for each in events if isinstance(each, Withdrawn)]
+        answer = ask(server.base_url, strictness="strict")[-1].answer
+    assert answer.abstained and answer.reason == "语言模型没有在找到的段落里看到答案。" and "4.2 GW" in answer.nearest[0].quote
+
+
+def test_the_extract_comes_first_and_prose_takes_its_place(ask, opened):
+    with ScriptedLLM(Reply([GOOD], delay=0.5)) as server:
+        events = ask(server.base_url)
+    quoted = next(place for place, each in enumerate(events) if isinstance(each, Quoted))
+    assert isinstance(events[0], Rewritten) and quoted == 1 and events[1].answer.claims == opened.ask(QUESTION).claims
+    assert events[2] == Writing("", "reading", None) and events[-1].answer.mode == "llm"
+
+
+# ---- what must not stand ----
+
+
+@pytest.mark.parametrize(
+    ("written", "verdict", "why"),
+    [
+        ("答案是：1.5%。", "unsupported", "数字 1.5% 不在"),
+        ("The answer is: 1.5%.", "unsupported", "数字 1.5% 不在"),
+        ("珊瑚礁在 1987 年大面积白化。", "unsupported", "1987"),
+        ("珊瑚礁的白化由 NOAA 监测。", "unsupported", "NOAA"),
+        ("珊瑚礁白化了 60%。", "unsupported", "60%"),  # the figure stands somewhere, about something else
+        ("答案是：4.2 GW。", "supported", ""),
+        ("4.2 GW。[1]", "supported", ""),
+        ("The answer is: 4.2 GW", "supported", ""),
+    ],
+)
+def test_a_figure_or_name_that_no_passage_holds_never_stands(ask, written, verdict, why):
+    with ScriptedLLM(written) as server:
+        said = said_by_the_model(ask(server.base_url))
+    assert [each.claim.verdict for each in said] == [verdict] and re.search(why, said[0].claim.why)
+    assert all("4.2 GW" in cited.quote for each in said if verdict == "supported" for cited in each.citations)
+
+
+@pytest.mark.parametrize("probabilities", [(0.9, 0.05, 0.05), (0.3, 0.5, 0.2), (0.1, 0.1, 0.8)])
+def test_a_function_that_reads_claim_and_evidence_decides_and_figures_are_checked_all_the_same(opened, probabilities):
+    asked = []
+
+    def support(claim, evidence):
+        asked.append((claim, tuple(evidence)))
+        return probabilities
+
+    verdict = ("supported", "partial", "unsupported")[probabilities.index(max(probabilities))]
+    with ScriptedLLM("潮汐电站的规模在 2022 年升至 4.2 GW。[1]" + WRONG) as server:
+        config = replace(opened.config, llm_base_url=server.base_url, llm_model="tiny")
+        said = said_by_the_model(list(Assistant(config, opened.encoder, opened._current(), support=support).stream(QUESTION, llm=True)))
+    assert [each.claim.verdict for each in said] == [verdict, "unsupported"]
+    assert "80%" in said[1].claim.why and not [claim for claim, _ in asked if "80%" in claim]
+    assert any("4.2 GW" in quote for _, evidence in asked for quote in evidence)
+
+
+# ---- echoes and noise ----
+
+
+def test_echoes_of_the_prompt_are_cut(ask):
+    def parrot(asked):
+        fence = re.search(r"#[0-9a-f]{8}#", asked.prompt)[0]
+        heading = re.search(rf"{fence} (\[1\] [^\n]+)", asked.prompt)[1]
+        return (
+            f"{fence} {heading}\n{fence}\n问题：{QUESTION}\n请按规则用中文回答，每句末尾写段落编号。\n只写段落里有的内容，不补充自己的知识。\n"
+            f"我将按照规则作答，并在每句话后面标注段落的编号。\n{fence[:9]}\n回答：{GOOD}\n参考来源：\n{heading}\n"
+        )
+
+    with ScriptedLLM(parrot) as server:
+        events = ask(server.base_url)
+    assert [claim.text for claim in events[-1].answer.claims] == [GOOD[:-3]]
+    assert not [each.text for each in events if isinstance(each, Writing) and "#" in each.text]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "<think>也许是 99%。</think>{}",
+        "也许是 99%。让我想想。</think>{}",
+        "[THINK]maybe 99%[/THINK]{}",
+        "<|channel|>analysis<|message|>99%?<|end|><|start|>assistant<|channel|>final<|message|>{}<|return|>",
+        '<tool_call>{{"name": "search", "arguments": {{"q": "99%"}}}}</tool_call>\n{}',
+        "{}<|im_end|>",
+        "{}</s>",
+        '{{"answer": "{}", "confidence": 0.99}}',
+        '```json\n{{"response": "{}"}}\n```',
+    ],
+)
+def test_thoughts_tool_calls_and_wrappings_are_left_out(ask, written):
+    text = written.format(GOOD)
+    with ScriptedLLM([text[i : i + 3] for i in range(0, len(text), 3)]) as server:
+        events = ask(server.base_url)
+    answer = events[-1].answer
+    assert answer.mode == "llm" and [claim.text for claim in answer.claims] == [GOOD[:-3]]
+
+
+def test_a_model_that_thinks_gets_room_for_it(ask):
+    thinking = Reply(raw=event({"reasoning_content": "hm"}) + event({}, "length") + b"data: [DONE]\n\n")
+    with ScriptedLLM(thinking, GOOD) as server:
+        events = ask(server.base_url)
+        first, second = (asked.body["max_tokens"] for asked in server.requests)
+    assert events[-1].answer.mode == "llm" and second > 3 * first
+    assert any(isinstance(each, Writing) and each.stage == "thinking" for each in events)
+    with ScriptedLLM(thinking) as server:
+        answer = ask(server.base_url)[-1].answer
+        assert "一直在思考" in answer.reason and len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("complaint", "name"),
+    [
+        ("Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.", "max_tokens"),
+        ("Unsupported value: 'temperature' does not support 0 with this model.", "temperature"),
+    ],
+)
+def test_a_parameter_that_is_refused_is_left_out_from_then_on(ask, complaint, name):
+    with ScriptedLLM(lambda asked: failing(400, complaint) if name in asked.body else GOOD) as server:
+        assert ask(server.base_url)[-1].answer.mode == ask(server.base_url)[-1].answer.mode == "llm"
+        assert [name in asked.body for asked in server.requests] == [True, False, False]
+
+
+def test_a_server_that_does_not_stream_is_heard(ask):
+    whole = {"choices": [{"index": 0, "message": {"role": "assistant", "content": GOOD}, "finish_reason": "stop"}]}
+    with ScriptedLLM(Reply(raw=json.dumps(whole).encode(), content_type="application/json")) as server:
+        assert ask(server.base_url)[-1].answer.mode == "llm"
+
+
+def test_done_without_a_reason_is_a_finished_answer(ask):
+    with ScriptedLLM(Reply([GOOD], finish=None)) as server:
+        answer = ask(server.base_url)[-1].answer
+    assert answer.mode == "llm" and answer.reason == ""
+
+
+def test_another_language_than_that_of_the_question_is_said(ask):
+    with ScriptedLLM("Tidal plants reached 4.2 GW in 2022 [1].") as server:
+        answer = ask(server.base_url)[-1].answer
+    assert answer.mode == "llm" and answer.reason == "语言模型没有用提问的语言作答。"
+
+
+# ---- addresses ----
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.254", "[fe80::1]", "0.0.0.0", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518", "[::ffff:169.254.169.254]",
+     "[64:ff9b::a9fe:a9fe]", "metadata.google.internal", "METADATA.google.internal.", "100.100.100.200", "[fd00:ec2::254]", "224.0.0.1"],
+)  # fmt: skip
+def test_addresses_that_hand_out_credentials_are_never_asked(address):
+    for port in ("", ":80"):
+        with pytest.raises(UsageError, match="never asked|not an address"):
+            Writer(f"http://{address}{port}/v1", "tiny")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:11434", "localhost:8080", "[::1]:8080", "192.168.1.20", "10.0.0.4:8000", "api.example.com"])
+def test_machines_of_ones_own_network_are_asked(address):
+    assert Writer(f"http://{address}/v1", "tiny").host == address
+
+
+def test_a_name_that_leads_to_such_an_address_is_not_connected_to(ask, opened, monkeypatch):
+    looked_up, real = [], asyncio.base_events.BaseEventLoop.getaddrinfo
+
+    async def rebound(loop, host, port, **options):
+        looked_up.append(host)
+        return await real(loop, "169.254.169.254", port, **options)
+
+    monkeypatch.setattr(asyncio.base_events.BaseEventLoop, "getaddrinfo", rebound)
+    answer = extractive(opened, ask("http://models.example.com/v1"))
+    assert "不会去访问" in answer.reason and looked_up == ["models.example.com"]
+
+
+def test_the_key_stays_with_its_endpoint_when_models_are_listed():
+    with ScriptedLLM(GOOD) as server:
+        server.models = {
+            "object": "list",
+            "data": [{"id": "b", "max_model_len": 4096}, {"id": "a", "meta": {"n_ctx": 512}}, {"id": 3}, "x"],
+        }
+        found = list_models(Writer(server.base_url, "", KEY))
+        assert found == (Model("a", 512), Model("b", 4096)) and f"Bearer {KEY}" in server.requests[0].headers.values()
+    with ScriptedLLM(GOOD) as server, pytest.raises(Failure) as caught:
+        list_models(Writer(server.base_url, "", KEY))
+    assert caught.value.name == "missing" and KEY not in str(caught.value)
+
+
+def test_an_endpoint_is_measured_by_one_question():
+    words = ["Station 7", " has 52", " turbines", ", as the", " list", " says."]
+    with ScriptedLLM(Reply(words, delay=0.5, pause=0.05)) as server:
+        found = measure(Writer(server.base_url, "tiny"))
+    assert found.right and 0.5 <= found.first_word < 3 and 20 < found.writes < 400 and 100 < found.reads < 1500 and found.context is None
+    with ScriptedLLM("I do not know.") as server:
+        assert not measure(Writer(server.base_url, "tiny")).right
+
+
+# ---- speed ----
+
+
+def test_the_first_answer_measures_and_the_next_prompt_fits(ask):
+    many = "".join(f"潮汐电站第 {number} 号机组的装机容量是 {number} MW。" for number in range(1, 400))
+    with ScriptedLLM(Reply([GOOD], delay=1.0)) as server:
+        writer = Writer(server.base_url, "tiny", patience=Patience(wait=1.0))
+        passages = [SimpleNamespace(number=number, heading="标题", text=many[:400]) for number in range(1, 9)]
+        first = writer.prompt("问？", passages, (), "zh")
+        list(writer.write(first))
+        second = writer.prompt("问？", passages, (), "zh")
+        speed = writer.speed
+    assert first.seconds is None and 1000 < first.tokens <= 1500
+    assert 0.4 * first.tokens < speed.reads <= first.tokens
+    assert second.tokens <= 1.05 * speed.reads and second.seconds == pytest.approx(second.tokens / speed.reads)
+
+
+def test_a_short_prompt_holds_the_best_sentences_with_their_neighbours(opened, ask):
+    with ScriptedLLM(Reply([GOOD], delay=0.4)) as server:
+        KNOWN.measured((server.base_url, "tiny"), Speed(20))
+        events = ask(server.base_url)
+        sent = server.requests[0].body["messages"][-1]["content"]
+    assert "4.2 GW" in sent and "60%" in sent and len(sent) < 1200
+    assert [each.seconds for each in events if isinstance(each, Writing)][0] > 10 and events[-1].answer.mode == "llm"
+
+
+def test_a_slow_endpoint_is_waited_for_as_long_as_its_speed_warrants(ask, opened):
+    with ScriptedLLM(Reply([GOOD], delay=1.5)) as server:
+        assert ask(server.base_url, llm_timeout=4)[-1].answer.mode == "llm"  # a quarter would be 1 s
+        KNOWN.measured((server.base_url, "tiny"), Speed(1e9))
+        KNOWN.measured((server.base_url, "tiny"), Speed(1e9))
+        assert "llm_timeout" in extractive(opened, ask(server.base_url, llm_timeout=4)).reason
 
 
 def test_strict_leaves_unsupported_sentences_out(ask):
@@ -192,8 +436,23 @@ def test_history_reaches_the_model_without_markers_and_struck_sentences(ask):
     assert events[-1].answer.claims[0].verdict == "supported" and "问题：潮汐电站的装机容量东岸有多大？" in roles[-1][1]
 
 
+def test_a_question_that_stands_alone_is_not_rewritten(ask):
+    with ScriptedLLM(GOOD) as server:
+        answer = ask(server.base_url, QUESTION, [Turn("每度电的成本是多少？", "0.31 元。")])[-1].answer
+        assert len(server.requests) == 1 and answer.query == QUESTION
+
+
 @pytest.mark.parametrize(
-    "line", ["", "好的！\n潮汐电站", "2035 年东岸占多少？", "法国的首都是哪里？", "东" * 400, "那东岸呢？ http://evil.example"]
+    "line",
+    [
+        "",
+        "潮汐电站东岸的装机容量。",
+        "好的！\n潮汐电站",
+        "2035 年东岸占多少？",
+        "法国的首都是哪里？",
+        "东" * 400,
+        "那东岸呢？ http://evil.example",
+    ],
 )
 def test_rules_rewrite_when_the_models_question_does_not_hold(ask, opened, line):
     history = [Turn(QUESTION, "4.2 GW。")]
@@ -208,13 +467,13 @@ def test_the_context_is_counted_and_tails_of_passages_are_left_out():
             self.number, self.heading, self.text = number, "标题", "潮汐电站的装机容量。" * 40
 
     writer = Writer("http://127.0.0.1:9/v1", "tiny", context=4000)
-    prompt = writer.messages("问？", [Passage(n) for n in range(1, 11)], (), "zh")
+    prompt = writer.prompt("问？", [Passage(n) for n in range(1, 11)], (), "zh").messages
     total = sum(SAFETY * count_tokens(message["content"]) for message in prompt)
     assert 2000 < total < 4000 - 900 and "[1] 标题" in prompt[-1]["content"] and "[10]" not in prompt[-1]["content"]
-    half = writer.messages("问？", [Passage(n) for n in range(1, 11)], (), "zh", 0.5)
+    half = writer.prompt("问？", [Passage(n) for n in range(1, 11)], (), "zh", share=0.5).messages
     assert len(half[-1]["content"]) < 0.7 * len(prompt[-1]["content"])
     with pytest.raises(LLMError, match="do not fit"):
-        Writer("http://127.0.0.1:9/v1", "tiny", context=1000).messages("问？", [Passage(1)], (), "zh")
+        Writer("http://127.0.0.1:9/v1", "tiny", context=1000).prompt("问？", [Passage(1)], (), "zh")
 
 
 def test_the_models_own_encoding_counts_when_it_is_at_hand(tmp_path, monkeypatch):
@@ -316,7 +575,7 @@ def test_l4_a_stream_that_breaks_off_is_withdrawn(ask, opened, reply):
     with ScriptedLLM(reply) as server:
         events = ask(server.base_url)
     extractive(opened, events)
-    said = [type(each) for each in events if not isinstance(each, Writing)]
+    said = [type(each) for each in events if not isinstance(each, Writing | Quoted)]
     assert said[:3] == [Rewritten, Said, Withdrawn] or said[:2] == [Rewritten, Said]
     assert len(server.requests) == 1
 
@@ -486,10 +745,30 @@ def test_no_link_image_or_tag_survives_whatever_is_written(text):
         ("甲 [passage 2]", (2,)),
         ("甲（2022）", ()),
         ("甲（3）", ()),
+        ("甲[[1]]。", (1,)),
+        ("甲【2†来源】", (2,)),
+        ("甲。³", (3,)),
+        ("面积 5 km²", ()),
+        ("甲 [doc 2]", (2,)),
     ],
 )
 def test_markers_in_every_bracket(text, numbers):
     assert markers(text)[1] == numbers
+
+
+@pytest.mark.parametrize(
+    ("text", "clean", "numbers"),
+    [
+        ("甲(1)。", "甲。", (1,)),
+        ("甲（2022）。", "甲（2022）。", ()),
+        ("甲(7)。", "甲(7)。", ()),
+        ("(1) 甲与(2) 乙。", "(1) 甲与(2) 乙。", ()),
+        ("It is 80 m tall [[3]](1).", "It is 80 m tall.", (3, 1)),
+        (plain("甲<sup>2</sup>。"), "甲。", (2,)),
+    ],
+)
+def test_round_brackets_are_a_marker_at_the_end_and_for_a_passage_that_there_is(text, clean, numbers):
+    assert markers(text, 5) == (clean, numbers)
 
 
 def test_partial_text_shows_no_piece_of_a_link_or_marker():
@@ -661,17 +940,6 @@ def test_a_checker_that_is_not_there_says_so(ask):
         ask(server.base_url, checker="no/such-model")
 
 
-def test_a_checker_can_take_support_away(ask, opened):
-    prose_of = []
-    with ScriptedLLM(GOOD) as server:
-        config = replace(opened.config, llm_base_url=server.base_url, llm_model="tiny")
-        assistant = Assistant(config, opened.encoder, opened._current())
-        assistant._open_writer()
-        assistant._judge = lambda evidence, claim: prose_of.append((evidence, claim)) or 0.1
-        answer = assistant.ask(QUESTION, llm=True)
-    assert answer.claims[0].verdict == "partial" and "4.2 GW" in prose_of[0][0]
-
-
 @pytest.mark.parametrize("names", [["contradiction", "entailment", "neutral"], ["not_entailment", "entailment"]])
 def test_a_cross_encoder_gives_the_probability_of_entailment(tmp_path, monkeypatch, names):
     """With a stand-in for the library, which takes many seconds to import."""
@@ -687,10 +955,10 @@ def test_a_cross_encoder_gives_the_probability_of_entailment(tmp_path, monkeypat
 
     monkeypatch.setitem(sys.modules, "sentence_transformers", SimpleNamespace(CrossEncoder=CrossEncoder))
     expected = math.exp(2) / (math.exp(2) + len(names) - 1)
-    assert open_judge(str(tmp_path))("甲", "乙") == pytest.approx(expected)
+    assert open_checker(str(tmp_path))("乙", ["甲"]) == pytest.approx((expected, 0, 1 - expected))
     names[names.index("entailment")] = "toxic"
     with pytest.raises(EncoderError, match="none for entailment"):
-        open_judge(str(tmp_path))
+        open_checker(str(tmp_path))
 
 
 @pytest.mark.live

@@ -6,6 +6,8 @@ import os
 import socket
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,42 +46,40 @@ def test_the_command_line_strikes_exactly_the_false_sentence(opened, tmp_path): 
     ]
 
 
-@pytest.fixture(scope="module")
-def served(opened, tmp_path_factory):  # noqa: F811
-    """A page of the real program, and the model behind it: a false number among true sentences, then one that never ends."""
+@contextmanager
+def a_page(opened, environment: dict[str, str], folder: Path):  # noqa: F811
+    """The page of the real program in a real browser, started in a folder, where its log stays too."""
     if not CHROMIUM:
         pytest.skip("no chromium: apt-get install chromium, or set CHROMIUM to its path")
     playwright = pytest.importorskip("playwright.sync_api")
-    folder = tmp_path_factory.mktemp("served")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    with (folder / "said.txt").open("w") as said:
+        process = subprocess.Popen(command(opened, "serve", "--port", str(port)), env=environment, cwd=folder, stdout=said, stderr=said)
+    try:
+        while "http://" not in (folder / "said.txt").read_text():
+            assert process.poll() is None, (folder / "said.txt").read_text()
+            time.sleep(0.1)
+        with playwright.sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
+            page = browser.new_context(locale="zh-CN").new_page()
+            page.set_default_timeout(30_000)
+            page.goto(f"http://127.0.0.1:{port}/")
+            page.wait_for_selector("#sources > *", state="attached")
+            yield page
+            browser.close()
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture
+def served(opened, tmp_path):  # noqa: F811
+    """The model behind the page: a false number among true sentences, then one that never ends."""
     slow = Reply([GOOD, "东岸", *("的" for _ in range(500))], pause=0.1)
-    with ScriptedLLM(GOOD + WRONG + TRUE_TOO, slow) as upstream:
-        process = subprocess.Popen(
-            command(opened, "serve", "--port", str(port)),
-            env=environment(upstream),
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        try:
-            for line in process.stdout:
-                if line.startswith("Provenote: "):
-                    break
-            with playwright.sync_playwright() as driver:
-                browser = driver.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
-                page = browser.new_context(locale="zh-CN").new_page()
-                page.set_default_timeout(60_000)
-                page.goto(f"http://127.0.0.1:{port}/")
-                page.wait_for_selector("#sources > *", state="attached")
-                yield page, upstream
-                browser.close()
-        finally:
-            process.terminate()
-            process.wait(10)
-            process.stdout.close()
+    with ScriptedLLM(GOOD + WRONG + TRUE_TOO, slow) as upstream, a_page(opened, environment(upstream), tmp_path) as page:
+        yield page, upstream
 
 
 def test_the_page_strikes_exactly_the_false_sentence_and_stop_reaches_the_model(served):
@@ -99,3 +99,42 @@ def test_the_page_strikes_exactly_the_false_sentence_and_stop_reaches_the_model(
     page.locator("#question .stop-button").click()
     assert upstream.requests[-1].closed.wait(10)
     page.wait_for_function("[...document.querySelectorAll('#chat .answer .foot')].pop().innerText.includes('已停止')")
+
+
+def test_the_extract_stands_until_prose_takes_its_place_and_the_wait_is_shown(opened, tmp_path):  # noqa: F811
+    with ScriptedLLM(Reply([GOOD], delay=3)) as upstream, a_page(opened, environment(upstream), tmp_path) as page:
+        page.locator("#llm input").check()
+        page.fill("#question textarea", QUESTION)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#chat .answer .say")
+        answer = page.locator("#chat .answer").last
+        assert "4.2 GW" in answer.inner_text() and "模型正在读段落" in answer.inner_text()
+        page.wait_for_selector("#chat .answer .foot")
+        assert "由 tiny 撰写" in answer.inner_text() and "模型正在读段落" not in answer.inner_text()
+
+
+def test_the_llm_is_set_up_in_the_page(opened, tmp_path):  # noqa: F811
+    words = Reply(["Station 7", " has 52", " turbines", ", as", " the list says."], delay=0.1, pause=0.05)
+    with ScriptedLLM(lambda asked: words if "station 7" in asked.prompt else GOOD) as upstream:
+        bare = {name: value for name, value in environment(upstream).items() if not name.startswith("RAG_LLM")}
+        upstream.models = {"data": [{"id": "tiny", "max_model_len": 4096}]}
+        with a_page(opened, bare, tmp_path) as page:
+            assert not page.locator("#llm").is_visible()
+            page.locator("#tab-settings-button").click()
+            page.locator("#set-url :is(textarea, input)").fill(upstream.base_url)
+            page.locator("#set-key input").fill("sk-canary-9")
+            page.locator("#set-list").click()
+            page.wait_for_function("document.querySelector('#settings-told').innerText.includes('找到 1 个模型')")
+            page.locator("#set-test").click()
+            page.wait_for_function("document.querySelector('#settings-told').innerText.includes('小题答对了')")
+            page.locator("#set-save").click()
+            page.wait_for_function("document.querySelector('#settings-told').innerText.includes('已保存')")
+            assert page.locator("#set-key input").input_value() == "" and page.locator("#set-context input").input_value() == "4096"
+            page.locator("#llm input").check()
+            page.fill("#question textarea", QUESTION)
+            page.keyboard.press("Enter")
+            page.wait_for_function("document.querySelector('#chat')?.innerText.includes('由 tiny 撰写')")
+            assert "canary" not in page.content()
+    held = {file.name: file.read_text() for file in tmp_path.iterdir() if file.is_file()}
+    assert [name for name, text in held.items() if "canary" in text] == ["rag.secrets.toml"]
+    assert (tmp_path / "rag.secrets.toml").stat().st_mode & 0o777 == 0o600

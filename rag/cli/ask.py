@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from rag.cli import shared
-from rag.cli.output import answer_text, explained, hit_record, hit_text, note, print_json, progress_bars, say
+from rag.cli.output import explained, hit_record, hit_text, note, print_json, progress_bars, say
 from rag.cli.shared import AsJson, ByModel, IndexDir, Language, Publisher, Reports, RerankerName, Words, Year, command
 from rag.config import load_config
 from rag.errors import RagError
@@ -29,16 +29,19 @@ def ask(
     year: Year = None,
     language: Language = None,
     reranker: RerankerName = None,
-    llm: ByModel = False,
+    llm: ByModel = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer one question; every sentence with the numbers of its sources."""
-    assistant = shared.open_assistant(load_config({"index_dir": index_dir, "reranker": reranker}))
-    answer = assistant.ask(" ".join(question), only=shared.filter_of(report, publisher, year, language), **({"llm": True} if llm else {}))
+    settings = load_config({"index_dir": index_dir, "reranker": reranker})
+    by_model = settings[0].writes if llm is None else llm
+    answer = shared.open_assistant(settings).ask(
+        " ".join(question), only=shared.filter_of(report, publisher, year, language), **({"llm": True} if by_model else {})
+    )
     if as_json:
         print_json(answer.to_dict())
     else:
-        say(answer_text(answer))
+        say(str(answer))
 
 
 @command("chat")
@@ -48,10 +51,11 @@ def chat(
     publisher: Publisher = None,
     year: Year = None,
     language: Language = None,
-    llm: ByModel = False,
+    llm: ByModel = None,
 ) -> None:
     """Talk with the reports in the terminal: a follow-up is understood as the question meant. `/new` starts over, Ctrl-D ends it."""
-    assistant = shared.open_assistant(load_config({"index_dir": index_dir}))
+    settings = load_config({"index_dir": index_dir})
+    assistant, by_model = shared.open_assistant(settings), settings[0].writes if llm is None else llm
     only, turns = shared.filter_of(report, publisher, year, language), list[Turn]()
     note(f"{len(assistant.documents())} reports; /new starts over, Ctrl-D ends")
     for line in _lines():
@@ -59,11 +63,11 @@ def chat(
             turns.clear()
             continue
         try:
-            answer = assistant.ask(line, history=tuple(turns), only=only, **({"llm": True} if llm else {}))
+            answer = assistant.ask(line, history=tuple(turns), only=only, **({"llm": True} if by_model else {}))
         except RagError as error:  # of this question; the next one may be better
             note(f"error: {error}")
             continue
-        say(answer_text(answer) + "\n")
+        say(f"{answer}\n")
         cited = dict.fromkeys((citation.document, tuple(citation.section.split(" / "))) for citation in answer.citations)
         turns.append(Turn(answer.question, answer.answer, answer.query, tuple(cited)))
 
@@ -123,8 +127,8 @@ def batch(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Questions answered at the same time.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the lines that OUT has and go on behind them.")] = False,
     as_json: AsJson = False,
-) -> None:
-    """Answer a file of questions, one line for each."""
+) -> int:
+    """Answer a file of questions, one line for each. Exit code 5 when not one of them could be answered."""
     from rag.batch import run_batch
 
     assistant = shared.open_assistant(load_config({"index_dir": index_dir}))
@@ -140,3 +144,4 @@ def batch(
         )
         if report.first_error:
             note(f"first error: {report.first_error}")
+    return 5 if report.errors and report.errors == report.done else 0

@@ -49,12 +49,16 @@ def evaluate(
     split: Split = "",
     judge: Judge = "builtin",
     plant: Plant = "",
+    llm: Annotated[bool, typer.Option("--llm", help="Ask the configured LLM too, and show both side by side.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Ask a set of questions; the default, so that `rag eval FILE` is enough."""
     settings = load_config({"index_dir": index_dir})
     config = shared.with_index(settings)[0] if questions and not corpus else settings[0]
     run = shared.import_bundled("eval.run")
+    if llm:
+        modes = shared.import_bundled("eval.modes")
+        return modes.run_both(config, questions, output, as_json, run.Setting(split, judge, plant), corpus)
     return run.run(config, questions, output, as_json, run.Setting(split, judge, plant), corpus)
 
 

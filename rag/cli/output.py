@@ -20,60 +20,11 @@ from rag.config import Config
 if TYPE_CHECKING:
     from rag.index.manifest import BuildReport
     from rag.search.retrieve import Explained
-    from rag.types import Answer, Citation, Hit
+    from rag.types import Hit
 
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 """What could move the cursor, colour the terminal or turn the text around: reports are not trusted with that."""
 
-
-WORDS = {
-    "zh": ("来源", "报告中没有找到答案", "最接近的段落（未采用）", "检索的问题", "第 {} 页"),
-    "en": ("Sources", "Not found in the reports", "Nearest passages (not used)", "Searched for", "p. {}"),
-}
-
-
-VERDICTS = {
-    True: {"partial": "原文只支持一部分", "unsupported": "原文不支持", "uncited": "没有找到出处"},
-    False: {"partial": "supported in part", "unsupported": "not supported", "uncited": "no source found"},
-}
-"""What a sentence that is not supported is called, in Chinese (True) and English."""
-
-
-def answer_text(answer: Answer) -> str:
-    sources, not_found, nearest, searched, _ = WORDS["zh" if answer.language == "zh" else "en"]
-    lines = []
-    if answer.query and answer.query != answer.question.strip():
-        lines += [f"{searched}: {answer.query}", ""]
-    if answer.abstained:
-        lines += [f"{not_found}: {answer.reason}" if answer.reason else not_found]
-        if answer.nearest:
-            lines += ["", nearest, *_source_lines(answer.nearest, answer.language)]
-        return "\n".join(lines)
-    lines += [answer.answer]
-    zh = answer.language == "zh"
-    for claim in answer.claims:
-        if claim.verdict not in ("quoted", "supported"):
-            colon, why = ("：", f"（{claim.why}）") if zh else (": ", f" ({claim.why})")
-            lines += [f"  ! {VERDICTS[zh][claim.verdict]}{colon}{claim.text}{why if claim.why else ''}"]
-    lines += ["", answer.reason] if answer.reason else []
-    lines += ["", sources, *_source_lines(answer.citations, answer.language)]
-    return "\n".join(lines)
-
-
-def _source_lines(citations: Sequence[Citation], language: str) -> Iterator[str]:
-    """Each place once, with the quotes that follow one another there."""
-    last = ""
-    for citation in citations:
-        place = _place(citation.title, citation.section, citation.page, language)
-        if place != last:
-            yield place
-        last = place
-        yield f"  [{citation.n}] {' '.join(citation.quote.split())}"
-
-
-def _place(title: str, section: str, page: int | None, language: str) -> str:
-    page_text = WORDS["zh" if language == "zh" else "en"][-1].format(page) if page is not None else ""
-    return " · ".join(part for part in (title, section, page_text) if part)
 
 
 def hit_record(hit: Hit, titles: dict[str, str]) -> dict[str, Any]:
@@ -94,7 +45,8 @@ def hit_record(hit: Hit, titles: dict[str, str]) -> dict[str, Any]:
 
 
 def hit_text(number: int, hit: Hit, titles: dict[str, str], why: str) -> str:
-    place = _place(titles.get(hit.chunk.document, ""), " / ".join(hit.chunk.section), hit.chunk.page, "en")
+    page = f"p. {hit.chunk.page}" if hit.chunk.page is not None else ""
+    place = " · ".join(part for part in (titles.get(hit.chunk.document, ""), " / ".join(hit.chunk.section), page) if part)
     text = " ".join(hit.text.split())
     return f"{number}. {hit.fused:.3f}  {place}{why}\n   {text if why or len(text) <= 240 else text[:239] + '…'}"
 

@@ -10,10 +10,28 @@ from typing import Annotated, Any
 import typer
 
 from rag.cli import shared
-from rag.cli.output import print_json, say
-from rag.cli.shared import AsJson, IndexDir, command
+from rag.cli.output import note, print_json, table, say
+from rag.cli.shared import AsJson, IndexDir, app, command
 from rag.config import MEANINGS, load_config, shown
 from rag.errors import UsageError
+
+
+class _ShowByDefault(typer.core.TyperGroup):
+    """`rag config` shows; `rag config set NAME VALUE` writes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, "-h", "--help"):
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+configuration = typer.Typer(cls=_ShowByDefault, help="Show every setting, its value and where that came from; or set one.")
+app.add_typer(configuration, name="config")
+endpoint = typer.Typer(help="The LLM's endpoint: its models, and how fast it is.")
+app.add_typer(endpoint, name="llm")
+
+BaseUrl = Annotated[str | None, typer.Option("--base-url", metavar="URL", help="Another endpoint than the configured one.")]
+ModelName = Annotated[str | None, typer.Option("--model", metavar="NAME", help="Another model than the configured one.")]
 
 
 @command("serve")
@@ -23,6 +41,10 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port; the next free one is taken when it is in use.", show_default="7860")] = None,
     auth_file: Annotated[
         Path | None, typer.Option("--auth-file", metavar="FILE", help="Names and hashed passwords of who may come in; see the README.")
+    ] = None,
+    admin: Annotated[
+        list[str] | None,
+        typer.Option("--admin", metavar="NAME", help="Who of them may change settings; by default the first of the file."),
     ] = None,
     root_path: Annotated[str, typer.Option("--root-path", metavar="PATH", help="Path under which a proxy shows the page.")] = "",
     name: Annotated[
@@ -34,11 +56,16 @@ def serve(
     """Serve the chat page; indexes first when the index is missing or older than its files."""
     settings = load_config({"index_dir": index_dir, "host": host, "port": port})
     config, roots = shared.with_index(settings)
-    login = None
+    login, admins = None, list(admin or ())
     if auth_file is not None:
         from rag.web.login import checker, read_users
 
-        login = checker(read_users(auth_file))
+        users = read_users(auth_file)
+        if unknown := [name for name in admins if name not in users]:
+            raise UsageError(f"--admin {unknown[0]!r} is nobody in {auth_file}: it names {', '.join(users)}")
+        login, admins = checker(users), admins or [next(iter(users))]
+    elif admins:
+        raise UsageError("--admin needs --auth-file: without a login whoever reaches the page may change settings")
     if login is None and not is_loopback(config.host):
         raise UsageError(f"host is {config.host}: other machines could read all reports; use 127.0.0.1, or name people with --auth-file")
     shared.refresh(config, roots)
@@ -51,6 +78,7 @@ def serve(
         root_path=root_path,
         mcp=mcp,
         **({"api": True} if api else {}),
+        **({"admins": admins} if admins else {}),
     )
 
 
@@ -61,7 +89,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-@command("config")
+@command("show", configuration)
 def show_config(index_dir: IndexDir = None, as_json: AsJson = False) -> None:
     """Show every setting: its value, where that came from and what it is for."""
     config, origins = load_config({"index_dir": index_dir})
@@ -73,6 +101,43 @@ def show_config(index_dir: IndexDir = None, as_json: AsJson = False) -> None:
     else:
         lines = (f"{name} = {shown(name, value)}  ({origins[name]})\n    {MEANINGS[name]}" for name, value in values.items())
         say("\n".join(lines))
+
+
+@command("set", configuration)
+def set_config(
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    value: Annotated[
+        str | None, typer.Argument(metavar="[VALUE]", help="Without one the setting is taken out; a secret is asked for.")
+    ] = None,
+) -> None:
+    """Write a setting to rag.toml in this folder, a secret to rag.secrets.toml, which only you can read."""
+    from rag.cli.llm import set_setting
+
+    note(set_setting(name, value))
+
+
+@command("models", endpoint)
+def llm_models(base_url: BaseUrl = None, as_json: AsJson = False) -> None:
+    """List the endpoint's models."""
+    from rag.cli.llm import models_of
+
+    found = models_of(base_url)
+    if as_json:
+        print_json({"models": found})
+    else:
+        table(f"{len(found)} models", ("model", "context"), [(str(model["id"]), model["context"] or "") for model in found])
+
+
+@command("test", endpoint)
+def llm_test(base_url: BaseUrl = None, model: ModelName = None, as_json: AsJson = False) -> None:
+    """Ask the endpoint one short question and say what was measured."""
+    from rag.cli.llm import measured
+
+    values, rows = measured(base_url, model)
+    if as_json:
+        print_json(values)
+    else:
+        table("Endpoint", ("", ""), rows)
 
 
 def _plain(name: str, value: Any) -> Any:

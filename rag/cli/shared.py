@@ -55,7 +55,12 @@ RerankerName = Annotated[
     typer.Option("--reranker", metavar="NAME", help="A cross-encoder (sentence-transformers name or folder) that reads the best passages."),
 ]
 Language = Annotated[str | None, typer.Option("--language", metavar="zh|en", help="Only reports in this language.")]
-ByModel = Annotated[bool, typer.Option("--llm", help="Let the configured LLM write; every sentence is checked against its source.")]
+ByModel = Annotated[
+    bool | None,
+    typer.Option(
+        "--llm/--no-llm", help="Let the configured LLM write; every sentence is checked against its source.", show_default="default_mode"
+    ),
+]
 
 
 def command(name: str, group: typer.Typer = app) -> Callable[[Callable[..., int | None]], Callable[..., int | None]]:

@@ -1,4 +1,4 @@
-"""Provenote as a model for programs that speak OpenAI's chat completions: `/v1/models` and `/v1/chat/completions`, streamed and not.
+"""The reports as a model for programs that speak OpenAI's chat completions: `/v1/models` and `/v1/chat/completions`, streamed and not.
 
 The text of a completion is plain sentences with [n] markers; what makes them checkable stands in the extra field `provenote`, which is
 `Answer.to_dict()`. Gave up on everything that steers a model (temperature, tools, several choices): there is one answer, from the reports.
@@ -11,7 +11,6 @@ import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -21,15 +20,14 @@ from starlette.routing import Route
 
 from rag.chat import Assistant, Event, Finished, Said, Withdrawn
 from rag.errors import IndexDamaged, NothingIndexed, RagError, UsageError
-from rag.llm.stream import plain
+from rag.llm.text import plain
 from rag.text.tokens import count_tokens
-from rag.types import Answer, Claim, Filter, Turn
+from rag.types import Answer, Claim
+from rag.web import health, openapi
+from rag.web.asked import LONGEST_NAME, MODEL, WRITTEN, Asked, Refused, no_model
 from rag.web.guard import Throttle
+from rag.web.schema import chosen
 
-MODEL = "provenote"
-"""Answers by extracts."""
-WRITTEN = "provenote-llm"
-"""Answers that the configured LLM writes."""
 AT_ONCE = 8
 """Questions answered at the same time; further ones wait."""
 WAITING = 64
@@ -37,78 +35,25 @@ WAITING = 64
 EVERY = 10.0
 """Seconds after which a stream that has nothing to say shows that it lives."""
 
+OPEN = ("v1", "health", "docs", "openapi.json")
+"""First parts of the paths that are served."""
+METHODS = {"/v1/models": "GET", "/v1/models/{model}": "GET", "/v1/chat/completions": "POST"}
 log = logging.getLogger("provenote.api")
 
 
 def routes(assistant: Assistant, login: Callable[[str, str], bool] | None = None) -> list[Route]:
-    """The two routes over one assistant. With a `login` the key of a request must be "name:password"."""
+    """Everything for programs over one assistant. With a `login` the key of a request must be "name:password"."""
     server = _Server(assistant, login)
+    every = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     return [
+        health.route(assistant),
+        *openapi.routes(login is not None),
         Route("/v1/models", server.models, methods=["GET"]),
+        Route("/v1/models/{model:path}", server.model, methods=["GET"]),
         Route("/v1/chat/completions", server.completions, methods=["POST"]),
+        Route("/v1", server.unknown, methods=every),
+        Route("/v1/{rest:path}", server.unknown, methods=every),
     ]
-
-
-class Refused(Exception):
-    """A request that is answered with an error in OpenAI's form."""
-
-    def __init__(self, status: int, message: str, code: str, kind: str = "invalid_request_error"):
-        super().__init__(message)
-        self.status, self.code, self.kind = status, code, kind
-
-    def response(self) -> Response:
-        body = {"error": {"message": str(self), "type": self.kind, "param": None, "code": self.code}}
-        return JSONResponse(body, self.status, headers={"retry-after": "5"} if self.status == 429 else None)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request asks for."""
-
-    model: str
-    question: str
-    history: tuple[Turn, ...]
-    only: Filter | None
-    stream: bool
-    usage: bool
-    """Whether a stream ends with the count of its tokens."""
-
-    @classmethod
-    def read(cls, body: Any, models: tuple[str, ...]) -> Asked:
-        """Raises Refused for what cannot be served; what only steers a model is ignored."""
-        if not isinstance(body, dict):
-            raise Refused(400, "the body is not a JSON object", "invalid_body")
-        model = body.get("model") or MODEL
-        if model not in models:
-            raise Refused(404, f"the model {str(model)[:60]!r} does not exist; there are {', '.join(models)}", "model_not_found")
-        if body.get("n") not in (None, 1):
-            raise Refused(400, "n must be 1: there is one answer", "unsupported_value")
-        messages = body.get("messages")
-        if not isinstance(messages, list) or not messages:
-            raise Refused(400, "messages must be a list that ends with a message of the user", "invalid_messages")
-        turns: list[tuple[str, str]] = []
-        for message in messages:
-            role = message.get("role") if isinstance(message, dict) else None
-            if role in ("system", "developer", "tool", "function"):
-                continue  # the reports answer, whatever one tells them to be
-            if role not in ("user", "assistant"):
-                raise Refused(400, f"a message has the role {str(role)[:20]!r}: use user, assistant or system", "invalid_messages")
-            text = _text(message.get("content"))
-            if role == "user":
-                turns.append((text, ""))
-            elif turns:
-                turns[-1] = (turns[-1][0], text)
-        if not turns or messages[-1].get("role") != "user":
-            raise Refused(400, "the last message must be of the user", "invalid_messages")
-        options = body.get("stream_options")
-        return cls(
-            model=model,
-            question=turns[-1][0],
-            history=tuple(Turn(question, _said(answer)) for question, answer in turns[:-1]),
-            only=_filter(body.get("provenote")),
-            stream=body.get("stream") is True,
-            usage=isinstance(options, dict) and options.get("include_usage") is True,
-        )
 
 
 class _Server:
@@ -126,8 +71,32 @@ class _Server:
             await self._admit(request)
         except Refused as refused:
             return refused.response()
-        made = [{"id": name, "object": "model", "created": 0, "owned_by": "provenote"} for name in self._models]
-        return JSONResponse({"object": "list", "data": made})
+        return JSONResponse({"object": "list", "data": [_model(name) for name in self._models]})
+
+    async def model(self, request: Request) -> Response:
+        try:
+            await self._admit(request)
+            name = request.path_params["model"]
+            if name not in self._models:
+                raise no_model(name, self._models)
+        except Refused as refused:
+            return refused.response()
+        return JSONResponse(_model(name))
+
+    async def unknown(self, request: Request) -> Response:
+        """What is not served, in OpenAI's form: another method for a route that there is, or no such route."""
+        try:
+            await self._admit(request)
+        except Refused as refused:
+            return refused.response()
+        path = "/" + request.url.path.strip("/")
+        route = "/v1/models/{model}" if path.startswith("/v1/models/") else path
+        if route in METHODS and request.method != METHODS[route]:
+            return Refused(405, f"{route} takes {METHODS[route]}, not {request.method}", "method_not_allowed").response(
+                allow=METHODS[route]
+            )
+        known = ", ".join(f"{method} {name}" for name, method in METHODS.items())
+        return Refused(404, f"there is no {request.method} {path[:LONGEST_NAME]}; there are {known}", "unknown_url").response()
 
     async def completions(self, request: Request) -> Response:
         try:
@@ -199,7 +168,7 @@ class _Server:
 
 def completion(asked: Asked, answer: Answer) -> dict[str, Any]:
     """A whole completion."""
-    content = "".join(pieces(answer))
+    content = "".join(_content(asked, answer))
     return {
         **_head("chat.completion", asked),
         "choices": [
@@ -208,6 +177,17 @@ def completion(asked: Asked, answer: Answer) -> dict[str, Any]:
         "usage": _usage(asked, content),
         "provenote": answer.to_dict(),
     }
+
+
+def _content(asked: Asked, answer: Answer) -> Iterator[str]:
+    """The text of a completion as it is asked for: prose, or the answer object as JSON."""
+    if asked.schema is None:
+        yield from pieces(answer)
+        return
+    made = chosen(asked.schema, answer.to_dict())
+    if answer.abstained and "answer" in made and not made.keys() & {"abstained", "reason"}:
+        made["answer"] = "".join(pieces(answer))  # whoever asks for nothing but the answer must be told that there is none
+    yield json.dumps(made, ensure_ascii=False)
 
 
 def pieces(answer: Answer) -> Iterator[str]:
@@ -258,7 +238,8 @@ def _between(answer: Answer) -> str:
 
 async def _stream(asked: Asked, first: Event, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
     """Server-sent events: a sentence of an LLM as soon as it is checked, never before; an extract whole."""
-    head = _head("chat.completion.chunk", asked)
+    head = _head("chat.completion.chunk", asked) | ({"usage": None} if asked.usage else {})
+    aloud = asked.model == WRITTEN and asked.schema is None
 
     def chunk(delta: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:
         return _event({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}], **more})
@@ -269,18 +250,17 @@ async def _stream(asked: Asked, first: Event, events: AsyncIterator[Event]) -> A
         event: Event | None = first
         while event is not None:
             text = ""
-            if isinstance(event, Said) and asked.model == WRITTEN:
+            if isinstance(event, Said) and aloud:
                 zh = _is_zh(asked.question)
                 text = ("" if not shown or zh else " ") + sentence(event.claim, zh)
                 shown += 1
-            elif isinstance(event, Withdrawn):
+            elif isinstance(event, Withdrawn) and aloud:
                 text, shown = f"\n\n{plain(event.reason)}\n\n", 0
             elif isinstance(event, Finished):
-                for text in list(pieces(event.answer))[shown:]:
+                for text in list(_content(asked, event.answer))[shown:]:
                     written += text
                     yield chunk({"content": text})
-                usage = {"usage": None} if asked.usage else {}
-                yield chunk({}, "stop", provenote=event.answer.to_dict(), **usage)
+                yield chunk({}, "stop", provenote=event.answer.to_dict())
                 if asked.usage:
                     yield _event({**head, "choices": [], "usage": _usage(asked, written)})
                 yield b"data: [DONE]\n\n"
@@ -294,7 +274,7 @@ async def _stream(asked: Asked, first: Event, events: AsyncIterator[Event]) -> A
             event = await anext(events, None)
     except Exception as error:
         refused = _refusal(error)
-        yield _event({"error": {"message": str(refused), "type": refused.kind, "code": refused.code}})
+        yield _event(refused.body)
     finally:
         await events.aclose()  # type: ignore[attr-defined]
 
@@ -310,39 +290,14 @@ def _refusal(error: Exception) -> Refused:
     return Refused(500, "no answer this time: the details are in the log", "internal_error", "server_error")
 
 
-def _text(content: Any) -> str:
-    """The text of a message: a string, or the texts of its parts."""
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
-        content = "\n".join(part for part in parts if isinstance(part, str))
-    if content is None:
-        return ""
-    if not isinstance(content, str):
-        raise Refused(400, "the content of a message must be text", "invalid_messages")
-    return content
-
-
-def _said(answer: str) -> str:
-    """An earlier completion without the list of its sources."""
-    return answer.split("\n\n[1] ")[0]
-
-
-def _filter(wanted: Any) -> Filter | None:
-    """The extra field `provenote` of a request: {"reports": [...], "publisher", "year", "language"}."""
-    if wanted is None:
-        return None
-    fits = {"reports": list, "publisher": str, "year": int, "language": str}
-    if not isinstance(wanted, dict) or not all(name in fits and isinstance(value, fits[name]) for name, value in wanted.items()):
-        raise Refused(400, f"provenote may hold {', '.join(fits)}, reports as a list of ids", "invalid_filter")
-    if not all(isinstance(name, str) for name in wanted.get("reports", ())):
-        raise Refused(400, "reports must be a list of ids", "invalid_filter")
-    return Filter(**{**wanted, "reports": tuple(wanted.get("reports", ()))})
-
-
 def _is_zh(text: str) -> bool:
     from rag.search.question import language_of
 
     return language_of(text) == "zh"
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": 0, "owned_by": "provenote"}
 
 
 def _head(kind: str, asked: Asked) -> dict[str, Any]:

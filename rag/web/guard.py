@@ -7,6 +7,7 @@ does not know users or passwords: a login counts as failed by the status of the 
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections import deque
@@ -120,7 +121,11 @@ class Guard:
             413: b"too large",
             429: b"too many attempts, wait a few minutes",
         }[status]
-        headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
+        kind = b"text/plain"
+        if first(scope["path"]) == "v1":  # programs read errors in the form of the protocol that they speak
+            said, kind = body.decode(), b"application/json"
+            body = json.dumps({"error": {"message": said, "type": "invalid_request_error", "param": None, "code": None}}).encode()
+        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"connection", b"close")]
         await guarded({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -152,7 +157,7 @@ class Guard:
         if closed(scope["path"]) and first(scope["path"]) not in self.also:
             return 404
         if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
-            length = headers.get(b"content-length", [""])
+            length = headers.get(b"content-length", [""] if b"transfer-encoding" in headers else ["0"])
             limit = UPLOAD_LIMIT if first(scope["path"]) == "upload" else self.body_limit
             if len(length) != 1 or not length[0].isdecimal() or int(length[0][:12]) > limit:
                 return 413

@@ -93,6 +93,12 @@ class Shown:
     """What a model is writing and nobody has checked yet."""
     note: str = ""
     """Why what was said was taken back."""
+    quoted: bool = False
+    """Whether what is shown is the extract, until a model's prose takes its place."""
+    waiting: str = ""
+    """What is waited for while a model has not begun to write: "reading" or "thinking"."""
+    seconds: float | None = None
+    """How long that is expected to take."""
     followups: tuple[str, ...] = ()
     """Questions that the reports answer as well."""
     rating: str = ""
@@ -109,7 +115,7 @@ class Shown:
 
     def withdrawn(self, reason: str) -> Shown:
         """Without anything that was said."""
-        return replace(self, phase="searching", draft="", sentences=(), evidence=(), note=reason)
+        return replace(self, phase="searching", draft="", sentences=(), evidence=(), quoted=False, note=reason)
 
     def remembered(self) -> Turn | None:
         """The turn as history for the next question; None when nothing was understood of it.
@@ -258,6 +264,12 @@ def _answer_parts(turn: Shown, language: str, typed: int | None) -> Iterator[str
         yield "</div>"
         if answer is not None and answer.reason:
             yield f'<p class="remark">{literal(answer.reason)}</p>'
+    if turn.waiting and turn.running:
+        if turn.waiting == "reading" and turn.seconds is not None:
+            waited = say(language, "waiting_reading", seconds=duration(1000 * max(1, round(turn.seconds)), language))
+        else:
+            waited = say(language, "waiting_thinking" if turn.waiting == "thinking" else "waiting_first")
+        yield f'<p class="searching" role="status">{literal(waited)}<span class="dots"></span></p>'
     if turn.draft and turn.running:
         yield f'<p class="draft" title="{escaped(say(language, "draft"))}">{literal(turn.draft)}</p>'
     if turn.phase == "stopped":
@@ -265,13 +277,27 @@ def _answer_parts(turn: Shown, language: str, typed: int | None) -> Iterator[str
     elif answer is not None:
         words = [] if answer.abstained else [say(language, answer.mode, model=answer.model or "LLM")]
         if "total" in answer.timings_ms:
-            words.append(f"{answer.timings_ms['total']:.0f} ms")
+            words.append(duration(answer.timings_ms["total"], language))
         yield f'<p class="foot">{literal(" · ".join(words))}</p>'
     if not turn.running:
         yield f'<p class="acts">{"".join(_action(turn, name, language) for name in ACTIONS)}</p>'
     if turn.followups:
         asks = "".join(f'<a class="ask" href="#ask-{turn.key}">{literal(question)}</a>' for question in turn.followups)
         yield f'<p class="more">{asks}</p>'
+
+
+def duration(milliseconds: float, language: str) -> str:
+    """A time as people say it.
+
+    >>> duration(12.4, "en"), duration(4321, "zh"), duration(22307, "en"), duration(125_000, "zh")
+    ('12 ms', '4.3 秒', '22 s', '2 分 5 秒')
+    """
+    second, minute = ("秒", "分") if language == "zh" else ("s", "min")
+    if milliseconds < 995:
+        return f"{milliseconds:.0f} {'毫秒' if language == 'zh' else 'ms'}"
+    if milliseconds < 59_500:
+        return f"{milliseconds / 1000:.{1 if milliseconds < 9950 else 0}f} {second}"
+    return f"{round(milliseconds / 1000) // 60} {minute} {round(milliseconds / 1000) % 60} {second}"
 
 
 def _action(turn: Shown, name: str, language: str) -> str:
@@ -356,7 +382,7 @@ def _card(card: Card, turn: Shown, language: str, unused: bool, drawn: frozenset
         f'<article class="card" data-numbers="{"" if unused else numbers}"><header><span class="number">{escaped(badge)}</span>'
         f'<div class="about"><h3 lang="{lang}">{escaped(passage.title or citation.title)}</h3>'
         f'<p class="from">{escaped(_published(passage))}</p><p class="place" lang="{lang}">{escaped(_place(citation, language))}</p></div>'
-        f'<div class="score">{relevance} {card.score:.2f}<i><b style="width:{meter:.0f}%"></b></i></div></header>'
+        f'<div class="score">{relevance} {meter:.0f}%<i><b style="width:{meter:.0f}%"></b></i></div></header>'
         f'<blockquote lang="{lang}">{text}</blockquote>{why}<p class="tools">{more}{see}</p></article>'
     )
 
