@@ -7,14 +7,15 @@ Gives up: sentences of one kind are looked for among those that the search finds
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from rag.answer.material import Asked, Material, Piece, candidates, edition_note, quoted, read, scope, short_title
 from rag.answer.sections import counts_in, is_counted, label, named_part, series_of
 from rag.index.lexical import terms
-from rag.index.outline import Outline, Part, Path, Span
-from rag.search.question import strip_asking
+from rag.index.outline import POINTS, Outline, Part, Path, Span
+from rag.search.question import strip_asking, without_names
 from rag.search.retrieve import in_one_edition
 from rag.search.sentences import Sentence
 from rag.types import Answer, Document
@@ -164,10 +165,13 @@ def _repeated(outline: Outline, parts: Sequence[Part]) -> bool:
 def of_kind(material: Material, asked: Asked) -> Answer | None:
     """Sentences that a message asks for in all sections (risks, recommendations, what is to come), grouped by section. None for none."""
     documents = scope(material, asked)
-    found = candidates(material, asked.text, [document.id for document in documents], LOOKED_AT)
+    core = without_names(strip_asking(asked.text), material.reports)
+    found = candidates(material, core, [document.id for document in documents], LOOKED_AT)
     pieces = [piece for document in documents[:MOST_REPORTS] for piece in _headed(material, asked, document)]
     outlines = {document.id: material.shelf.outline(document.id) for document in documents}
-    chosen = _read_best(material, asked.text, _spread(found, outlines, READ))
+    said = _spread(found, outlines, READ // 2)
+    points = (sentence for sentence in _points(material, outlines) if sentence not in said)
+    chosen = _read_best(material, asked.text, [*said, *islice(points, READ - len(said))])
     places = {sentence: _main_part(outlines[sentence.document], sentence.section) for sentence in chosen}
     several = len(documents) > 1
     for sentence in sorted(chosen, key=lambda sentence: (sentence.document, sentence.start)):
@@ -189,6 +193,17 @@ def _headed(material: Material, asked: Asked, document: Document) -> list[Piece]
         spans = [child.points[0] for child in below] if len(below) > 1 else list(part.points)
         pieces += [Piece(document.id, span, part.section[-1]) for span in spans[: MOST_OF_A_KIND - len(pieces)]]
     return pieces
+
+
+def _points(material: Material, outlines: dict[str, Outline]) -> Iterator[Sentence]:
+    """The sentences that say most of each main part, the best of each part first."""
+    for rank in range(POINTS):
+        for name, outline in outlines.items():
+            document = material.shelf.document(name)
+            for part in outline.main(MOST_PARTS):
+                if rank < len(part.points):
+                    start, end = part.points[rank]
+                    yield from material.sentences.within(document, start, end)[:1]
 
 
 def _spread(sentences: Sequence[Sentence], outlines: dict[str, Outline], most: int) -> list[Sentence]:
