@@ -61,14 +61,24 @@ def show(
     document: DocumentId,
     page: Annotated[int | None, typer.Option(min=1, help="Only this page of the file.")] = None,
     span: Annotated[str | None, typer.Option(metavar="A:B", help="These characters, marked, with what stands around them.")] = None,
+    outline: Annotated[bool, typer.Option("--outline", help="Its sections, each with the sentences that say most of it.")] = False,
     index_dir: IndexDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print the text of an indexed report as it is searched and quoted: whole, one page, or a span with its surroundings."""
+    """Print the text of an indexed report as it is searched and quoted (whole, one page, or a span with its surroundings), or its outline."""
+    from rag.index.outline import shown_lines
     from rag.index.snapshot import open_index
     from rag.reading.inspect import named, page_span, parse_span, shown_text
 
-    found = named(open_index(config_of(index_dir=index_dir).index_dir), document)
+    store = open_index(config_of(index_dir=index_dir).index_dir)
+    found = named(store, document)
+    if outline:
+        made = store.outline(found.id)
+        if as_json:
+            print_json(made.to_dict(found))
+        else:
+            say("\n".join(shown_lines(made, found)))
+        return
     start, end = page_span(found, page) if page is not None else (0, len(found.text))
     marked = parse_span(span, found) if span else None
     if marked and page is None:

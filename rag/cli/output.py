@@ -26,7 +26,6 @@ CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u206
 """What could move the cursor, colour the terminal or turn the text around: reports are not trusted with that."""
 
 
-
 def hit_record(hit: Hit, titles: dict[str, str]) -> dict[str, Any]:
     chunk = hit.chunk
     return {

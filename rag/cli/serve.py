@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from rag.cli import shared
-from rag.cli.output import note, print_json, table, say
+from rag.cli.output import note, print_json, say, table
 from rag.cli.shared import AsJson, IndexDir, app, command
 from rag.config import MEANINGS, load_config, shown
 from rag.errors import UsageError
