@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -195,6 +196,52 @@ def auroc(positive: Sequence[float], negative: Sequence[float]) -> float:
         raise ValueError("AUROC needs scores of both sides")
     above = np.asarray(positive)[:, None] - np.asarray(negative)[None, :]
     return float((above > 0).mean() + (above == 0).mean() / 2)
+
+
+def caught_at(alarms: float, positive: Sequence[float], negative: Sequence[float]) -> float:
+    """Share of the positives above the lowest limit that at most this share of the negatives exceed: the true positive rate at a false positive rate.
+
+    >>> caught_at(0.25, [9, 7, 2], [8, 3, 1, 0])
+    0.6666666666666666
+    """
+    limit = sorted(negative, reverse=True)[min(int(alarms * len(negative) + 1e-9), len(negative) - 1)]
+    return sum(score > limit for score in positive) / len(positive)
+
+
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """Predictions of like probability: how many, what they said on average, and how often it came true."""
+
+    low: float
+    high: float
+    n: int
+    said: float
+    happened: float
+
+
+def reliability(predictions: Sequence[tuple[float, bool]], bins: int = 10) -> list[Bin]:
+    """(probability, whether it came true) sorted into bins of equal width, empty ones left out (DeGroot and Fienberg 1983).
+
+    >>> [(each.low, each.n, each.happened) for each in reliability([(0.95, True), (1.0, False), (0.1, False)])]
+    [(0.1, 1, 0.0), (0.9, 2, 0.5)]
+    """
+    sorted_in: dict[int, list[tuple[float, bool]]] = {}
+    for probability, happened in predictions:
+        sorted_in.setdefault(min(int(probability * bins + 1e-9), bins - 1), []).append((probability, happened))
+    return [
+        Bin(at / bins, (at + 1) / bins, len(those), sum(p for p, _ in those) / len(those), sum(h for _, h in those) / len(those))
+        for at, those in sorted(sorted_in.items())
+    ]
+
+
+def expected_calibration_error(bins: Sequence[Bin]) -> float:
+    """sum over bins of n / N x |said - happened|; 0 is calibrated, less is better (Naeini et al. 2015).
+
+    >>> expected_calibration_error([Bin(0.0, 0.5, 3, 0.25, 0.25), Bin(0.5, 1.0, 1, 0.75, 0.25)])
+    0.125
+    """
+    total = sum(each.n for each in bins)
+    return sum(each.n * abs(each.said - each.happened) for each in bins) / total if total else 0.0
 
 
 def risk_coverage(confidence: Sequence[float], wrong: Sequence[bool]) -> list[tuple[float, float]]:

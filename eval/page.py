@@ -10,8 +10,26 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from .metrics import bare
-from .report import MEANINGS, RUNGS, SIZES, Figure, Record, failures, figures, groups, interval_of, ladder, outcome, risk, rung, written
+from .metrics import bare, expected_calibration_error, reliability
+from .report import (
+    MEANINGS,
+    RUNGS,
+    SIZES,
+    Figure,
+    Record,
+    failures,
+    figures,
+    groups,
+    interval_of,
+    is_answered,
+    ladder,
+    outcome,
+    predictions,
+    refusals,
+    risk,
+    rung,
+    written,
+)
 
 TILES = ("answer_hit", "evidence_covered", "recall_at_5", "claims_supported", "false_refusal", "false_answer", "latency_p50_ms")
 WORDS = {
@@ -72,6 +90,8 @@ def page(run: Mapping[str, Any], records: Sequence[Record], gate: Sequence[str] 
         ),
         _section("How far each question came", LADDER_NOTE, _ladder(ladder(records))),
         _section("Refusing", RISK_NOTE, _refusing(records, found)),
+        _section("Refusals by reason", REASON_NOTE, _reasons(records)),
+        _section("Calibration", CALIBRATION_NOTE, _calibration(records)),
         _section("By group", GROUP_NOTE, _groups(records)),
         _section("What went wrong", "", _failures(records)),
         _section("How it was asked", "", _settings(run)),
@@ -91,6 +111,11 @@ LADDER_NOTE = (
 RISK_NOTE = (
     "If only the most confident answers were given: how many questions would be answered (to the right), and what share of those answers would"
     " be wrong (up)? A good score makes a curve that starts low and rises late."
+)
+REASON_NOTE = "The code that a refusal carries, and what was right: the reports do answer, they do not, or the file does not say."
+CALIBRATION_NOTE = (
+    "How often an answer of a given score was right (up), over what the score says (to the right). On the dashed line the score can be read as a"
+    " probability; below it answers are surer than they should be. A larger dot stands for more answers."
 )
 
 GROUP_NOTE = (
@@ -238,6 +263,64 @@ def _refusing(records: Sequence[Record], found: Mapping[str, Figure]) -> str:
     )
     words = f"The red dot is what it does: {100 * last[0]:.0f} % answered, {100 * last[1]:.0f} % of these answers wrong."
     return f"<div class=two><div>{plot}<p class=dim>{words}</p></div><div><table>{lines}</table></div></div>"
+
+
+def _reasons(records: Sequence[Record]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{escape(code)}</code></td>" + "".join(f"<td class=n>{count}</td>" for count in (sum(counts), *counts)) + "</tr>"
+        for code, counts in refusals(records).items()
+    )
+    head = "<tr><th>code<th class=n>refusals<th class=n>though answerable<th class=n>rightly<th class=n>not known</tr>"
+    return f"<table>{head}{rows}</table>" if rows else ""
+
+
+def _calibration(records: Sequence[Record]) -> str:
+    bins = reliability(predictions(records))
+    if not bins:
+        return ""
+    size, left, bottom = 260, 44, 34
+    x = lambda share: left + share * (size - left - 12)  # noqa: E731
+    y = lambda share: 10 + (1 - share) * (size - bottom - 10)  # noqa: E731
+    grid = "".join(
+        f'<line x1="{left}" x2="{size - 12}" y1="{y(part):.1f}" y2="{y(part):.1f}" stroke="var(--line)"/>'
+        f'<text x="{left - 6}" y="{y(part) + 4:.1f}" text-anchor="end">{part:g}</text>'
+        f'<text x="{x(part):.1f}" y="{size - 16}" text-anchor="middle">{part:g}</text>'
+        for part in (0, 0.5, 1)
+    )
+    line = f'<line x1="{x(0)}" y1="{y(0)}" x2="{x(1)}" y2="{y(1)}" stroke="var(--dim)" stroke-dasharray="4 4"/>'
+    path = " ".join(f"{'L' if place else 'M'}{x(each.said):.1f},{y(each.happened):.1f}" for place, each in enumerate(bins))
+    most = max(each.n for each in bins)
+    dots = "".join(
+        f'<circle cx="{x(each.said):.1f}" cy="{y(each.happened):.1f}" r="{2.5 + 5 * (each.n / most) ** 0.5:.1f}" fill="var(--tone)">'
+        f"<title>{each.n} answers of score {each.said:.2f}: {each.happened:.2f} right</title></circle>"
+        for each in bins
+    )
+    plot = (
+        f'<svg width="{size}" height="{size}" viewBox="0 0 {size} {size}" role="img" aria-label="share right over score">{grid}{line}'
+        f'<path d="{path}" fill="none" stroke="var(--tone)" stroke-width="2"/>{dots}'
+        f'<text x="{(size + left) / 2:.0f}" y="{size - 2}" text-anchor="middle">score of the answer</text></svg>'
+    )
+    rows = "".join(
+        f"<tr><td>{each.low:.1f} to {each.high:.1f}</td><td class=n>{each.said:.2f}</td><td class=n>{each.happened:.2f}</td><td class=n>{each.n}</td></tr>"
+        for each in bins
+    )
+    table = f"<table><tr><th>score<th class=n>says<th class=n>right<th class=n>answers</tr>{rows}</table>"
+    total = sum(each.n for each in bins)
+    words = f"Expected calibration error {expected_calibration_error(bins):.3f} over {total} answers; 0 is calibrated."
+    return f"<div class=two><div>{plot}<p class=dim>{words}</p></div><div>{table}{_sureness(records)}</div></div>"
+
+
+def _sureness(records: Sequence[Record]) -> str:
+    """Where answers say in a word how sure they are: how often each word was right."""
+    said: dict[str, list[bool]] = {}
+    for record in records:
+        if is_answered(record) and isinstance(word := record["answer"].get("confidence"), str) and word:
+            said.setdefault(word, []).append(not outcome(record))
+    rows = "".join(
+        f"<tr><td>{escape(word)}</td><td class=n>{sum(right) / len(right):.2f}</td><td class=n>{len(right)}</td></tr>"
+        for word, right in said.items()
+    )
+    return f"<table><tr><th>said<th class=n>right<th class=n>answers</tr>{rows}</table>" if rows else ""
 
 
 def _groups(records: Sequence[Record]) -> str:

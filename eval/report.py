@@ -130,6 +130,26 @@ def risk(records: Sequence[Record]) -> list[tuple[float, float]]:
     return [(coverage * len(given) / len(known), wrong) for coverage, wrong in points]
 
 
+def is_answered(record: Record) -> bool:
+    """Whether an answer was given of which it is known what would be right."""
+    return not record["error"] and not record["refused"] and _known(record)
+
+
+def predictions(records: Sequence[Record]) -> list[tuple[float, bool]]:
+    """(score of the answer, whether it was right) of the answers whose score is a share; empty where scores are none."""
+    given = [(record["confidence"], not outcome(record)) for record in records if is_answered(record)]
+    return given if all(0 <= score <= 1 for score, _ in given) else []
+
+
+def refusals(records: Sequence[Record]) -> dict[str, tuple[int, int, int]]:
+    """For each code of a refusal, the most frequent first: how many were of answerable questions, of unanswerable ones, and of others."""
+    found: dict[str, list[int]] = {}
+    for record in records:
+        if not record["error"] and record["refused"] and (code := record["answer"].get("code")):
+            found.setdefault(code, [0, 0, 0])[{True: 0, False: 1}.get(record["answerable"], 2)] += 1
+    return {code: (a, b, c) for code, (a, b, c) in sorted(found.items(), key=lambda pair: (-sum(pair[1]), pair[0]))}
+
+
 def _known(record: Record) -> bool:
     return record["answerable"] is False or "answer_hit" in record["figures"]
 

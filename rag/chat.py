@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rag.answer.compose import ExtractiveAnswerer
+from rag.answer.material import Asked, Material
+from rag.answer.overview import questions
+from rag.answer.respond import respond, wanted
 from rag.config import Config
 from rag.errors import EncoderError, RagError, UsageError
-from rag.index.encoder import BuiltinEncoder, open_encoder, open_reranker
+from rag.index.encoder import BuiltinEncoder, open_encoder, open_reranker, word_vectors
 from rag.index.snapshot import Snapshot, open_index
 from rag.search.evidence import Evidence, Retriever
 from rag.search.question import read_question, without_markup
@@ -109,7 +112,7 @@ class Assistant:
     """Answers questions from one index. Safe to use from several threads; sees a newly published generation at the next question."""
 
     def __init__(self, config: Config, encoder: Encoder, snapshot: Snapshot, reader: Reader | None = None, support: Support | None = None):
-        """`support` reads an LLM's sentence beside what it cites; without one the setting `checker` may name a model that does."""
+        """`support` reads an LLM's sentence beside what it cites: by default the reader, or the model that the setting `checker` names."""
         self.config = config
         self.encoder = encoder
         self.reader = reader or Reader()
@@ -117,7 +120,7 @@ class Assistant:
         self._swapping = threading.Lock()
         self._sentences = SentenceIndex()
         self._writer: Writer | None = None
-        self._support = support
+        self._support = support or self.reader.support
         self._reranker = open_reranker(config.reranker) if config.reranker else None
 
     @classmethod
@@ -144,14 +147,21 @@ class Assistant:
         """The LLM that may write answers; empty when none is configured."""
         return self.config.llm_model if self.config.llm_base_url else ""
 
-    def ask(self, question: str, *, history: Sequence[Turn] = (), only: Filter | None = None, llm: bool = False) -> Answer:
-        """The whole answer. Raises UsageError for an empty or over-long question, a filter that no report passes, or an LLM not configured."""
-        for event in self.stream(question, history=history, only=only, llm=llm):
+    def ask(
+        self, question: str, *, history: Sequence[Turn] = (), only: Filter | None = None, llm: bool = False, open_report: str = ""
+    ) -> Answer:
+        """The whole answer. Raises UsageError for an empty or over-long question, a filter that no report passes, or an LLM not configured.
+
+        `open_report` is the id of the report that "this report" means where nothing else says so.
+        """
+        for event in self.stream(question, history=history, only=only, llm=llm, open_report=open_report):
             if isinstance(event, Finished):
                 return event.answer
         raise AssertionError("a stream ends with Finished")
 
-    def stream(self, question: str, *, history: Sequence[Turn] = (), only: Filter | None = None, llm: bool = False) -> Iterator[Event]:
+    def stream(
+        self, question: str, *, history: Sequence[Turn] = (), only: Filter | None = None, llm: bool = False, open_report: str = ""
+    ) -> Iterator[Event]:
         """Rewritten, then Said for each sentence, then Finished. Raises as `ask` does.
 
         With `llm` the extract comes first as Quoted, then a model writes the sentences and Writing shows them growing, also before
@@ -164,6 +174,20 @@ class Assistant:
         reports = self._reports(store, only)
 
         writer = self._open_writer() if llm else None
+
+        other = self._other(store, text, history, reports, open_report)
+        if isinstance(other, Answer):
+            yield Rewritten(other.query)
+            if writer and other.mode == "overview":
+                hits = _hits_of(store, other.citations)
+                outline = Evidence(read_question(text), other.query, "summary", tuple(hits), (), ())
+                other, _ = yield from self._write(writer, store, outline, other, history, None)
+            if other.mode != "llm":
+                yield from _said(other)
+            seconds = time.perf_counter() - started
+            yield Finished(replace(other, question=question, timings_ms={"answer": 1000 * seconds, "total": 1000 * seconds}))
+            return
+        text = other or text
 
         def found(asked: str, before: Sequence[Turn]) -> Evidence:
             edition = in_one_edition(only, reports, read_question(asked).language)
@@ -184,8 +208,7 @@ class Assistant:
             answer, checking = yield from self._write(writer, store, evidence, answer, history, failure)
         finished = time.perf_counter()
         if answer.mode != "llm":
-            for claim in answer.claims:
-                yield Said(claim, tuple(citation for citation in answer.citations if citation.n in claim.citations))
+            yield from _said(answer)
         timings = {
             "rewrite": rewriting,
             "search": after_search - started - rewriting,
@@ -194,6 +217,39 @@ class Assistant:
             "total": finished - started,
         }
         yield Finished(replace(answer, question=question, timings_ms={name: 1000 * seconds for name, seconds in timings.items()}))
+
+    def _other(
+        self, store: Snapshot, text: str, history: Sequence[Turn], reports: tuple[Document, ...], open_report: str
+    ) -> Answer | str | None:
+        """The answer to a message that is no question about contents, or what it asks in other words; None for what is to be searched as it is."""
+        turns = tuple(history)
+        after_answer = bool(turns and (turns[-1].answer or turns[-1].claims))
+        wish = wanted(self.reader.intent(text, after_answer), after_answer)
+
+        def recalled(turn: Turn) -> Answer:
+            return self.ask(turn.question, history=turns[: turns.index(turn)], only=Filter(tuple(document.id for document in reports)))
+
+        return respond(self._material(store, reports, open_report), Asked(text, turns), wish, recalled)
+
+    def _material(self, store: Snapshot, reports: tuple[Document, ...], open_report: str = "") -> Material:
+        retriever = self._retriever(store)
+
+        def hits(question: str, ids: Sequence[str], top_k: int) -> list[Hit]:
+            only = Filter(tuple(ids or (document.id for document in reports)))
+            return [one.hit for one in retriever.explained(read_question(question, reports), "", only, top_k, explain=False)]
+
+        def evidence(question: str) -> Evidence:
+            return retriever.find(question, (), Filter(tuple(document.id for document in reports)), reports)
+
+        return Material(store, word_vectors(self.encoder), self._sentences, hits, evidence, reports, self.reader, open_report)
+
+    def openers(self, language: str, count: int = 4, only: Filter | None = None) -> tuple[str, ...]:
+        """Questions to begin with that the outlines of the reports answer."""
+        store = self._current()
+        material = self._material(store, self._reports(store, only))
+        own = in_one_edition(None, material.reports, language)
+        chosen = [document for document in material.reports if own is None or own.allows(document)]
+        return questions(material, language, chosen, count)
 
     def _write(
         self, writer: Writer, store: Snapshot, evidence: Evidence, extract: Answer, history: Sequence[Turn], failure: Failure | None
@@ -234,7 +290,7 @@ class Assistant:
         if self._writer is None:
             from rag.llm.client import Writer  # with rag.llm.stream a tenth of a second that extracts need not spend
 
-            if self.config.checker and self._support is None:
+            if self.config.checker:
                 from rag.llm.checker import open_checker
 
                 self._support = open_checker(self.config.checker)
@@ -326,6 +382,17 @@ class Assistant:
 
     def _retriever(self, store: Snapshot) -> Retriever:
         return Retriever(store, self.encoder, self.reader, self._sentences, self.config.candidates, self.config.top_k, self._reranker)
+
+
+def _said(answer: Answer) -> Iterator[Said]:
+    for claim in answer.claims:
+        yield Said(claim, tuple(citation for citation in answer.citations if citation.n in claim.citations))
+
+
+def _hits_of(store: Snapshot, citations: Sequence[Citation]) -> list[Hit]:
+    """The passages that hold what is cited."""
+    ids = dict.fromkeys(citation.chunk for citation in citations if citation.chunk)
+    return [Hit(chunk, store.document(chunk.document).text[chunk.start : chunk.end], 0.0, 0.0, 1.0) for chunk in store.chunks(list(ids))]
 
 
 def _rewritten(writer: Writer, question: str, history: Sequence[Turn]) -> Generator[Event, None, tuple[str, Failure | None]]:

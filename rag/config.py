@@ -224,3 +224,27 @@ def _checked(name: str, value: Any, origin: str) -> Any:
 
 
 _DEFAULTS = Config()
+
+MEANINGS: dict[str, str] = {
+    "index_dir": "folder of the index",
+    "encoder": "what turns text into vectors: builtin, or a sentence-transformers name or folder on this machine (extra: encoders)",
+    "target_tokens": "size that a passage is cut to, in tokens; changing it makes the index anew",
+    "max_tokens": "size that a passage never exceeds; changing it makes the index anew",
+    "ocr": "on: pages of PDFs without a text layer are read by tesseract, where that is installed",
+    "reranker": "a cross-encoder that reads the best passages again, by name or folder (extra: encoders)",
+    "candidates": "passages taken from each of the two searches, by words and by meaning",
+    "top_k": "passages whose sentences compete for the answer",
+    "strictness": "how much must speak for an answer before it is given: strict, balanced or open",
+    "max_question_chars": "longest question, in characters",
+    "llm_base_url": "address of an OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1",
+    "llm_model": "name of the model there",
+    "llm_api_key": "its key; never a flag, never printed",
+    "llm_context": "tokens that the model reads and writes in all",
+    "llm_wait": "seconds for the first word of a model whose speed is not known yet",
+    "default_mode": "who writes where nobody says: extracts, or llm",
+    "llm_timeout": "seconds for a whole answer of the model",
+    "checker": "a cross-encoder for entailment that sentences of the model must pass as well, by name or folder (extra: encoders)",
+    "host": "address that the page listens on; another than this machine's needs a login",
+    "port": "port of the page; the next free one where it is taken",
+}
+"""What each setting is for, in a line that `rag config` shows and docs/configuration.md repeats."""

@@ -23,6 +23,10 @@ Progress: TypeAlias = Callable[[int, int], None]
 Kind = Literal["heading", "prose", "item", "row", "figure", "contents", "abbreviation"]
 """What a block is: a heading; a paragraph; one bullet or numbered item; one table row; chart or caption text; a line of a table of contents; a row of a list of abbreviations."""
 
+Mode = Literal["extractive", "overview", "library", "talk", "llm"]
+"""What an answer is made of: sentences found for a question, the outline of reports, what is known of the reports themselves, words of our own
+about the tool or the talk, or what an LLM wrote."""
+
 Verdict = Literal["quoted", "supported", "partial", "unsupported", "uncited"]
 
 Support: TypeAlias = Callable[[str, Sequence[str]], tuple[float, float, float]]
@@ -147,6 +151,8 @@ class Claim:
     why: str = ""
     emphasis: tuple[int, int] | None = None
     """Where in `text` the short answer stands (a number, a name), if there is one."""
+    heading: str = ""
+    """What stands above it in an answer of several parts; the claims of one part follow one another."""
 
 
 _PRINTED = {
@@ -174,12 +180,16 @@ class Answer:
     reason: str = ""
     nearest: tuple[Citation, ...] = ()
     """When abstained: what came close and was not used."""
-    mode: Literal["extractive", "overview", "library", "talk", "llm"] = "extractive"
+    mode: Mode = "extractive"
     confidence: Literal["sure", "likely", "perhaps", ""] = ""
     """How likely the answer is right, in words whose meaning is measured; empty where nothing was claimed."""
     code: str = ""
     """Of a refusal: why, for programs (`rag.answer.refusal.Code`)."""
     model: str = ""
+    layout: Literal["", "list", "running"] = ""
+    """How the claims are set where someone asked for that: a line each, or one after the other."""
+    suggestions: tuple[str, ...] = ()
+    """Questions that can be asked next."""
     timings_ms: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -189,8 +199,16 @@ class Answer:
             (f"~~{claim.text}~~" if claim.verdict == "unsupported" else claim.text) + "".join(f"[{n}]" for n in claim.citations)
             for claim in self.claims
         ]
-        running = "" if self.language == "zh" else " "
-        return ("\n" if self.mode == "extractive" and (any("\n" in line for line in lines) or len(lines) > 3) else running).join(lines)
+        if any(claim.heading for claim in self.claims):
+            return "\n".join(_under_headings(self.claims, lines))
+        return ("\n" if self.listed else "" if self.language == "zh" else " ").join(lines)
+
+    @property
+    def listed(self) -> bool:
+        """Whether each claim stands on a line of its own."""
+        if self.layout:
+            return self.layout == "list"
+        return self.mode != "llm" and (len(self.claims) > 3 or any("\n" in claim.text for claim in self.claims))
 
     def __str__(self) -> str:
         """The answer for people: its text, what is wrong with it, and its sources with their quotes."""
@@ -230,11 +248,23 @@ class Answer:
             "confidence": self.confidence,
             "code": self.code,
             "model": self.model,
+            "layout": self.layout,
+            "suggestions": list(self.suggestions),
             "claims": [asdict(claim) for claim in self.claims],
             "citations": [asdict(citation) for citation in self.citations],
             "nearest": [asdict(citation) for citation in self.nearest],
             "timings_ms": {name: round(value, 2) for name, value in self.timings_ms.items()},
         }
+
+
+def _under_headings(claims: Sequence[Claim], lines: Sequence[str]) -> Iterator[str]:
+    """The lines of claims, as items below the heading of their part."""
+    above = ""
+    for claim, line in zip(claims, lines, strict=True):
+        if claim.heading and claim.heading != above:
+            yield claim.heading
+        above = claim.heading
+        yield f"- {line}" if above else line
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +277,17 @@ class Turn:
     """The standalone question of that turn; empty when it is not known."""
     sections: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """(document id, section path) of what that answer cited."""
+    claims: tuple[Claim, ...] = ()
+    """What was said, claim by claim; empty where only the text of the answer is known."""
+    citations: tuple[Citation, ...] = ()
+    mode: Mode | None = None
+    """Of that answer; None where it is not known."""
+
+    @classmethod
+    def of(cls, answer: Answer) -> Turn:
+        """The turn that an answer makes."""
+        cited = dict.fromkeys((c.document, tuple(part for part in c.section.split(" / ") if part)) for c in answer.citations)
+        return cls(answer.question, answer.answer, answer.query, tuple(cited), answer.claims, answer.citations, answer.mode)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """The command line: what stands on which stream, and the exit codes."""
 
+import dataclasses
+import io
 import json
 import os
 import subprocess
@@ -12,6 +14,9 @@ import pytest
 from conftest import HashingEncoder
 
 import rag.cli as cli
+from rag.cli import shared
+from rag.cli.serve import is_loopback
+from rag.config import MEANINGS, Config
 from rag.errors import EncoderError, IndexBusy, IndexDamaged, NothingIndexed, UsageError
 from rag.search.fusion import Mix
 from rag.search.retrieve import Explained
@@ -46,10 +51,11 @@ class Scripted:
     warning = ""
 
     def __init__(self, answer=FOUND):
-        self.answer, self.asked = answer, []
+        self.answer, self.asked, self.talked = answer, [], []
 
     def ask(self, question, *, history=(), only=None):
         self.asked.append((question, only))
+        self.talked.append((question, history))
         return self.answer
 
     def search(self, question, *, top_k=10, only=None):
@@ -67,7 +73,7 @@ class Scripted:
 @pytest.fixture
 def scripted(monkeypatch):
     assistant = Scripted()
-    monkeypatch.setattr(cli, "_assistant", lambda settings: assistant)
+    monkeypatch.setattr(shared, "open_assistant", lambda settings: assistant)
     return assistant
 
 
@@ -93,6 +99,30 @@ def test_the_rewritten_question_and_weak_claims_are_shown(rag, scripted):
     _, out, _ = rag("ask", "它呢？")
     assert out.startswith("检索的问题: 桥呢？\n\n桥是新的。[1]\n")
     assert "! 原文只支持一部分：桥是新的。（年份不在引文中）" in out and "第 12 页" in out
+
+
+def test_a_question_needs_no_quotes(rag, scripted):
+    assert rag("ask", "is", "it", "new?", "--year", "2024") == rag("ask", "is it new?", "--year", "2024")
+    assert [asked for asked, _ in scripted.asked] == ["is it new?"] * 2
+
+
+def test_a_talk_in_the_terminal_remembers_until_told_otherwise(rag, scripted, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("Is it new?\n\nand then?\n/new\nIs it new?\n"))
+    code, out, err = rag("chat")
+    assert code == 0 and out.count("The bridge is new.[1]") == 3 and err.startswith("1 reports; /new starts over")
+    assert [(asked, len(turns)) for asked, turns in scripted.talked] == [("Is it new?", 0), ("and then?", 1), ("Is it new?", 0)]
+    (turn,) = scripted.talked[1][1]
+    assert (turn.question, turn.answer, turn.sections) == ("Is it new?", "The bridge is new.[1]", (("atlas", ("North", "Bridges")),))
+
+
+def test_one_bad_question_does_not_end_a_talk(rag, scripted, monkeypatch):
+    def ask(question, **rest):
+        raise UsageError("too long")
+
+    monkeypatch.setattr(scripted, "ask", ask)
+    monkeypatch.setattr("sys.stdin", io.StringIO("a\nb\n"))
+    code, out, err = rag("chat")
+    assert (code, out) == (0, "") and err.count("error: too long") == 2
 
 
 def test_not_found_says_why_and_what_came_near(rag, scripted):
@@ -149,14 +179,14 @@ def test_each_error_is_one_line_with_its_exit_code(rag, monkeypatch, error, code
     def fail(settings):
         raise error
 
-    monkeypatch.setattr(cli, "_assistant", fail)
+    monkeypatch.setattr(shared, "open_assistant", fail)
     got, out, err = rag("ask", "x", "--json")
     assert (got, out) == (code, "")
     assert err == f"error: {' '.join(str(error).split())}\n"
 
 
 def test_the_unexpected_is_one_line_too_unless_debugging(rag, monkeypatch):
-    monkeypatch.setattr(cli, "_assistant", lambda settings: 1 / 0)
+    monkeypatch.setattr(shared, "open_assistant", lambda settings: 1 / 0)
     code, out, err = rag("ask", "x")
     assert (code, out) == (5, "") and err == "error: ZeroDivisionError: division by zero (run with RAG_DEBUG=1 for the traceback)\n"
     monkeypatch.setenv("RAG_DEBUG", "1")
@@ -168,7 +198,7 @@ def test_an_interrupt_has_its_own_code(rag, monkeypatch):
     def interrupt(settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_assistant", interrupt)
+    monkeypatch.setattr(shared, "open_assistant", interrupt)
     code, out, _ = rag("ask", "x")
     assert (code, out) == (130, "")
 
@@ -191,11 +221,16 @@ def test_config_shows_origins_and_hides_the_key(rag, monkeypatch, tmp_path):
     (tmp_path / "rag.toml").write_text("top_k = 3\n", encoding="utf-8")
     _, out, _ = rag("config", "--json", "--index", "here")
     values = json.loads(out)
-    assert values["index_dir"] == {"value": "here", "origin": "flag"}
-    assert values["top_k"] == {"value": 3, "origin": str(tmp_path / "rag.toml")}
-    assert values["llm_api_key"] == {"value": "set", "origin": "RAG_LLM_API_KEY"}
+    assert values["index_dir"] == {"value": "here", "origin": "flag", "meaning": MEANINGS["index_dir"]}
+    assert values["top_k"] == {"value": 3, "origin": str(tmp_path / "rag.toml"), "meaning": MEANINGS["top_k"]}
+    assert values["llm_api_key"] == {"value": "set", "origin": "RAG_LLM_API_KEY", "meaning": MEANINGS["llm_api_key"]}
     code, out, _ = rag("config")
     assert code == 0 and "not set" not in out and "sk-hidden" not in out
+    assert f"\nstrictness = balanced  (default)\n    {MEANINGS['strictness']}\n" in out
+
+
+def test_every_setting_has_a_meaning():
+    assert list(MEANINGS) == [setting.name for setting in dataclasses.fields(Config)]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "example.org", "::"])
@@ -206,28 +241,13 @@ def test_serving_other_machines_needs_a_word(rag, host):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "::1"])
 def test_loopback(host):
-    assert cli._is_loopback(host)
+    assert is_loopback(host)
 
 
 def test_help_names_every_command(rag):
     code, out, _ = rag()
     assert code == 0
-    commands = [
-        "index",
-        "ask",
-        "search",
-        "adapt",
-        "batch",
-        "list",
-        "show",
-        "inspect",
-        "remove",
-        "doctor",
-        "rollback",
-        "serve",
-        "config",
-        "eval",
-    ]
+    commands = "ask chat search batch index list show inspect remove doctor rollback adapt serve config eval".split()
     assert [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()] == commands
 
 
@@ -321,8 +341,8 @@ def test_a_folder_that_is_gone_keeps_its_reports(rag, corpus):
 def test_serve_indexes_first_and_only_when_needed(rag, corpus, monkeypatch):
     served = []
     page = SimpleNamespace(serve=lambda assistant, host, port, **others: served.append((len(assistant.documents()), host, port)))
-    monkeypatch.setattr(cli, "_import_bundled", lambda module: page)
-    monkeypatch.setattr(cli, "bundled", lambda name: corpus)
+    monkeypatch.setattr(shared, "import_bundled", lambda module: page)
+    monkeypatch.setattr(shared, "bundled", lambda name: corpus)
     code, out, err = rag("serve", "--port", "8123")
     assert (code, out) == (0, "") and err.startswith("indexing ") and "indexed 3 reports" in err
     assert rag("serve")[2] == ""
@@ -349,6 +369,21 @@ def test_the_process_is_small_and_speaks_utf8(corpus):
     answer = json.loads(done.stdout.decode("utf-8"))
     assert done.returncode == 0 and answer["language"] == "zh" and "0.31" in answer["answer"]
     assert not set(done.stderr.decode().split()) & {"torch", "gradio", "sentence_transformers", "transformers", "pandas", "scipy", "rich"}
+
+
+@pytest.mark.parametrize("program", ["rag", "provenote"])
+def test_a_shell_completes_commands_and_reports(corpus, program):
+    assert cli.run(["index", str(corpus)]) == 0
+    call = f"import sys; sys.argv = [{program!r}]; import rag.cli; rag.cli.main()"
+
+    def completed(*words):
+        asked = {f"_{program.upper()}_COMPLETE": "complete_bash", "COMP_WORDS": " ".join((program, *words)), "COMP_CWORD": str(len(words))}
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **asked}
+        return subprocess.run([sys.executable, "-c", call], env=environment, capture_output=True, text=True).stdout.split()
+
+    assert completed("do") == ["doctor"]
+    assert completed("show", "t") == ["tides", "trams"]
+    assert completed("ask", "--report", "b") == ["bees"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes that break need POSIX")

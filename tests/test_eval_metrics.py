@@ -13,10 +13,12 @@ from eval.metrics import (
     balanced_accuracy,
     bare,
     bootstrap_interval,
+    caught_at,
     citation_precision,
     claim_precision,
     claim_recall,
     evidence_covered,
+    expected_calibration_error,
     false_answer,
     false_refusal,
     items_shown,
@@ -26,6 +28,7 @@ from eval.metrics import (
     percentile,
     recall_at_k,
     reciprocal_rank,
+    reliability,
     risk_coverage,
     sign_test,
     squeeze,
@@ -194,3 +197,17 @@ def test_paired_comparison():
     assert paired_interval([0.3, 0.7], [0.3, 0.7]) == (0, 0, 0)
     assert sign_test(6, 0) == sign_test(0, 6) == pytest.approx(2 / 64)
     assert sign_test(1, 1) == sign_test(0, 0) == 1
+
+
+def test_caught_at_counts_strictly_above_the_limit_that_the_share_allows():
+    assert caught_at(0.5, [3, 2, 1], [2, 1]) == 2 / 3  # one of two may lie above 1: the limit is 1
+    assert caught_at(0.0, [3, 2, 1], [2, 1]) == 1 / 3
+    assert caught_at(1.0, [3, 2, 1], [2, 1]) == 2 / 3  # every supported one may be called so: the lowest is the limit
+
+
+def test_reliability_and_its_error_by_hand():
+    bins = reliability([(0.05, False), (0.15, True), (0.19, False), (1.0, True)])
+    assert [(each.low, each.high, each.n, each.happened) for each in bins] == [(0.0, 0.1, 1, 0.0), (0.1, 0.2, 2, 0.5), (0.9, 1.0, 1, 1.0)]
+    assert bins[1].said == pytest.approx(0.17)
+    assert expected_calibration_error(bins) == pytest.approx((1 * 0.05 + 2 * 0.33 + 0) / 4)
+    assert expected_calibration_error([]) == 0.0

@@ -11,7 +11,7 @@ import pytest
 from eval import run as eval_run
 from eval.data import load_questions
 from eval.page import page
-from eval.report import failures, figures, groups, ladder, risk, rung, table
+from eval.report import failures, figures, groups, ladder, predictions, refusals, risk, rung, table
 from eval.run import Setting, ask, measure_all, run
 from rag.config import Config
 from rag.errors import UsageError
@@ -211,6 +211,37 @@ def test_the_ladder_counts_only_who_took_the_step_before(records):
 
 def test_risk_goes_up_to_what_was_answered(records):
     assert risk(records) == [(pytest.approx(4 / 6), 0.5)]  # wrong and made-up, of four answers of the same score to six questions
+
+
+def coded(record):
+    """The record as it is when a refusal carries a code and an answer a word of how sure it is."""
+    if record["error"]:
+        return record
+    more = {"code": "no_such_year" if record["answerable"] else "<not_answered>"} if record["refused"] else {"confidence": "likely"}
+    return {**record, "answer": {**record["answer"], **more}}
+
+
+def test_refusals_are_counted_by_code_and_by_what_was_right(records):
+    assert refusals(records) == {}  # without a code there is nothing to count by
+    assert refusals([coded(record) for record in records]) == {"<not_answered>": (0, 1, 0), "no_such_year": (1, 0, 0)}
+    unknown = [{**coded(record), "answerable": None} for record in records]
+    assert refusals(unknown) == {"<not_answered>": (0, 0, 1), "no_such_year": (0, 0, 1)}
+
+
+def test_predictions_are_of_answers_and_only_where_scores_are_shares(records):
+    assert predictions(records) == [(1.0, True), (1.0, False), (1.0, False), (1.0, True)]  # right, wrong, made-up, next
+    assert predictions([{**record, "confidence": 7.5} for record in records if not record["error"]]) == []
+
+
+def test_the_page_draws_calibration_and_tells_refusals_by_code(records, tmp_path):
+    run = {"questions": {"file": "own.jsonl"}, "corpus": {}, "started": "2026-01-01"}
+    said = page(run, [coded(record) for record in records])
+    assert "Expected calibration error 0.500 over 4 answers" in said  # all say 1, half are right
+    assert "<td>0.9 to 1.0</td><td class=n>1.00</td><td class=n>0.50</td><td class=n>4</td>" in said
+    assert "<td>likely</td><td class=n>0.50</td><td class=n>4</td>" in said
+    assert "<code>&lt;not_answered&gt;</code></td><td class=n>1</td><td class=n>0</td><td class=n>1</td><td class=n>0</td>" in said
+    bare = page(run, [{**record, "confidence": 7.5} for record in records if not record["error"]])
+    assert "Calibration" not in bare and "Refusals by reason" not in bare
 
 
 def test_one_half_can_be_asked_alone(scripted, tmp_path):

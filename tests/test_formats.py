@@ -252,3 +252,39 @@ def test_sources_say_what_files_do_not(tmp_path):
 )
 def test_publishers_that_a_text_names(text, expected):
     assert publisher_in(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "encoding"),
+    [
+        (["2023/港口年报.md", "机场.txt"], "gbk"),
+        (["港口年報.md", "機場年報.txt"], "big5"),
+        (["港口年报.md", "é.txt"], "utf-8"),
+        (["Übersicht.md", "Café.txt"], "cp437"),
+        (["Málaga.md", "Évry.txt"], "cp1252"),
+    ],
+)
+def test_names_in_archives_of_other_systems(tmp_path, names, encoding):
+    stand_ins = {f"{number:03d}".ljust(len(name.encode(encoding)), "_"): name.encode(encoding) for number, name in enumerate(names)}
+    data = hostile.zipped(dict.fromkeys(stand_ins, "The quay is long."))
+    for stand_in, name in stand_ins.items():  # before the entry and in the directory at the end
+        data = data.replace(stand_in.encode(), name)
+    (tmp_path / "pack.zip").write_bytes(data)
+    found = find_files([tmp_path / "pack.zip"])
+    assert sorted(str(path.relative_to(tmp_path / "pack.zip")) for path in found) == sorted(names)
+    assert all("is long" in read_document(path).text for path in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("The council spent €5 million – a third – on “roads”.", "cp1252"),
+        ("Die Prüfung der Brücke über den Fluß dauerte länger als geplant, sagte der Bürgermeister.", "cp1252"),
+        ("港口在雨中的早晨，工人和船在等待潮水的到来。", "gb18030"),
+        ("港口在雨中的早晨，工人和船在等待潮水的到來。", "big5"),
+        ("The quay costs £5.", "utf-16-le"),
+    ],
+)
+def test_texts_in_older_encodings(tmp_path, text, encoding):
+    (tmp_path / "a.txt").write_bytes(text.encode(encoding))
+    assert read_document(tmp_path / "a.txt").text == text

@@ -69,6 +69,6 @@ def test_every_exception_is_still_needed():
 
 
 def test_the_package_imports_neither_training_nor_evaluation():
-    """The command line opens `eval` by name where a command asks for it (`rag.cli._import_bundled`)."""
+    """The command line opens `eval` by name where a command asks for it (`rag.cli.shared.import_bundled`)."""
     for file in FILES:
         assert not {name.split(".")[0] for name in imports(file)} & {"train", "eval", "tests", "app"}, file

@@ -159,10 +159,23 @@ def test_no_cell_is_lost_and_every_place_holds_its_cell(rows):
     whole = " ".join(" ".join(row.text.split()) for row in found)
     for row in rows:
         for cell in row:
-            text = " ".join(cell.text.split()).rstrip(":")
+            text = " ".join(cell.text.split()).rstrip(":").rstrip()
             assert text in whole or text == ""
     for row in found:
         for place in row.cells:
             slot = laid[place.row][place.column]
             if row.kind != "head":
                 assert row.text[place.start : place.end] == " ".join(slot.cell.text.split())
+
+
+def test_a_head_of_two_rows_is_found_below_a_title():
+    rows = [
+        [Cell("Port traffic", column_span=3)],
+        [Cell("Region", row_span=2), Cell("Tonnage", column_span=2)],
+        [Cell("North"), Cell("South")],
+        [Cell("Alderhaven"), Cell("412"), Cell("87")],
+    ]
+    assert told(*rows)[1:] == [
+        "Region | Tonnage, North | Tonnage, South",
+        "Region: Alderhaven | Tonnage, North: 412 | Tonnage, South: 87",
+    ]

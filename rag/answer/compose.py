@@ -14,6 +14,7 @@ from rag.answer.conflicts import describe_conflict, find_conflicts
 from rag.answer.constraints import context_of, unmet
 from rag.answer.lists import Enumeration, enumeration_at
 from rag.answer.refusal import Refusal
+from rag.answer.tables import look_up
 from rag.search.evidence import LONG_KINDS, Evidence, ScoredSentence
 from rag.search.question import Question
 from rag.search.reader import Reader
@@ -42,6 +43,8 @@ LISTED = 0.25
 CONTENDERS, CONTENDER_SHARE = 6, 0.4
 # In a comparison a report is silent whose best passage answers with less than this share of the threshold.
 SILENT = 0.5
+# Best sentences among which a row of a table is looked for, where arithmetic is asked for.
+LOOKED_UP = 3
 # Kinds whose short answer is a number, which is set off in the text.
 NUMBERS = ("number", "date")
 # Probability that an answer is right from which on it is called so.
@@ -137,6 +140,9 @@ class ExtractiveAnswerer:
         """Choose the sentences of an answer, in the order in which they are read, and a note for the reader."""
         kind, best = evidence.kind, found[0]
         budget = BUDGET.get(kind, FACT_BUDGET)
+        near = [one.sentence for one in found[:LOOKED_UP] if one.sentence.document == best.sentence.document]
+        if lookup := look_up(evidence.question, near, self.sentences.of(self.document(best.sentence.document))):
+            return list(lookup.sentences), lookup.note
         if kind in LONG_KINDS and (entries := self._whole_list(found, budget)):
             return entries, ""
         if kind not in LONG_KINDS and (rivals := find_conflicts(found)):

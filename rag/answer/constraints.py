@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from rag.answer.refusal import Refusal
 from rag.search.question import Question
 from rag.search.sentences import Sentence, SentenceIndex
+from rag.text.normalize import search_form
 from rag.text.quantities import Quantity, quantities, years
 from rag.types import Document
 
@@ -64,16 +65,18 @@ def unmet(question: Question, context: SentenceContext, without: frozenset[str] 
 
 
 def _year(question: Question, context: SentenceContext) -> Refusal | None:
-    """Every year of the question stands near: in the sentence if it names years itself, else around it or on its report."""
+    """A year of the question stands near, or is the report's; of several one is enough, since each sentence tells of its own."""
     there = years(context.window) or years(context.section)
     told = there | years(context.place) | ({context.year} if context.year else set())
-    missing = sorted(year for year in question.years if year not in told and str(year) not in context.window)
-    return Refusal("year_not_in_evidence", {"value": str(missing[0])}) if missing else None
+    if not question.years or any(year in told or str(year) in context.window for year in question.years):
+        return None
+    return Refusal("year_not_in_evidence", {"value": str(min(question.years))})
 
 
 def _period(question: Question, context: SentenceContext) -> Refusal | None:
-    """A quarter or half of a year that is asked for is not another one's."""
-    there = {name for name, form in _PERIODS if form.search(f"{context.place} {context.section}")}
+    """A quarter or half of a year that is asked for is told where the nearest text names any."""
+    texts = (context.sentence, context.window, f"{context.place} {context.section}")
+    there = next((found for text in texts if (found := {name for name, form in _PERIODS if form.search(text)})), set())
     for name, form in _PERIODS:
         if (said := form.search(question.text)) and there and name not in there:
             return Refusal("period_not_in_evidence", {"value": said[0].strip()})
@@ -104,7 +107,8 @@ def _name(question: Question, context: SentenceContext) -> Refusal | None:
 
 
 def _letters(text: str) -> str:
-    return re.sub(r"[\W_]+", "", text).lower()
+    """Letters and digits alone, in the form in which search compares them."""
+    return re.sub(r"[\W_]+", "", search_form(text))
 
 
 CONSTRAINTS: Mapping[str, Callable[[Question, SentenceContext], Refusal | None]] = {

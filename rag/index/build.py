@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rag.errors import EncoderError, IndexDamaged, NothingIndexed, RagError, UnreadableFile, UsageError
+from rag.index.encoder import word_vectors
 from rag.index.generation import CHUNKS, Parts, chunk_row, document_from_row, dump, metadata_of, pack_blocks, read_manifest, read_pointer
 from rag.index.manifest import VERSIONS, BuildReport, Manifest, Source, StageProgress, difference_of, is_under, outermost
+from rag.index.outline import outline_of, to_json
 from rag.index.publish import Content, base_of, disk_errors, publish, writer
 from rag.index.snapshot import open_index
 from rag.index.weighing import estimate_dense_weight
@@ -174,7 +176,11 @@ def _assemble(base: Parts | None, reading: _Reading, chunk: Callable[[Document],
     for rows in reading.fresh.values():
         documents.append(rows.document)
         chunks += rows.chunks
-    return Content(sorted(documents), sorted(chunks, key=lambda row: row[0]), {row[0]: row[2] for row in documents})
+    known = base.outlines(reading.kept) if base else {}
+    outlines = [
+        (row[0], known.get(row[0]) or to_json(outline_of(document_from_row(*row[1:]), word_vectors()))) for row in sorted(documents)
+    ]
+    return Content(sorted(documents), sorted(chunks, key=lambda row: row[0]), {row[0]: row[2] for row in documents}, outlines)
 
 
 def _embed(content: Content, base: Parts | None, encoder: Encoder, progress: StageProgress) -> tuple[FloatMatrix, int]:

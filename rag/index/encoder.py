@@ -219,7 +219,7 @@ def _builtin() -> BuiltinEncoder:
     return BuiltinEncoder()
 
 
-def word_vectors(encoder: Encoder) -> BuiltinEncoder:
+def word_vectors(encoder: Encoder | None = None) -> BuiltinEncoder:
     """What tells how alike single words are: the encoder itself where it has a vector for each, else the built-in one, which is small."""
     return encoder if isinstance(encoder, BuiltinEncoder) else _builtin()
 

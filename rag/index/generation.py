@@ -13,6 +13,7 @@ import sqlite3
 import stat
 import threading
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import numpy as np
 from rag.errors import IndexDamaged, IndexMismatch, RagError
 from rag.index.lexical import LexicalIndex, terms
 from rag.index.manifest import Manifest, manifest_from_json
+from rag.index.outline import OUTLINE_VERSION
 from rag.index.vectors import VectorIndex, read_vectors
 from rag.types import Block, Chunk, Document
 
@@ -47,6 +49,12 @@ class Parts:
     def position(self, chunk_id: str) -> int | None:
         place = bisect_left(self.ids, chunk_id)
         return place if place < len(self.ids) and self.ids[place] == chunk_id else None
+
+    def outlines(self, documents: Iterable[str]) -> dict[str, str]:
+        """The stored outlines of these documents, as JSON; none where they are of another version."""
+        if self.manifest.outline != OUTLINE_VERSION:
+            return {}
+        return dict(row for name in documents for row in self.rows("SELECT document, outline FROM outlines WHERE document = ?", name))
 
     def close(self) -> None:
         with self.lock:

@@ -72,6 +72,8 @@ class Manifest:
     """name in the generation's folder -> (size in bytes, sha256)."""
     dense_weight: float | None = None
     """What a cosine of this encoder counts beside BM25, estimated from the corpus; None for the built-in one, whose mix is calibrated."""
+    outline: str = ""
+    """The version of the outlines in it; "" for a generation from before there were any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,8 @@ def manifest_from_json(text: str, index_dir: Path) -> Manifest:
     for name in ("generation", "parent", "dimension", "documents", "chunks", "vectors"):
         if type(getattr(manifest, name)) is not int or getattr(manifest, name) < 0:
             raise ValueError(f"{name} {getattr(manifest, name)!r}")
+    if not isinstance(manifest.outline, str):
+        raise ValueError(f"outline {manifest.outline!r}")
     weight = manifest.dense_weight
     if weight is not None and not (type(weight) is float and 0 <= weight <= 100):
         raise ValueError(f"dense_weight {weight!r}")

@@ -15,7 +15,7 @@ import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from rag.index.generation import (
 )
 from rag.index.lexical import LexicalRow, build_lexical
 from rag.index.manifest import Manifest, StageProgress, manifest_to_json
+from rag.index.outline import OUTLINE_VERSION
 from rag.index.vectors import build_vectors
 from rag.types import FloatMatrix
 
@@ -48,6 +49,8 @@ class Content:
     chunks: list[tuple[str, str, int, int, int | None, str, int]]
     """(id, document, start, end, page, section, tokens), in the order of ids: a chunk's row is its position in all three parts."""
     texts: dict[str, str]
+    outlines: list[tuple[str, str]] = field(default_factory=list)
+    """(document, outline as JSON)."""
 
     def text(self, row: int) -> str:
         _, document, start, end, *_ = self.chunks[row]
@@ -70,6 +73,7 @@ def publish(
         counts = {"documents": len(content.documents), "chunks": len(content.chunks), "vectors": vectors}
         created = datetime.now(UTC).isoformat(timespec="seconds")
         parent = old.generation if old else 0
+        counts["outline"] = OUTLINE_VERSION
         manifest = Manifest(**values | counts, generation=number, parent=parent, created=created, files=files)
         text = manifest_to_json(manifest, index_dir).encode()
         _write(folder / "MANIFEST.json", text)
@@ -141,6 +145,8 @@ def _write_chunks(path: Path, content: Content) -> None:
         )
         database.execute("CREATE INDEX chunks_by_document ON chunks (document, start)")
         database.executemany("INSERT INTO documents VALUES (?, ?, ?, ?)", content.documents)
+        database.execute("CREATE TABLE outlines (document TEXT PRIMARY KEY, outline TEXT)")
+        database.executemany("INSERT INTO outlines VALUES (?, ?)", content.outlines)
         rows = ((position, *row) for position, row in enumerate(content.chunks))
         database.executemany("INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
         database.execute("COMMIT")

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from rag.errors import IndexBusy, IndexDamaged, IndexMismatch, NothingIndexed
+from rag.index.encoder import word_vectors
 from rag.index.generation import (
     CHUNKS,
     Parts,
@@ -28,6 +29,7 @@ from rag.index.generation import (
     read_pointer,
 )
 from rag.index.manifest import difference_of
+from rag.index.outline import Outline, from_json, outline_of
 from rag.types import Chunk, Document, Encoder
 
 
@@ -49,6 +51,7 @@ class Snapshot:
         # Caches of the instance's own, so that a dropped snapshot takes its texts with it.
         self._document = lru_cache(maxsize=256)(self._find_document)
         self._positions = lru_cache(maxsize=64)(self._find_positions)
+        self._outline = lru_cache(maxsize=256)(self._find_outline)
 
     def count(self) -> int:
         """Number of chunks."""
@@ -63,6 +66,10 @@ class Snapshot:
     def document(self, document_id: str) -> Document:
         """The whole document. Raises KeyError when there is none."""
         return self._document(document_id)
+
+    def outline(self, document_id: str) -> Outline:
+        """The outline of a document, made now where the generation has none of this version. Raises KeyError when there is no such document."""
+        return self._outline(document_id)
 
     def chunks(self, ids: Sequence[str]) -> list[Chunk]:
         """The chunks of these ids, in the order given. Raises KeyError for an unknown one."""
@@ -110,6 +117,10 @@ class Snapshot:
         if not rows:
             raise KeyError(document_id)
         return document_from_row(*rows[0])
+
+    def _find_outline(self, document_id: str) -> Outline:
+        stored = self._parts.outlines([document_id])
+        return from_json(stored[document_id]) if stored else outline_of(self.document(document_id), word_vectors())
 
     def _find_positions(self, documents: frozenset[str]) -> np.ndarray:
         found = [row[0] for name in documents for row in self._parts.rows("SELECT position FROM chunks WHERE document = ?", name)]

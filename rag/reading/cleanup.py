@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rag.reading.elements import Line
+from rag.text.lexicon import is_english_word
 
 HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff々〇"
 _CJK_MARKS = "，。、；：！？（）《》「」『』【】“”‘’—…·％"
@@ -140,21 +141,28 @@ def lost_exponents(text: str) -> tuple[str, ...]:
     return tuple(notes.values())
 
 
-def join_lines(before: str, after: str, compounds: frozenset[str] = frozenset(), spaced: bool = False) -> str:
+def join_lines(
+    before: str, after: str, compounds: frozenset[str] = frozenset(), spaced: bool = False, words: frozenset[str] = frozenset()
+) -> str:
     """Put two lines of one paragraph together: no blank beside Han, a blank between words, a hyphenated word closed up.
 
-    A hyphen stays when the word is known with it (`compounds`), or when what follows is not a small letter. `spaced` says that this text
-    sets a blank between Han and Latin letters or digits.
+    A hyphen stays between figures and before a capital, in a word that the text writes with it elsewhere (`compounds`), and, where the text does
+    not write the word without it (`words`), between two words that are none together. `spaced` says that this text sets a blank between Han and Latin letters
+    or digits.
 
     >>> join_lines("建设开放", "平台"), join_lines("an open plat-", "form"), join_lines("an open", "platform")
     ('建设开放平台', 'an open platform', 'an open platform')
+    >>> join_lines("the years 2019-", "2023"), join_lines("long-", "term plans")
+    ('the years 2019-2023', 'long-term plans')
     """
     if not before or not after:
         return before + after
     if before[-1] in "-\u2010" and len(before) > 1 and before[-2].isalpha() and after[0].isalpha():
-        head, tail = re.search(r"[A-Za-z]*.$", before[-60:]).group(), re.match(r"[^\W\d_]*", after).group()
-        if len(head) > 2 and head[-2].islower() and after[0].islower() and (head[:-1] + "-" + tail).lower() not in compounds:
+        head, tail = re.search(r"[A-Za-z]*.$", before[-60:]).group()[:-1], re.match(r"[^\W\d_]*", after).group()
+        if len(head) > 1 and head[-1].islower() and after[0].islower() and not _keeps_hyphen(head, tail, compounds, words):
             return before[:-1] + after
+        return before + after
+    if before[-1] in "-\u2010\u2011–" and before[-2:-1].isalnum() and after[0].isalnum() and before[-2:-1].isascii():
         return before + after
     if re.search(r"(?:^|\s)[+&=|/~-]$", before[-2:]) or re.match(r"[+&=|~-]\s", after):
         return before + " " + after
@@ -164,6 +172,14 @@ def join_lines(before: str, after: str, compounds: frozenset[str] = frozenset(),
     if re.match(wide, before[-1]) or re.match(wide, after[0]) or before[-1] in "/(·" or after[0] in "/)·":
         return before + after
     return before + " " + after
+
+
+def _keeps_hyphen(head: str, tail: str, compounds: frozenset[str], words: frozenset[str]) -> bool:
+    """Whether a hyphen at the end of a line belongs to the word: by what the same text writes elsewhere, else by the dictionary."""
+    parted, closed = f"{head}-{tail}".lower(), f"{head}{tail}".lower()
+    if parted in compounds or closed in words:
+        return parted in compounds
+    return not is_english_word(closed) and is_english_word(head) and is_english_word(tail)
 
 
 _COMMON_HAN = frozenset("的一是在不了有和中大为為以用与與及等对對可能年上这這个個其将將于於成发發业業人国國我们們会會到时時地出就分要")

@@ -54,6 +54,10 @@ def read_document(
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    if suffix in _OLD_OFFICE:
+        raise UnreadableFile(
+            path, f"cannot read {suffix}; open it in the program that wrote it and save it as {_OLD_OFFICE[suffix]} or PDF"
+        )
     if suffix not in SUFFIXES and suffix != ".zip":
         raise UnreadableFile(path, f"cannot read {suffix or 'files without a suffix'} ({', '.join(SUFFIXES)} and .zip can be read)")
     data = read_bytes(path)
@@ -172,21 +176,35 @@ def _is_left_out(name: str) -> bool:
     return name.startswith((".", "~$")) or name.lower() == SOURCES
 
 
+_OLD_OFFICE = {
+    ".doc": ".docx",
+    ".dot": ".docx",
+    ".ppt": ".pptx",
+    ".pps": ".pptx",
+    ".xlsb": ".xlsx",
+    ".wps": ".docx",
+    ".et": ".xlsx",
+    ".dps": ".pptx",
+}
+"""Formats that only other programs can read, and what to save them as."""
+_PACKED = (".docx", ".pptx", ".epub", ".xlsx", ".xlsm", ".odt", ".zip")
+
+
 def _check_kind(path: Path, suffix: str, data: bytes) -> None:
     """Raises UnreadableFile when the first bytes say that a file is of another kind than its suffix says."""
-    packed = (".docx", ".pptx", ".epub", ".zip")
-    if data.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        raise UnreadableFile(path, "an old or password-protected Office file; save it as .docx or .pptx without a password")
+    if data.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1") and suffix not in (".xls", ".msg"):
+        wanted = suffix if suffix in (".docx", ".pptx", ".xlsx") else ".docx, .pptx or .xlsx"
+        raise UnreadableFile(path, f"an old or password-protected Office file; save it as {wanted} without a password")
     is_pdf, is_zip = b"%PDF-" in data[:1024] and not data.startswith(b"PK"), data.startswith((b"PK\3\4", b"PK\5\6"))
     if suffix == ".pdf" and not is_pdf:
         raise UnreadableFile(
             path, "not a PDF" + (" (it is a ZIP or Office file)" if is_zip else " by its content") + "; give it its own suffix"
         )
-    if suffix in packed and not is_zip:
+    if suffix in _PACKED and not is_zip:
         raise UnreadableFile(
             path, f"not a {suffix[1:].upper()} file" + (" (it is a PDF)" if is_pdf else " by its content") + "; give it its own suffix"
         )
-    if suffix not in packed and suffix != ".pdf" and (is_zip or data.startswith(b"%PDF-")):
+    if suffix not in (*_PACKED, ".pdf", ".xls") and (is_zip or data.startswith(b"%PDF-")):
         raise UnreadableFile(path, f"not text (it is a {'PDF' if is_pdf else 'ZIP or Office file'}); give it its own suffix")
 
 
@@ -508,6 +526,12 @@ def _read_markdown(path: Path, data: bytes) -> Content:
     return read_markdown(path, data)
 
 
+def _read_spreadsheet(path: Path, data: bytes) -> Content:
+    from rag.reading.formats.spreadsheet import read_spreadsheet
+
+    return read_spreadsheet(path, data)
+
+
 _READERS: dict[str, Callable[[Path, bytes], Content]] = {
     ".txt": _read_text,
     ".text": _read_text,
@@ -519,5 +543,10 @@ _READERS: dict[str, Callable[[Path, bytes], Content]] = {
     ".htm": _read_web,
     ".xhtml": _read_web,
     ".epub": _read_book,
+    ".xlsx": _read_spreadsheet,
+    ".xlsm": _read_spreadsheet,
+    ".xls": _read_spreadsheet,
+    ".csv": _read_spreadsheet,
+    ".tsv": _read_spreadsheet,
 }
 SUFFIXES = (".pdf", *_READERS)

@@ -164,7 +164,9 @@ def _joiner(texts: Sequence[str]) -> Callable[[str, str], str]:
     """`join_lines` as this text wants it: with its own hyphenated words, and its own habit of blanks beside Latin letters."""
     whole = "\n".join(texts)
     compounds = frozenset(word.lower() for word in re.findall(r"(?<![A-Za-z])[A-Za-z]+-[A-Za-z]+", whole))
-    return partial(join_lines, compounds=compounds, spaced=_is_spaced(texts))
+    sure = re.sub(r"[A-Za-z]+[-\u2010]\n[A-Za-z]+", " ", whole)  # halves of words are no words
+    words = frozenset(word.lower() for word in re.findall(r"(?<![A-Za-z-])[A-Za-z]{4,}(?![A-Za-z-])", sure))
+    return partial(join_lines, compounds=compounds, spaced=_is_spaced(texts), words=words)
 
 
 def _is_spaced(texts: Sequence[str]) -> bool:

@@ -117,7 +117,7 @@ def render(table: Table) -> list[Row]:
     while top < len(grid) and (title := only_cell(grid, top)) and top + 1 < len(grid) and breadth(grid[top + 1]) > 1:
         rows.append(_plain(grid, top, title, "title"))
         top += 1
-    heads = table.head_rows - top if table.head_rows is not None else count_heads(grid[top:])
+    heads = table.head_rows - top if table.head_rows is not None else count_heads(grid, top)
     heads = min(max(heads, 0), len(grid) - top)
     over = " ".join([table.caption, *(row.text for row in rows)])
     if not heads:

@@ -123,8 +123,9 @@ def _is_year(text: str) -> bool:
     return bool(_YEAR.fullmatch(text))
 
 
-def count_heads(grid: Grid) -> int:
-    """How many rows at the top are heads: those that the file marks, else the first where it looks like one, with the rows that part it."""
+def count_heads(whole: Grid, top: int = 0) -> int:
+    """How many rows from `top` on are heads: those that the file marks, else the first where it looks like one, with the rows that part it."""
+    grid = whole[top:]
     if len(grid) < 2:
         return 0
     heads = marked_heads(grid)
@@ -132,7 +133,7 @@ def count_heads(grid: Grid) -> int:
         if _row_heads_only(grid) or looks_like_body(grid):
             return 0
         heads = 1
-    while heads < len(grid) - 1 and _is_parted(grid, heads) and not _holds_measures(grid[heads]):
+    while heads < len(grid) - 1 and _is_parted(whole, top + heads) and not _holds_measures(grid[heads]):
         heads += 1
     return heads if heads < len(grid) else max(heads - 1, 1)
 

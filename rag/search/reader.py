@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,6 +34,7 @@ MAX_TOKENS, MAX_QUESTION, MAX_TURN, MAX_HEADING, MAX_SENTENCE = 352, 96, 40, 24,
 TURNS = 2
 # Tokens of one run of the encoder, padding included; more would only fill the memory.
 RUN_TOKENS = 2048
+KEPT_READINGS = 256
 
 LABELS = ("supported", "partial", "unsupported")
 KINDS = ("number", "date", "person", "entity", "definition", "abbreviation", "list", "why", "how", "compare", "yesno", "summary")
@@ -121,6 +123,7 @@ class Reader:
             settings = json.loads((folder / "reader.json").read_text(encoding="utf-8"))
             self.revision: str = settings["revision"]
             self.intents: tuple[str, ...] = tuple(settings["intents"])
+            self._support_shift = np.array(settings.get("support_shift", (0.0, 0.0, 0.0)), np.float32)
             self._calibration: Mapping[str, Sequence[float]] = settings["calibration"]
             self._thresholds: Mapping[str, Mapping[str, float]] = settings["thresholds"]
             width = self._session.get_outputs()[0].shape[-1]
@@ -130,11 +133,30 @@ class Reader:
         except Exception as error:  # each library has errors of its own; all of them mean that the folder is not a reader
             message = str(error).strip().split("\n")[0] or type(error).__name__
             raise EncoderError(f"the reader in {folder} cannot be opened ({message[:200]}): install the package again") from error
-        self._lock = threading.Lock()
+        self._lock, self._remembering = threading.Lock(), threading.Lock()
+        self._readings: OrderedDict[tuple[str, tuple[tuple[str, str], ...], Passage], Reading] = OrderedDict()
         self._encode = lru_cache(maxsize=1 << 14)(self._tokens)
 
     def read(self, question: str, passages: Sequence[Passage], history: Sequence[Turn] = ()) -> list[Reading]:
-        """Read each passage with the question. One too long for an input is read in windows that share a sentence; the best reading counts."""
+        """Read each passage with the question. One too long for an input is read in windows that share a sentence; the best reading counts.
+
+        The last KEPT_READINGS are remembered, so that a question asked again, searched or explained costs nothing.
+        """
+        turns = tuple((turn.question, turn.answer) for turn in history[-TURNS:])
+        keys = [(question, turns, passage) for passage in passages]
+        with self._remembering:
+            known = {key: self._readings[key] for key in keys if key in self._readings}
+        fresh = list(dict.fromkeys(key for key in keys if key not in known))
+        known |= zip(fresh, self._read(question, [passage for _, _, passage in fresh], history), strict=True)
+        with self._remembering:
+            for key in keys:
+                self._readings[key] = known[key]
+                self._readings.move_to_end(key)
+            while len(self._readings) > KEPT_READINGS:
+                self._readings.popitem(last=False)
+        return [known[key] for key in keys]
+
+    def _read(self, question: str, passages: Sequence[Passage], history: Sequence[Turn]) -> list[Reading]:
         inputs: list[ReaderInput] = []
         places: list[tuple[int, int]] = []
         for number, passage in enumerate(passages):
@@ -168,9 +190,20 @@ class Reader:
         return (self._thresholds.get(pair) or self._thresholds["all"])[strictness]
 
     def support(self, claim: str, evidence: Sequence[str]) -> tuple[float, float, float]:
-        """Return the probabilities that evidence supports a claim, supports a part of it, or does not; they sum to 1."""
-        hidden = self._hidden([claim_input(self._encode, claim, evidence)])[0]
-        supported, partial, unsupported = _softmax(self._head("support", hidden[:1])[0]).tolist()
+        """Return the probabilities that evidence supports a claim, supports a part of it, or does not; they sum to 1.
+
+        Evidence too long for an input is read in windows that share a sentence; the one that supports most counts. The probabilities are shifted so
+        that one half is the calibrated border of "does not".
+        """
+        inputs, low = [], 0
+        while True:
+            inputs.append(claim_input(self._encode, claim, evidence[low:]))
+            reached = low + inputs[-1].sentences
+            if reached >= len(evidence):
+                break
+            low = max(low + 1, reached - 1)
+        chances = [_softmax(self._head("support", hidden[:1])[0] + self._support_shift) for hidden in self._hidden(inputs)]
+        supported, partial, unsupported = min(chances, key=lambda chance: float(chance[2])).tolist()
         return supported, partial, unsupported
 
     def intent(self, message: str, after_answer: bool) -> dict[str, float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from rag.text.tokens import count_tokens
 from rag.types import Block, Chunk, Document, content_id
@@ -26,9 +27,22 @@ ROWS_IN_CHUNK = 12
 _CLOSERS = "”’」』）)】》〉\"'］]"
 _BOUNDARY = re.compile(rf"[。！？!?…]+[{re.escape(_CLOSERS)}]*|；|(?<!\.)\.+[{re.escape(_CLOSERS)}]*(?=\s|$)|\n")
 _ABBREVIATIONS = re.compile(
-    r"etc|al|eqs?|nos?|vol|pp|eds?|inc|ltd|co|corp|jr|sr|dept|est|u\.s|u\.k|p\.m|a\.m|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec"
+    r"etc|al|vol|eds?|inc|ltd|co|corp|jr|sr|dept|est|avg|max|min|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|bros|assn|ave|blvd|"
+    r"(?:[a-z]{1,2}\.)+[a-z]{1,2}"
 )
-_NEVER_LAST = re.compile(r"e\.g|i\.e|vs|cf|figs?|dr|mrs?|ms|prof|st|approx")
+"""Words that a full stop shortens, and that can end a sentence all the same."""
+_NEVER_LAST = re.compile(
+    r"e\.g|i\.e|vs|cf|figs?|dr|mrs?|ms|messrs|mme|prof|st|mt|ca|approx|incl|excl|viz|resp|gov|sen|gen|capt|lt|sgt|maj|adm|hon|supt|col|rep"
+)
+"""Words that a full stop shortens, and that something always follows; titles among them stand with a capital."""
+_BEFORE_FIGURES = re.compile(
+    r"nos?|nr|arts?|secs?|sects?|pp?|pgs?|paras?|pars?|ch|chap|cl|vols?|pts?|eqs?|tabs?|app|ex|reg|res|ver|rev|ed|op|abs|tel|ext|fax|min|max|avg|est|temp|"
+    r"jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|c|v|s|n|d|b|r"
+)
+"""Words that a full stop shortens before a figure: "No. 7", "max. 40", "Art. 7"."""
+_MONTH = re.compile(r"jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec")
+_TITLES = re.compile(r"gov|sen|gen|capt|lt|sgt|maj|adm|hon|supt|col|rep|mt|st|resp")
+_TIME_OF_DAY = re.compile(r"(?!(?:[A-Z]{2,}|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b)[A-Z]")
 _OPENER = re.compile(
     r"(?:The|This|That|These|Those|It|In|On|At|We|They|He|She|But|And|However|For|An?|As|By|To|When|While|If|Our|Its|There)\b"
 )
@@ -85,6 +99,7 @@ def chunk_document(
     A chunk is filled with whole sentences up to `target_tokens`; list items and their lead-in, or a table, may fill it up to `max_tokens`.
     Longer than `max_tokens` is only a single piece that cannot be cut. Headings stand at the start of the chunk that they head.
     """
+    tokens_of = lru_cache(maxsize=1 << 17)(tokens_of)  # a block is counted when it is grouped, cut and packed
     chunks = []
     for group in _short_sections_joined(_groups(document, tokens_of), document, max_tokens, tokens_of):
         for start, end, page in _packed(document, group, target_tokens, max_tokens, tokens_of):
@@ -118,18 +133,27 @@ def _full_stop_ends(text: str, start: int, dot: int, end: int, mark: str) -> boo
         return False
     before = re.search(r"[\w.]+$", text[start:dot])
     word = before.group() if before else ""
-    if word.isdigit() and start + before.start() == start + (len(text[start:dot]) - len(text[start:dot].lstrip())):
+    if (word.isdigit() or len(word) == 1) and before.start() == len(text[start:dot]) - len(text[start:dot].lstrip()):
         return False  # "1. First item": the number opens the sentence
     if following and following.islower():
         return False
     lowered = word.lower().rstrip(".")
     if not following:
         return True
-    if _NEVER_LAST.fullmatch(lowered):
+    if _NEVER_LAST.fullmatch(lowered) and (word[0].isupper() or not _TITLES.fullmatch(lowered)):
         return False
-    # After "Inc." or "U.S." only a word that commonly opens a sentence says that a new one begins; after an initial nothing does.
-    shortened = _ABBREVIATIONS.fullmatch(lowered) or re.fullmatch(r"[A-Za-z](?:\.[A-Za-z])*", word)
-    return not shortened or (len(word) > 1 and bool(_OPENER.match(text[end:].lstrip())))
+    if following.isdigit() and _BEFORE_FIGURES.fullmatch(lowered):
+        return False
+    counted = before and re.search(r"\d[)\s\u00a0-]?$", text[max(start, start + before.start() - 3) : start + before.start()])
+    if counted and word.isalpha() and len(word) <= 4 and not _MONTH.fullmatch(lowered):
+        return True  # "12 m. Costs rose": a unit is no initial
+    opens = bool(_OPENER.match(text[end:].lstrip()))
+    if lowered in ("a.m", "p.m"):
+        return opens or bool(_TIME_OF_DAY.match(text[end:].lstrip()))
+    # After "Inc." or "U.S." only a word that commonly opens a sentence says that a new one begins; so it does after an initial.
+    vowelless = len(word) > 1 and word[1:].islower() and not re.search(r"[aeiouy\d]", lowered)
+    shortened = vowelless or _ABBREVIATIONS.fullmatch(lowered) or re.fullmatch(r"[A-Za-z]", word)
+    return not shortened or opens
 
 
 def _goes_on(text: str, end: int) -> bool:
@@ -192,9 +216,10 @@ def _manner(block: Block) -> str:
 
 
 def _same_manner(run: list[Block], block: Block) -> bool:
-    if block.kind == "heading":
-        return all(held.kind == "heading" for held in run)
-    return all(held.kind == "heading" or _manner(held) == _manner(block) for held in run)
+    """Headings come first in a run, and what follows them is of one manner, so its last block speaks for the rest."""
+    if run[-1].kind == "heading":
+        return True
+    return block.kind != "heading" and _manner(run[-1]) == _manner(block)
 
 
 def _adjacent(document: Document, before: Block, after: Block) -> bool:
@@ -240,18 +265,19 @@ def _packed(
     """(start, end, page) of the chunks of one group."""
     start = end = -1
     page: int | None = None
-    units = rows = 0
+    units = rows = most = 0
     sealed = False  # the chunk so far ends in a heading or a lead-in, which the next unit belongs to
     for unit_start, unit_end, block in _units(document, group, max_tokens, tokens_of):
+        most += tokens_of(document.text[unit_start:unit_end])  # joined text never has more tokens than its parts
         if start >= 0:
-            size = tokens_of(document.text[start:unit_end])
             wanted = max_tokens if sealed or block.kind in ("item", "row") else target_tokens
+            size = most if most <= wanted else tokens_of(document.text[start:unit_end])
             full = rows >= ROWS_IN_CHUNK if group.manner == "abbreviation" else size > wanted
             if full or size > max_tokens or (block.kind == "heading" and not sealed and units > 0):
                 yield start, end, page
                 start, units, rows = -1, 0, 0
         if start < 0:
-            start, page = unit_start, document.page_at(unit_start)
+            start, page, most = unit_start, document.page_at(unit_start), tokens_of(document.text[unit_start:unit_end])
         end = unit_end
         units += block.kind != "heading"
         rows += block.kind == "abbreviation"

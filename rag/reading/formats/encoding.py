@@ -104,8 +104,9 @@ def _decode_legacy(data: bytes) -> str | None:
 
     guess = from_bytes(data[:262_144]).best()
     names = [guess.encoding] if guess is not None else []
-    if guess is not None and re.match(r"cp125|iso8859|latin|mac", guess.encoding) and sum(byte < 128 for byte in data) > 0.8 * len(data):
-        names.insert(0, "cp1252")  # a few accents among English: the detector cannot tell the countries of Europe apart
+    single = guess is not None and re.match(r"(?!cp(?:932|936|949|950|1361))(?:cp\d|iso8859|latin|mac|hp_roman)", guess.encoding)
+    if single and sum(byte < 128 for byte in data) > 0.8 * len(data):
+        names.insert(0, "cp1252")  # a few accents or quotes among English: the detector cannot tell the countries of Europe apart
     for name in names:
         try:
             return data.decode(name)
@@ -135,8 +136,10 @@ def decode_names(names: Sequence[bytes]) -> list[str]:
     candidates = {"utf-8": 3.0} if _decodes(whole, "utf-8") else {}
     for encoding in ("gb18030", "big5", "cp932"):
         if _decodes(whole, encoding):
-            wide = re.sub(r"[\x00-\x7f]", "", whole.decode(encoding))
-            candidates[encoding] = _share_of_common(wide, encoding)
+            text = whole.decode(encoding)
+            wide = re.sub(r"[\x00-\x7f]", "", text)
+            inside_words = len(re.findall(r"(?<=[A-Za-z])[^\x00-\x7f](?=[A-Za-z])|(?<![^\s/])[^\x00-\x7f](?=[a-z])", text))
+            candidates[encoding] = _share_of_common(wide, encoding) if 2 * inside_words < len(wide) else 0.0
     candidates["cp437"] = 0.5 * sum(0x80 <= byte <= 0xA5 for byte in high) / max(len(high), 1)
     if _decodes(whole, "cp1252"):
         candidates["cp1252"] = 0.5 * sum(byte >= 0xC0 for byte in high) / max(len(high), 1)

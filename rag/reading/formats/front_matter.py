@@ -51,7 +51,7 @@ def _yaml(text: str) -> dict[Any, Any] | None:
         values = yaml.load(text, Loader=yaml.BaseLoader)  # knows texts, lists and tables alone
     except (yaml.YAMLError, RecursionError, ValueError):
         return _lines(text)
-    return values if isinstance(values, dict) else {} if values is None else None
+    return values if isinstance(values, dict) else {} if values is None else _lines(text)
 
 
 def _lines(text: str) -> dict[Any, Any] | None:

@@ -117,8 +117,8 @@ def _page_matter(root: html.HtmlElement) -> dict[str, str]:
         if key and node.get("content", "").strip():
             matter.setdefault(key, node.get("content").strip()[:200])
     title = root.find(".//title")
-    if title is not None and "title" not in matter and title.text_content().strip():
-        whole = " ".join(title.text_content().split())
+    whole = " ".join((matter.get("title") or (title.text_content() if title is not None else "")).split())
+    if whole:
         matter["title"] = _page_title(whole, [" ".join(node.text_content().split()) for node in list(root.iter("h1"))[:5]])
     language = (root.get("lang") or root.get("{http://www.w3.org/XML/1998/namespace}lang") or "")[:10]
     return matter | ({"language": language} if language else {})
@@ -127,13 +127,14 @@ def _page_matter(root: html.HtmlElement) -> dict[str, str]:
 def _page_title(whole: str, headings: list[str]) -> str:
     """The title of a page without the name of its site: the part that a heading of the page says too, else the first.
 
-    >>> _page_title("The Quay - Harbour news", ["Harbour news"]), _page_title("Harbour news | The Quay", [])
-    ('Harbour news', 'Harbour news')
+    >>> _page_title("The Quay - Harbour news", ["Harbour news"]), _page_title("Harbour news | The Quay", []), _page_title("港口_百科", ["港口"])
+    ('Harbour news', 'Harbour news', '港口')
     """
     if whole in headings:
         return whole
     parts = re.split(r"\s+[|·–—-]\s+", whole)
-    return next((part for part in parts if part in headings), parts[0] or whole)
+    finer = re.split(r"\s*[|·–—_-]\s*", whole)
+    return next((part for part in (*parts, *finer) if part and part in headings), parts[0] or whole)
 
 
 def _main(root: html.HtmlElement) -> html.HtmlElement:

@@ -11,6 +11,8 @@ from html import escape
 from pathlib import Path
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
 from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 
@@ -23,6 +25,9 @@ from rag.reading.formats.markup import walk
 
 MOST_COLUMNS = 500
 """Columns above which lines with bars are no table: parsing one takes time by the square."""
+LONGEST_INLINE = 100_000
+MOST_BRACKETS = 2_000
+"""Characters and opening brackets of one paragraph above which its marks are not read."""
 _TAGS = frozenset(
     "a abbr address area article aside b base bdi bdo big blockquote body br button caption center cite code col colgroup dd del details dfn dialog dir div "
     "dl dt em fieldset figcaption figure font footer form h1 h2 h3 h4 h5 h6 head header hr html i iframe img input ins kbd label legend li link main map mark "
@@ -66,12 +71,26 @@ def _parser() -> MarkdownIt:
     """The dialect: tables, struck text, footnotes, lists of definitions. Indented lines are paragraphs, as converters leave them."""
     parser = MarkdownIt("commonmark", {"html": True, "maxNesting": 60}).enable(["table", "strikethrough"]).disable("code")
     parser.use(footnote_plugin).use(deflist_plugin)
+    parser.core.ruler.at("inline", _parse_inline)
     parser.add_render_rule("html_block", lambda self, tokens, at, options, env: _tags_only(tokens[at].content))
     parser.add_render_rule("html_inline", lambda self, tokens, at, options, env: _tags_only(tokens[at].content))
     parser.add_render_rule("footnote_ref", lambda self, tokens, at, options, env: f'<sup><a href="#">{tokens[at].meta["id"] + 1}</a></sup>')
     parser.add_render_rule("footnote_anchor", lambda self, tokens, at, options, env: "")
     parser.add_render_rule("softbreak", lambda self, tokens, at, options, env: "\n")
     return parser
+
+
+def _parse_inline(state: StateCore) -> None:
+    """Parses what stands in blocks; one so long, or with so many brackets, that it would take time by the square stays as it is written."""
+    for token in state.tokens:
+        if token.type != "inline":
+            continue
+        plain = len(token.content) > LONGEST_INLINE or token.content.count("[") > MOST_BRACKETS
+        if plain:
+            token.children = [Token("text", "", 0, content=token.content)]
+        else:
+            token.children = token.children or []
+            state.md.inline.parse(token.content, state.md, state.env, token.children)
 
 
 def _tags_only(text: str) -> str:
@@ -92,7 +111,8 @@ def _tags_only(text: str) -> str:
 def _rendered(text: str) -> str:
     """The HTML that a text stands for."""
     lines = text.split("\n")
-    fence = ""
+    last_end = max((at for at, line in enumerate(lines) if "-->" in line), default=-1)
+    fence, in_comment = "", False
     for at, line in enumerate(lines):
         opening = _FENCE.match(line)
         if opening and not fence:
@@ -100,10 +120,35 @@ def _rendered(text: str) -> str:
         elif opening and opening[1].startswith(fence) and not line.strip(" >`~"):
             fence = ""
         elif not fence:
+            if in_comment or "<!" in line or "<?" in line:
+                line, in_comment = _without_comments(line, in_comment, at < last_end)
             lines[at] = _plain_dialect(line)
             if "|" in line and at and _DELIMITER.fullmatch(line) and "|" in lines[at - 1]:
                 _fit_table(lines, at)
     return _parser().render("\n".join(lines))
+
+
+def _without_comments(line: str, inside: bool, ends_later: bool) -> tuple[str, bool]:
+    """(a line without its comments, whether one goes on below); what begins like a declaration is text.
+
+    The parser would look for the end of each of them anew, which takes time by the square where there is none.
+
+    >>> _without_comments("a <!-- b --> c <!-- d", False, True), _without_comments("d --> e <!x> <!-- f", True, False)
+    (('a  c ', True), (' e &lt;!x> &lt;!-- f', False))
+    """
+    kept, at = [], 0
+    while True:
+        if inside:
+            end = line.find("-->", at)
+            if end < 0:
+                return "".join(kept), True
+            at, inside = end + 3, False
+        start = line.find("<!--", at)
+        if start < 0 or (line.find("-->", start) < 0 and not ends_later):
+            kept.append(re.sub(r"<(?=[!?])", "&lt;", line[at:]))
+            return "".join(kept), False
+        kept.append(re.sub(r"<(?=[!?])", "&lt;", line[at:start]))
+        at, inside = start + 4, True
 
 
 def _plain_dialect(line: str) -> str:

@@ -123,7 +123,7 @@ def _runs(page: Any, textpage: Any, plain: bytes, seen: Glyphs) -> Iterator[Run]
                 places.append(right)
             continue
         if not text or text[-1] == " ":  # whether it is seen is judged once a word
-            before, visible = visible, sight.sees(at, (new_left, new_bottom, new_right, new_top)) if not turn else True
+            before, visible = visible, bool(turn) or sight.sees(at, new_left, new_bottom, new_right, new_top)
             if text and before and not visible:
                 yield made()
         if not visible:
@@ -152,8 +152,11 @@ def _runs(page: Any, textpage: Any, plain: bytes, seen: Glyphs) -> Iterator[Run]
             left, right, bottom, top, started = new_left, new_right, new_bottom, new_top, at
         if character not in RAISED_DIGITS:
             base, base_size, base_bottom = at, new_top - new_bottom, new_bottom
-        size = max(new_top - new_bottom, 1.0)
-        right = max(right, new_right)
+        size = new_top - new_bottom
+        if size < 1.0:
+            size = 1.0
+        if new_right > right:
+            right = new_right
         text.append(character)
         places.append(new_left)
         last, last_left, last_right, last_at = character, new_left, new_right, at

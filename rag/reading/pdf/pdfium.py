@@ -18,6 +18,8 @@ class Calls:
     text_object_of: Callable[[int, int], int | None]
     object_at: Callable[[int, int], int | None]
     kind_of: Callable[[int], int]
+    render_mode_of: Callable[[int], int]
+    fill_of: Callable[[int, int, int, int, int], int]
 
 
 @lru_cache(maxsize=1)
@@ -36,6 +38,8 @@ def calls() -> Calls:
         plain(raw.FPDFText_GetTextObject, pointer, pointer, number),
         plain(raw.FPDFPage_GetObject, pointer, pointer, number),
         plain(raw.FPDFPageObj_GetType, number, pointer),
+        plain(raw.FPDFTextObj_GetTextRenderMode, number, pointer),
+        plain(raw.FPDFPageObj_GetFillColor, number, pointer, pointer, pointer, pointer, pointer),
     )
 
 

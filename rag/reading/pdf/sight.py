@@ -40,29 +40,30 @@ class Sight:
         self._seen: dict[int, bool] = {}
         self._pixels: Any = None
         self._scanned: bool | None = None
+        self._calls = calls()
+        self._fill = (ctypes.c_uint * 4)()
+        self._fill_at = [ctypes.addressof(self._fill) + part * ctypes.sizeof(ctypes.c_uint) for part in range(4)]
 
-    def sees(self, at: int, box: Rectangle) -> bool:
-        """Whether the character at a place of the text, which stands in `box`, is seen."""
-        found = calls().text_object_of(self._textpage, at)
+    def sees(self, at: int, left: float, bottom: float, right: float, top: float) -> bool:
+        """Whether the character at a place of the text, which stands in this box, is seen."""
+        found = self._calls.text_object_of(self._textpage, at)
         if not found:
             return True
-        if found not in self._seen:
-            self._seen[found] = self._is_seen(found, box)
-        return self._seen[found]
+        seen = self._seen.get(found)
+        if seen is None:
+            seen = self._seen[found] = self._is_seen(found, (left, bottom, right, top))
+        return seen
 
     def _is_seen(self, found: int, box: Rectangle) -> bool:
-        from pypdfium2 import raw
-
-        handle = object_handle(found)
-        mode = raw.FPDFTextObj_GetTextRenderMode(handle)
+        mode = self._calls.render_mode_of(found)
         if mode == _INVISIBLE:
             return self._is_scan()
-        red, green, blue, opaque = (ctypes.c_uint() for _ in range(4))
-        if mode != 0 or not raw.FPDFPageObj_GetFillColor(handle, red, green, blue, opaque):
+        if mode != 0 or not self._calls.fill_of(found, *self._fill_at):
             return True
-        if opaque.value == 0:
+        red, green, blue, opaque = self._fill
+        if opaque == 0:
             return self._is_scan()
-        return min(red.value, green.value, blue.value) < _WHITE or self._stands_out(box)
+        return red < _WHITE or green < _WHITE or blue < _WHITE or self._stands_out(box)
 
     def _is_scan(self) -> bool:
         """Whether pictures cover most of the page, so that its invisible text is what they show."""

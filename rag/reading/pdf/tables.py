@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from statistics import median
 
 from rag.reading.cleanup import width
 from rag.reading.pdf.runs import LEADERS, MARK, NUMBER, TAIL, YEAR_CELL, Run, join_runs
@@ -153,6 +154,7 @@ def table_rows(rows: Sequence[Sequence[Run]], above: Heads) -> tuple[list[tuple[
     A table without heads of its own that goes on in the columns of the one above, behind a line of text, has its heads.
     """
     columns = _columns(rows)
+    rows = _groups_named(rows, columns)
     known = _heads_from(above, columns)
     heads = known or [""] * len(columns)
     inherited = bool(known)
@@ -208,6 +210,37 @@ def table_rows(rows: Sequence[Sequence[Run]], above: Heads) -> tuple[list[tuple[
     if not below and not inherited and any(heads):
         found.append((" | ".join(heads), rows[0][0]))
     return found, [(left, right, head) for (left, right), head in zip(columns, heads, strict=True)]
+
+
+def _groups_named(rows: Sequence[Sequence[Run]], columns: Sequence[tuple[float, float]]) -> Sequence[Sequence[Run]]:
+    """Rows with the name of their group, which a cell over several rows tells only once: where two columns of labels stand side by side.
+
+    >>> port, north, south = Run("Port", 0, 30, 20, 30), Run("North", 50, 80, 20, 30), Run("South", 50, 80, 0, 10)
+    >>> bay, east, figure = Run("Bay", 0, 30, -20, -10), Run("East", 50, 80, -20, -10), Run("41", 100, 110, 0, 10)
+    >>> [[cell.text for cell in row] for row in _groups_named([[port, north, figure], [south, figure], [bay, east, figure]], [(100, 110)])]
+    [['Port', 'North', '41'], ['Port', 'South', '41'], ['Bay', 'East', '41']]
+    """
+    if not columns:
+        return rows
+    labels = [[cell for cell in row if cell.right <= columns[0][0] + 1] for row in rows]
+    both = [cells for cells in labels if len(cells) == 2]
+    if len(both) < 2:
+        return rows
+    group, inner = median(cells[0].left for cells in both), median(cells[1].left for cells in both)
+    slack = both[0][0].height
+    if sum(abs(cells[0].left - group) < slack and abs(cells[1].left - inner) < slack for cells in both) < 0.8 * len(both):
+        return rows
+    named: list[Sequence[Run]] = []
+    name: Run | None = None
+    for row, cells in zip(rows, labels, strict=True):
+        figures = any(is_number(cell.text) and not YEAR_CELL.fullmatch(cell.text) for cell in row[len(cells) :])
+        if len(cells) == 1 and name is not None and figures and abs(cells[0].left - inner) < slack:
+            row = [replace(name, bottom=cells[0].bottom, top=cells[0].top), *row]
+        elif cells and abs(cells[0].left - group) < slack:
+            numbered = re.search(r"\d[.)]?$", cells[0].text)
+            name = cells[0] if figures and len(cells) == 2 and not numbered else None
+        named.append(row)
+    return named
 
 
 def _heads_from(above: Heads, columns: Sequence[tuple[float, float]]) -> list[str]:

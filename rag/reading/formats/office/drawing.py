@@ -99,5 +99,10 @@ def core_properties(path: Path, archive: zipfile.ZipFile) -> dict[str, str]:
         return {}
     values = {etree.QName(node).localname: (node.text or "").strip() for node in root if isinstance(node.tag, str)}
     title = drop_control(values.get("title", "")).strip()
-    generic = re.match(r"(?:word document|microsoft|document\d*$|untitled|无标题|powerpoint|slide \d)", title, re.I)
-    return {"title": title} if 3 <= len(title) <= 150 and not generic and not re.search(r"\.(?:docx?|pptx?)$", title, re.I) else {}
+    junk = re.match(
+        r"[(（\[].*[)）\]]$|(?:word document|microsoft|document ?\d*$|untitled|template|title$|powerpoint|presentation ?\d*$|slide \d|"
+        r"无标题|新建|文档 ?\d*$|演示文稿|幻灯片|模板|标题$)",
+        title,
+        re.I,
+    )
+    return {"title": title} if 3 <= len(title) <= 150 and not junk and not re.search(r"\.(?:docx?|pptx?|dotx?|pdf)$", title, re.I) else {}

@@ -52,7 +52,9 @@ def read_docx(path: Path, data: bytes) -> Content:
     told = [piece.text for piece in walk.pieces]
     opening = "\n".join([*told[:15], *edge_texts])[:3000]
     ending = "\n".join(told[-8:])[-2000:]
-    title = core_properties(path, archive).get("title", "") or walk.title
+    title = core_properties(path, archive).get("title", "")
+    if walk.title and title not in "\n".join(told[:40]):  # properties outlive the file that they were written for
+        title = walk.title
     return Content(walk.pieces, title, opening=opening, ending=ending, page_count=page_count, notes=counted_notes(walk.left_out))
 
 
