@@ -56,7 +56,7 @@ def written(opened, *scripts):  # noqa: F811
     with ScriptedLLM(*scripts) as upstream:
         config = replace(opened.config, llm_base_url=upstream.base_url, llm_model="tiny", llm_timeout=4)
         with (
-            serving(Assistant(config, opened.encoder, opened._current())) as address,
+            serving(Assistant(config, opened.encoder, opened.store, opened.reader)) as address,
             openai.OpenAI(base_url=address, api_key="any", max_retries=0) as client,
         ):
             yield client, upstream

@@ -45,7 +45,9 @@ class TinyReader:
         weights = _weights(strip_asking(question))
         if history and len(weights) < FEW:
             before = _weights(strip_asking(history[-1].query or history[-1].question))
-            weights = {term: CARRIED * weight for term, weight in before.items()} | {term: (1 - CARRIED) * weight for term, weight in weights.items()}
+            weights = {term: CARRIED * weight for term, weight in before.items()} | {
+                term: (1 - CARRIED) * weight for term, weight in weights.items()
+            }
         found = []
         for passage in passages:
             scores = tuple(_logit(weights, sentence) for sentence in passage.sentences)
