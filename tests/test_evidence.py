@@ -12,9 +12,8 @@ from rag.index.encoder import BuiltinEncoder
 from rag.index.snapshot import open_index
 from rag.search.evidence import READ_EACH, READ_FIRST, READ_MORE, SURE, Retriever, sigmoid
 from rag.search.question import read_question
-from rag.search.retrieve import in_one_edition
 from rag.search.sentences import SentenceIndex
-from rag.types import Document, Filter, Turn
+from rag.types import Filter, Turn
 
 TIDES = """---
 id: tides
@@ -172,7 +171,7 @@ def test_the_query_tells_when_the_turn_before_was_needed(piers):
     assert (found.hits[0].chunk.id in own) == (found.query == "它建于哪一年？")
 
 
-# ---- filters and editions ----
+# ---- filters ----
 
 
 def test_a_filter_is_strict(retriever):
@@ -182,16 +181,19 @@ def test_a_filter_is_strict(retriever):
     assert (nothing.hits, nothing.passages, nothing.sentences) == ((), (), ())
 
 
-def test_of_two_editions_the_one_in_the_language_of_the_question_answers():
-    def report(name, language):
-        return Document(name, name, "", (), "", "", language=language)
-
-    reports = (report("bees", "en"), report("tides.en", "en"), report("tides.zh", "zh"))
-    assert in_one_edition(None, reports, "zh") == Filter(("bees", "tides.zh"))
-    assert in_one_edition(Filter(year=2022), reports, "en") == Filter(("bees", "tides.en"), year=2022)
-    assert in_one_edition(None, reports[:2], "zh") is None
+def test_a_reranker_chooses_what_is_read(retriever):
+    turned = replace(retriever, reranker=lambda question, texts: [float("西岸" in text) for text in texts])
+    asked = read_question("东岸电站的装机容量？")
+    assert ["西岸" in one.hit.text for each in (turned, retriever) for one in each.explained(asked, "", None, 1)] == [True, False]
 
 
-def test_a_reranker_changes_what_is_read_first(retriever):
-    turned = replace(retriever, reranker=lambda question, texts: [float("西岸" in text) for text in texts], top_k=2)
-    assert all("西岸" in one.hit.text for one in turned.explained(read_question("东岸电站的装机容量？"), "", None, 2))
+def test_copies_stand_behind_what_else_is_said_however_well_they_answer(tmp_path):
+    asked = "How many hives stand on the roofs of the old harbour?"
+    for n, note in enumerate(("Copied on Monday.", "Taken from a wall.", "For the file.", "Seen twice.")):
+        (tmp_path / f"memo{n}.md").write_text(f"# Memo {n}\n\nOn the roofs of the old harbour stand 90 hives. {note}\n", encoding="utf-8")
+    (tmp_path / "bees.md").write_text("# Bees\n\nThe harbour has 40 hives, most of them on roofs.\n", encoding="utf-8")
+    encoder = BuiltinEncoder()
+    build_index([tmp_path], tmp_path / "index", encoder)
+    found = Retriever(open_index(tmp_path / "index", encoder=encoder), encoder, TinyReader(), SentenceIndex(), 60, 12)
+    texts = [hit.text for hit in found.search(read_question(asked), None, 5)]
+    assert ["90 hives" in text for text in texts] == [True, False, True, True, True]
