@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import HashingEncoder
+from tiny_reader import needs_weights
 
 import rag.cli as cli
 from rag.errors import EncoderError, IndexBusy, IndexDamaged, NothingIndexed, UsageError
@@ -29,7 +30,7 @@ def apart(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def rag(capsys):
+def rag(capsys, tiny_reader):
     def command(*arguments):
         code = cli.run([str(argument) for argument in arguments])
         captured = capsys.readouterr()
@@ -339,6 +340,7 @@ def test_a_missing_path_is_a_usage_error(rag, tmp_path):
     assert code == 4 and "nothing to index" in err
 
 
+@needs_weights
 def test_the_process_is_small_and_speaks_utf8(corpus):
     """`rag ask --json` as a process: nothing heavy is imported, and standard output holds one JSON value in UTF-8 whatever the locale."""
     assert cli.run(["index", str(corpus)]) == 0
