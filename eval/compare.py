@@ -40,8 +40,8 @@ PARTS = {
     "recall_at_10": "passages: see candidates and fusion in rag/search/retrieve.py",
     "mrr": "order of passages: see fusion in rag/search/retrieve.py",
     "ndcg_at_10": "order of passages: see fusion in rag/search/retrieve.py",
-    "first_cited": "order of sentences: see rag/search/rank.py",
-    "citation_precision": "choice of sentences: see rag/search/rank.py and rag/answer/compose.py",
+    "first_cited": "order of sentences: see rag/search/reader.py",
+    "citation_precision": "choice of sentences: see rag/search/reader.py and rag/answer/compose.py",
 }
 """Where to look first when a figure falls."""
 SCALE_SHIFT = 2.0
@@ -160,7 +160,7 @@ def _signals(first: Sequence[Record], second: Sequence[Record]) -> list[str]:
     best = [sorted(record["confidence"] for record in side if not record["error"]) for side in (first, second)]
     scores = [sorted(_best_score(record) for record in side if not record["error"]) for side in (first, second)]
     found = []
-    for what, values, part in (("sentences", best, "rag/search/rank.py"), ("passages", scores, "the fusion in rag/search/retrieve.py")):
+    for what, values, part in (("sentences", best, "rag/search/reader.py"), ("passages", scores, "the fusion in rag/search/retrieve.py")):
         if all(values):
             old, new = (side[len(side) // 2] for side in values)
             if old > 0 and not 1 / SCALE_SHIFT <= new / old <= SCALE_SHIFT:

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import HashingEncoder
+from tiny_reader import needs_weights
 
 import rag.cli as cli
 from rag.cli import shared
@@ -34,7 +35,7 @@ def apart(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def rag(capsys):
+def rag(capsys, tiny_reader):
     def command(*arguments):
         code = cli.run([str(argument) for argument in arguments])
         captured = capsys.readouterr()
@@ -359,6 +360,7 @@ def test_a_missing_path_is_a_usage_error(rag, tmp_path):
     assert code == 4 and "nothing to index" in err
 
 
+@needs_weights
 def test_the_process_is_small_and_speaks_utf8(corpus):
     """`rag ask --json` as a process: nothing heavy is imported, and standard output holds one JSON value in UTF-8 whatever the locale."""
     assert cli.run(["index", str(corpus)]) == 0

@@ -191,3 +191,15 @@ def test_the_set_over_the_originals_holds_no_more_than_places():
     texts = {file.stem: bare(file.read_text(encoding="utf-8")) for file in ORIGINALS.glob("*.txt")}
     for place in places:
         assert texts[place.document].count(bare(place.quote)) == 1, place
+
+
+def test_the_talks_grow_turn_by_turn_and_their_answers_stand_in_the_corpus(reports):
+    talks: dict[str, list] = {}
+    for question in load_questions(BUNDLED.parent / "cases" / "talks.jsonl"):
+        talks.setdefault(question.id.rpartition("-")[0], []).append(question)
+    assert sorted(talks) == ["talk-en", "talk-mixed", "talk-zh"]
+    everything = bare(" ".join(reports.values()))
+    for turns in talks.values():
+        assert [[told.question for told in turn.history] for turn in turns] == [[t.question for t in turns[:n]] for n in range(10)]
+        assert any(not turn.answerable for turn in turns)
+        assert all(bare(form) in everything for turn in turns for forms in turn.answers for form in forms)

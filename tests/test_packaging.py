@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from tiny_reader import needs_weights
 
 import rag
 
@@ -55,6 +56,7 @@ def test_the_wheel_holds_code_model_page_corpus_and_evaluation(wheel):
     assert metadata[0].startswith(f"provenote-{rag.__version__}.dist-info/")
 
 
+@needs_weights
 def test_an_installed_wheel_answers_about_the_bundled_corpus(wheel, tmp_path):
     """A fresh environment that borrows the libraries of this one: nothing is downloaded and nothing of the checkout is seen."""
     home = tmp_path / "venv"
@@ -79,7 +81,9 @@ def test_an_installed_wheel_answers_about_the_bundled_corpus(wheel, tmp_path):
 
 @pytest.mark.parametrize("modules", ["rag", "rag.cli, rag.batch", "rag.chat"])
 def test_importing_the_package_imports_nothing_heavy(modules):
-    heavy = "{'torch', 'sentence_transformers', 'transformers', 'gradio', 'pandas', 'sklearn', 'scipy', 'rich'}"
+    heavy = (
+        "{'torch', 'sentence_transformers', 'transformers', 'gradio', 'pandas', 'sklearn', 'scipy', 'rich', 'onnxruntime', 'tokenizers'}"
+    )
     assert run(sys.executable, "-c", f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))", cwd=ROOT).strip() == "[]"
 
 

@@ -153,7 +153,7 @@ class ExtractiveAnswerer:
         most = MOST_SENTENCES.get(kind, FACT_SENTENCES)
         chosen = [best.sentence]
         for one in _distinct(found)[1:]:
-            fits = len(chosen) < most and _length(chosen) + len(one.sentence.text) <= budget
+            fits = len(chosen) < most and _length([*chosen, one.sentence]) <= budget
             if fits and one.score >= max(least, share * best.score) and one.sentence not in chosen:
                 chosen.append(one.sentence)
         return self._with_announced(_reading_order(chosen), budget), ""
@@ -205,7 +205,7 @@ class ExtractiveAnswerer:
             part: list[Sentence] = []
             for one in _distinct(own):
                 fits = len(part) < max(1, MOST_SENTENCES["compare"] // len(speaking)) and (
-                    not part or _length(part) + len(one.sentence.text) <= BUDGET["compare"] // len(speaking)
+                    not part or _length([*part, one.sentence]) <= BUDGET["compare"] // len(speaking)
                 )
                 if fits and (not part or one.score >= max(least, share * own[0].score)):
                     part.append(one.sentence)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from rag.search.dedupe import Told, copies_last
 from rag.search.question import Question, read_question, strip_asking, without_names
 from rag.search.reader import Passage, Reader, Reading
 from rag.search.retrieve import Explained, Reranker, explained_search
@@ -89,11 +90,14 @@ class Retriever:
         )
 
     def search(self, question: Question, only: Filter | None, top_k: int) -> list[Hit]:
-        """Return the best passages in the reader's order, those that it did not read behind them; a shorter list is the head of a longer one."""
-        found = [one.hit for one in self.explained(question, "", only, max(top_k, READ_FIRST + READ_MORE), explain=False)]
+        """Return the best passages in the reader's order, then those that it did not read, then copies of a better one; a shorter list is the head of a longer one."""
+        explained = self.explained(question, "", only, max(top_k, READ_FIRST + READ_MORE), explain=False)
+        found = [one.hit for one in explained]
+        asked = {one.hit.chunk.id: one.terms for one in explained}
         passages, _ = self._read(question.text, found[: READ_FIRST + READ_MORE], (), patient=True)
         read = [passage.hit for passage in passages]
-        return [*read, *(hit for hit in found if hit not in read)][:top_k]
+        ordered = [*read, *(hit for hit in found if hit not in read)]
+        return copies_last(ordered, lambda hit: Told.of(hit.chunk.document, hit.text, asked[hit.chunk.id]), top_k)
 
     def find(self, text: str, history: Sequence[Turn], only: Filter | None, reports: Sequence[Document]) -> Evidence:
         """Find evidence for a question after the turns of `history`, in the reports that may answer."""
