@@ -65,9 +65,9 @@ def nothing_known():
 def ask(opened):
     """Asks one question of an endpoint; gives the events."""
 
-    def run(base_url, question=QUESTION, history=(), **settings):
+    def run(base_url, question=QUESTION, history=(), support=None, **settings):
         settings = {"llm_base_url": base_url, "llm_model": "tiny", "llm_api_key": KEY, "llm_timeout": 40} | settings
-        assistant = Assistant(replace(opened.config, **settings), opened.encoder, opened.store, opened.reader)
+        assistant = Assistant(replace(opened.config, **settings), opened.encoder, opened.store, opened.reader, support)
         return list(assistant.stream(question, history=history, llm=True))
 
     return run
@@ -128,7 +128,6 @@ def test_text_appears_as_it_comes_and_a_sentence_when_it_is_complete(ask):
         ("东岸的三座电站贡献了其中的 80%。", ["unsupported"], ["60%"]),  # no marker, but the span is plain
         ("## 结论\n\n**装机**：\n- 全国潮汐电站的装机容量在 2022 年达到 4.2 GW。[1]\n", ["supported"], ["4.2 GW"]),
         ("<think>我想想 99%。</think>" + GOOD, ["supported"], ["4.2 GW"]),
-        ("Tidal plants reached 4.2 GW in 2022 [1].", ["supported"], ["4.2 GW"]),  # the other language
     ],
 )
 def test_imperfect_answers_are_repaired_or_marked(ask, written, verdicts, quoted):
@@ -205,7 +204,9 @@ def test_a_function_that_reads_claim_and_evidence_decides_and_figures_are_checke
     verdict = ("supported", "partial", "unsupported")[probabilities.index(max(probabilities))]
     with ScriptedLLM("潮汐电站的规模在 2022 年升至 4.2 GW。[1]" + WRONG) as server:
         config = replace(opened.config, llm_base_url=server.base_url, llm_model="tiny")
-        said = said_by_the_model(list(Assistant(config, opened.encoder, opened._current(), support=support).stream(QUESTION, llm=True)))
+        said = said_by_the_model(
+            list(Assistant(config, opened.encoder, opened._current(), opened.reader, support).stream(QUESTION, llm=True))
+        )
     assert [each.claim.verdict for each in said] == [verdict, "unsupported"]
     assert "80%" in said[1].claim.why and not [claim for claim, _ in asked if "80%" in claim]
     assert any("4.2 GW" in quote for _, evidence in asked for quote in evidence)
@@ -290,8 +291,9 @@ def test_done_without_a_reason_is_a_finished_answer(ask):
 
 def test_another_language_than_that_of_the_question_is_said(ask):
     with ScriptedLLM("Tidal plants reached 4.2 GW in 2022 [1].") as server:
-        answer = ask(server.base_url)[-1].answer
+        answer = ask(server.base_url, support=lambda claim, evidence: (0.9, 0.05, 0.05))[-1].answer
     assert answer.mode == "llm" and answer.reason == "语言模型没有用提问的语言作答。"
+    assert answer.claims[0].verdict == "supported" and "4.2 GW" in answer.citations[0].quote
 
 
 # ---- addresses ----

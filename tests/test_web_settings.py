@@ -29,7 +29,7 @@ def clean(monkeypatch, tmp_path):
 
 @pytest.fixture
 def assistant(opened):  # noqa: F811
-    return Assistant(replace(opened.config), opened.encoder, opened._current())
+    return Assistant(replace(opened.config), opened.encoder, opened._current(), opened.reader)
 
 
 def form(url, key="", model="tiny", context=8192, mode="llm", strictness="strict"):

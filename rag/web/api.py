@@ -24,7 +24,7 @@ from rag.llm.text import plain
 from rag.text.tokens import count_tokens
 from rag.types import Answer, Claim
 from rag.web import health, openapi
-from rag.web.asked import LONGEST_NAME, MODEL, WRITTEN, Asked, Refused, no_model
+from rag.web.asked import FORMER, LONGEST_NAME, MODEL, WRITTEN, Asked, Refused, no_model
 from rag.web.guard import Throttle
 from rag.web.schema import chosen
 
@@ -76,7 +76,7 @@ class _Server:
     async def model(self, request: Request) -> Response:
         try:
             await self._admit(request)
-            name = request.path_params["model"]
+            name = FORMER.get(request.path_params["model"], request.path_params["model"])
             if name not in self._models:
                 raise no_model(name, self._models)
         except Refused as refused:

@@ -14,6 +14,8 @@ MODEL = "provenote"
 """Answers by extracts."""
 WRITTEN = "provenote-llm"
 """Answers that the configured LLM writes."""
+FORMER = {"veracite": MODEL, "veracite-llm": WRITTEN}
+"""Names of before, under which programs may go on asking."""
 LONGEST_NAME = 60
 """Characters of what a client sent that an error repeats."""
 
@@ -57,6 +59,7 @@ class Asked:
         if not isinstance(body, dict):
             raise Refused(400, "the body is not a JSON object", "invalid_body")
         model = body.get("model") or MODEL
+        model = FORMER.get(model, model) if isinstance(model, str) else model
         if model not in models:
             raise no_model(model, models)
         if body.get("n") not in (None, 1):
@@ -75,7 +78,7 @@ class Asked:
             model=model,
             question=turns[-1][0],
             history=tuple(Turn(question, _said(answer)) for question, answer in turns[:-1]),
-            only=_filter(body.get("provenote")),
+            only=_filter(body.get("provenote", body.get("veracite"))),
             stream=body.get("stream") is True,
             usage=isinstance(options, dict) and options.get("include_usage") is True,
             schema=_schema(body.get("response_format")),
