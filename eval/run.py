@@ -25,7 +25,7 @@ from rag.config import SECRETS, Config, bundled, load_config
 from rag.errors import RagError, UsageError
 from rag.index.build import build_index
 from rag.index.encoder import open_encoder
-from rag.types import Answer, Citation, Hit, Turn, content_id
+from rag.types import SOUND, Answer, Citation, Hit, Turn, content_id
 
 from .data import Question, load_questions
 from .judge import builtin_judge, open_judge, tampered
@@ -198,7 +198,7 @@ def measure(
         cites = [[quotes[n] for n in claim.citations if n in quotes] for claim in answer.claims]
         judged = [(claim.text, texts) for claim, texts in zip(answer.claims, cites, strict=True)]
         found["claims_cited"] = sum(map(bool, cites)) / len(cites)
-        found["claims_supported"] = sum(claim.verdict in ("quoted", "supported") for claim in answer.claims) / len(answer.claims)
+        found["claims_supported"] = sum(claim.verdict in SOUND for claim in answer.claims) / len(answer.claims)
         found["claim_recall"] = sum(claim_recall(text, texts, judge) for text, texts in judged) / len(judged)
         precisions = [claim_precision(text, texts, judge) for text, texts in judged if texts]
         if precisions:

@@ -47,8 +47,8 @@ def about_reports(material: Material, asked: Asked) -> Answer:
     documents = meant(material, asked)
     zh = asked.language == "zh"
     listed = documents[:LISTED]
-    claims = [Claim(_count(documents, zh))] if len(documents) != 1 else []
-    claims += [Claim(_facts(material, document, zh)) for document in listed]
+    claims = [Claim(_count(documents, zh), verdict="own")] if len(documents) != 1 else []
+    claims += [Claim(_facts(material, document, zh), verdict="own") for document in listed]
     note = ""
     if len(documents) > len(listed):
         note = f"只列出前 {LISTED} 份，其余在“报告”里。" if zh else f"The first {LISTED} are listed; the rest stand under Reports."
