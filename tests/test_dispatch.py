@@ -121,7 +121,7 @@ def test_block_texts_joined_by_newlines_are_the_text(tmp_path):
     ("name", "data", "reason"),
     [
         ("a.docx", b"PK", "not a DOCX file"),
-        ("a.xls", b"PK", "cannot read .xls (.pdf,"),
+        ("a.key", b"PK", "cannot read .key (.pdf,"),
         ("a", b"text", "without a suffix"),
         ("a.txt", b"", "empty"),
         ("a.md", b" \n\t\n", "empty"),

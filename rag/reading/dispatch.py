@@ -53,14 +53,24 @@ def read_document(
     broken or locked file, page images only.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix in _OLD_OFFICE:
-        raise UnreadableFile(
-            path, f"cannot read {suffix}; open it in the program that wrote it and save it as {_OLD_OFFICE[suffix]} or PDF"
-        )
-    if suffix not in SUFFIXES and suffix != ".zip":
-        raise UnreadableFile(path, f"cannot read {suffix or 'files without a suffix'} ({', '.join(SUFFIXES)} and .zip can be read)")
+    _check_suffix(path)
     data = read_bytes(path)
+    content = read_content(path, data, watch, by_hand, lost, recognise)
+    if not content.pieces:
+        raise UnreadableFile(path, "no text in it")
+    return _document(path, data, content, known or {})
+
+
+def read_content(
+    path: Path,
+    data: bytes,
+    watch: Callable[[int], None] = lambda page: None,
+    by_hand: Collection[int] = (),
+    lost: Collection[int] = (),
+    recognise: bool = False,
+) -> Content:
+    """What the reader of this suffix finds in these bytes. Raises UnreadableFile."""
+    suffix = _check_suffix(path)
     if not data.strip(b"\0 \t\r\n\f\v"):
         raise UnreadableFile(path, f"empty ({len(data)} bytes)")
     _check_kind(path, suffix, data)
@@ -68,10 +78,18 @@ def read_document(
         check_archive(path, data)
         raise UnreadableFile(path, "no file in it that can be read")
     content = _READERS[suffix](path, data) if suffix != ".pdf" else _read_pdf(path, data, watch, by_hand, lost, recognise)
-    content = replace(content, pieces=[piece for piece in content.pieces if piece.text.strip()])
-    if not content.pieces:
-        raise UnreadableFile(path, "no text in it")
-    return _document(path, data, content, known or {})
+    return replace(content, pieces=[piece for piece in content.pieces if piece.text.strip()])
+
+
+def _check_suffix(path: Path) -> str:
+    """The suffix of a file that can be read. Raises UnreadableFile."""
+    suffix = path.suffix.lower()
+    if suffix in _OLD_OFFICE:
+        what = f"open it in the program that wrote it and save it as {_OLD_OFFICE[suffix]} or PDF"
+        raise UnreadableFile(path, f"cannot read {suffix}; {what}")
+    if suffix not in SUFFIXES and suffix != ".zip":
+        raise UnreadableFile(path, f"cannot read {suffix or 'files without a suffix'} ({', '.join(SUFFIXES)} and .zip can be read)")
+    return suffix
 
 
 def read_bytes(path: Path) -> bytes:
@@ -444,13 +462,13 @@ def _read_text(path: Path, data: bytes) -> Content:
             _opening(lines),
             notes=("text layer of a PDF: lines joined to paragraphs", *lost_exponents("\n".join(piece.text for piece in pieces))),
         )
-    pieces = _plain_paragraphs(text)
+    pieces = plain_paragraphs(text)
     first = pieces[0].text if pieces else ""
     title = first if pieces and "\n" not in first and 2 < len(first) <= 60 and not re.search(r"[。.!?！？；;,，]$", first) else ""
     return Content(pieces, title, matter, "\n".join(text.split("\n")[:12]))
 
 
-def _plain_paragraphs(text: str) -> list[Piece]:
+def plain_paragraphs(text: str) -> list[Piece]:
     """Paragraphs of a text file: parted by blank lines; hard-wrapped lines are joined, others stay lines of their own."""
     lines = [line.rstrip() for line in text.split("\n")]
     filled = [width(line) for line in lines if line.strip()]
@@ -532,6 +550,19 @@ def _read_spreadsheet(path: Path, data: bytes) -> Content:
     return read_spreadsheet(path, data)
 
 
+def _read_mail(path: Path, data: bytes) -> Content:
+    from rag.reading.formats.mail import read_mail
+
+    return read_mail(path, data)
+
+
+def _read_rich(path: Path, data: bytes) -> Content:
+    from rag.reading.formats.office.opendocument import read_odt
+    from rag.reading.formats.office.rtf import read_rtf
+
+    return read_odt(path, data) if path.suffix.lower() == ".odt" else read_rtf(path, data)
+
+
 _READERS: dict[str, Callable[[Path, bytes], Content]] = {
     ".txt": _read_text,
     ".text": _read_text,
@@ -548,5 +579,9 @@ _READERS: dict[str, Callable[[Path, bytes], Content]] = {
     ".xls": _read_spreadsheet,
     ".csv": _read_spreadsheet,
     ".tsv": _read_spreadsheet,
+    ".eml": _read_mail,
+    ".msg": _read_mail,
+    ".odt": _read_rich,
+    ".rtf": _read_rich,
 }
 SUFFIXES = (".pdf", *_READERS)
