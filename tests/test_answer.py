@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from rag.search.rank import FEATURES, Scored, SentenceRanker
 
 from rag.answer.compose import BUDGET, FACT_BUDGET, Composer
 from rag.search.question import read_question
-from rag.search.rank import FEATURES, Scored, SentenceRanker
 from rag.types import Block, Chunk, Document, Hit
 
 ON_TOPIC = {"window_cosine": 0.6, "chunk_cosine": 0.6}

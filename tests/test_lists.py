@@ -1,9 +1,9 @@
 """Lists of a report by their three forms, and which sentences belong to them."""
 
 import pytest
+from rag.search.rank import Sentence
 
 from rag.answer.lists import enumeration_at
-from rag.search.rank import Sentence
 from rag.text.chunk import sentence_spans
 from rag.types import Block, Document
 
