@@ -122,13 +122,10 @@ def _runs(page: Any, textpage: Any, plain: bytes, seen: Glyphs) -> Iterator[Run]
                 text.append(" ")
                 places.append(right)
             continue
-        if not text or text[-1] == " ":  # whether it is seen is judged once a word
-            before, visible = visible, bool(turn) or sight.sees(at, new_left, new_bottom, new_right, new_top)
-            if text and before and not visible:
+        if not visible or text and text[-1] == " ":  # judged once a word
+            visible = bool(turn) or sight.sees(at, new_left, new_bottom, new_right, new_top)
+            if text and not visible:
                 yield made()
-        if not visible:
-            seen.hidden += 1
-            continue
         if text and not (new_left == last_left and new_right == last_right and _is_ligature(textpage, last_at, at)):
             gap = new_left - right
             if character == last and abs(new_left - last_left) < 0.35 * (new_right - new_left) and abs(new_bottom - bottom) < 0.2 * size:
@@ -148,6 +145,11 @@ def _runs(page: Any, textpage: Any, plain: bytes, seen: Glyphs) -> Iterator[Run]
                 and _is_raised(handle, at, base, new_top - new_bottom, base_size, new_bottom - base_bottom)
             ):
                 character = character.translate(RAISED)
+        if not text:
+            visible = bool(turn) or sight.sees(at, new_left, new_bottom, new_right, new_top)
+        if not visible:
+            seen.hidden += 1
+            continue
         if not text:
             left, right, bottom, top, started = new_left, new_right, new_bottom, new_top, at
         if character not in RAISED_DIGITS:
