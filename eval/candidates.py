@@ -24,7 +24,7 @@ from typing import Any
 from rag.chat import Assistant
 from rag.config import Config
 from rag.index.encoder import open_encoder
-from rag.index.store import build_index
+from rag.index.build import build_index
 from rag.text.normalize import search_form
 
 from .public import PublicSet, _across, _squad_format
@@ -86,8 +86,8 @@ def rank_of(assistant: Assistant, asked: Asked, document: str, depth: int) -> in
     spans = spans_of(assistant.store.document(document).text, asked)
     if not spans:
         return None
-    for place, hit in enumerate(assistant.search(asked.question, top_k=depth), 1):
-        chunk = hit.chunk
+    for place, found in enumerate(assistant.explain(asked.question, top_k=depth), 1):
+        chunk = found.hit.chunk
         if chunk.document == document and any(2 * (min(chunk.end, end) - max(chunk.start, start)) >= end - start for start, end in spans):
             return place
     return 0
