@@ -14,17 +14,19 @@ import json
 import re
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rag.chat import Assistant
 from rag.config import Config
-from rag.index.encoder import open_encoder
 from rag.index.build import build_index
+from rag.index.encoder import Encoder, open_encoder
+from rag.index.snapshot import Snapshot, open_index
+from rag.search.question import read_question
+from rag.search.retrieve import search
 from rag.text.normalize import search_form
 
 from .public import PublicSet, _across, _squad_format
@@ -81,13 +83,16 @@ def spans_of(text: str, asked: Asked) -> list[tuple[int, int]]:
     return spans
 
 
-def rank_of(assistant: Assistant, asked: Asked, document: str, depth: int) -> int | None:
+def rank_of(store: Snapshot, encoder: Encoder, asked: Asked, document: str, config: Config) -> int | None:
     """The place of the first hit with half of a sentence that answers, from 1; 0 for none, None where the report does not have the sentence."""
-    spans = spans_of(assistant.store.document(document).text, asked)
+    spans = spans_of(store.document(document).text, asked)
     if not spans:
         return None
-    for place, found in enumerate(assistant.explain(asked.question, top_k=depth), 1):
-        chunk = found.hit.chunk
+    question = read_question(asked.question, store.documents())
+    named = frozenset(question.reports)
+    hits = search(store, encoder, question.core, named=named, candidates=config.candidates, top_k=max(DEPTHS), asked=asked.question)
+    for place, hit in enumerate(hits, 1):
+        chunk = hit.chunk
         if chunk.document == document and any(2 * (min(chunk.end, end) - max(chunk.start, start)) >= end - start for start, end in spans):
             return place
     return 0
@@ -105,14 +110,14 @@ def measured(library: Library, count: int, folder: Path) -> dict[str, dict[str, 
     encoder = open_encoder(config.encoder)
     paths = [*library.paths, *([texts] if library.texts else [])]
     build_index(paths, config.index_dir, encoder, target_tokens=config.target_tokens, max_tokens=config.max_tokens)
-    assistant = Assistant.open(config)
+    store = open_index(config.index_dir, encoder=encoder)
     roots = (texts, *library.paths)
-    documents = {_name_in(path, roots): source.document for path, source in assistant.store.manifest.sources.items()}
+    documents = {_name_in(path, roots): source.document for path, source in store.manifest.sources.items()}
     indexed, found = time.perf_counter() - started, dict[str, dict[str, float]]()
     for name in dict.fromkeys(asked.set for asked in library.asked):
         started = time.perf_counter()
         chosen = spread([asked for asked in library.asked if asked.set == name], count)
-        ranks = [rank_of(assistant, asked, documents[asked.report], max(DEPTHS)) if asked.report in documents else None for asked in chosen]
+        ranks = [rank_of(store, encoder, asked, documents[asked.report], config) if asked.report in documents else None for asked in chosen]
         found[name] = figures([rank for rank in ranks if rank is not None], len(chosen)) | {
             "seconds": round(time.perf_counter() - started, 1),
             "indexed_in": round(indexed, 1),
@@ -248,24 +253,25 @@ def main() -> None:
     parser.add_argument("--reports", type=Path, help="folder of the reports that --gold asks about")
     parser.add_argument("--gold", type=Path, help="JSON Lines of question, answerable and evidence (report, quote)")
     parser.add_argument("--only", nargs="*", default=(), help="libraries to measure: cmrc, squad, xquad-zh-to-en, ..., written, gold")
-    parser.add_argument("--count", type=int, default=300, help="questions of a set")
+    parser.add_argument("--count", type=int, default=150, help="questions of a set")
     parser.add_argument("--indexes", type=Path, help="where the indexes are kept for the next run; nowhere unless given")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     table: dict[str, dict[str, float]] = {}
+    names = ("n", "unplaced", *(f"recall_at_{depth}" for depth in DEPTHS), "mrr", "seconds", "indexed_in")
+    say = (lambda line: None) if options.json else partial(print, flush=True)
+    say(f"{'set':<18}" + "".join(f"{name:>13}" for name in names))
     with nullcontext(str(options.indexes)) if options.indexes else tempfile.TemporaryDirectory(prefix="candidates-") as folder:
         libraries = [*public_libraries(options.data), written_library(options.data)]
         libraries += [gold_library(options.reports, options.gold)] if options.gold and options.reports else []
         for library in libraries:
-            if not options.only or library.name in options.only:
-                table |= measured(library, options.count, Path(folder))
+            if options.only and library.name not in options.only:
+                continue
+            for name, row in measured(library, options.count, Path(folder)).items():
+                table[name] = row
+                say(f"{name:<18}" + "".join(f"{value:>13.3f}" if isinstance(value, float) else f"{value:>13}" for value in row.values()))
     if options.json:
         print(json.dumps(table))
-        return
-    names = [name for name, _ in Counter(figure for row in table.values() for figure in row).most_common()]
-    print(f"{'set':<18}" + "".join(f"{name:>13}" for name in names))
-    for name, row in table.items():
-        print(f"{name:<18}" + "".join(f"{value:>13.3f}" if isinstance(value, float) else f"{value:>13}" for value in row.values()))
 
 
 if __name__ == "__main__":
