@@ -79,9 +79,9 @@ def open_tiny(config: Config, kinds: Mapping[str, str] | None = None, **settings
 
 
 def _weights(text: str) -> dict[str, float]:
-    """Weigh each term alike, 1 in all; single characters only where there is nothing longer."""
+    """Weigh each term alike, 1 in all; single characters that are no digits only where there is nothing else."""
     found = dict.fromkeys(terms(text))
-    longer = [term for term in found if len(term) > 1] or list(found)
+    longer = [term for term in found if len(term) > 1 or term.isdigit()] or list(found)
     return dict.fromkeys(longer, 1 / max(1, len(longer)))
 
 
