@@ -6,7 +6,7 @@ import pytest
 
 from eval.reader import Measure, Outcome, Row, covered, figures, groups, load_rows, run_reader, windows
 from rag.errors import UsageError
-from rag.search.reader import FOLDER, MAX_TOKENS, Reading, Support, claim_input, question_input
+from rag.search.reader import FOLDER, MAX_TOKENS, Reading, claim_input, question_input
 from rag.types import Turn
 
 QUAY = "The quay was built in 1931. It holds nine cranes. Nobody lives there."
@@ -46,7 +46,7 @@ class SharedWords:
     def support(self, claim, evidence):
         kept = evidence[: claim_input(tokens, claim, evidence).sentences]
         share = max(len(words(claim) & words(sentence)) / len(words(claim)) for sentence in kept)
-        return Support(share, 0.0, 1 - share)
+        return share, 0.0, 1 - share
 
 
 def words(text):
@@ -130,9 +130,7 @@ def asked(answers, answerable, best=0, gold=(0,), **fields):
 
 
 def claimed(unsupported, label, alarm, how=""):
-    return Outcome(
-        Row("It is 桥。桥。", QUAY, ((0, 27),), label=label, how=how), support=Support(1 - unsupported, 0.0, unsupported), alarm=alarm
-    )
+    return Outcome(Row("It is 桥。桥。", QUAY, ((0, 27),), label=label, how=how), support=(1 - unsupported, 0.0, unsupported), alarm=alarm)
 
 
 OUTCOMES = [

@@ -14,7 +14,7 @@ from rag.index.encoder import BuiltinEncoder
 from rag.index.lexical import terms
 from rag.index.snapshot import open_index
 from rag.search.question import strip_asking
-from rag.search.reader import FOLDER, KINDS, Passage, Reading, Support
+from rag.search.reader import FOLDER, KINDS, Passage, Reading
 from rag.types import Turn
 
 # The question before is read along where the question itself has fewer than FEW terms; its terms then have this share of the whole.
@@ -61,9 +61,9 @@ class TinyReader:
     def threshold(self, strictness: str, pair: str) -> float:
         return {"strict": 0.8, "balanced": 0.5, "open": 0.2}[strictness]
 
-    def support(self, claim: str, evidence: Sequence[str]) -> Support:
+    def support(self, claim: str, evidence: Sequence[str]) -> tuple[float, float, float]:
         shared = _share(_weights(claim), " ".join(evidence))
-        return Support(shared**2, 2 * shared * (1 - shared), (1 - shared) ** 2)
+        return shared, (1 - shared) / 2, (1 - shared) / 2
 
     def intent(self, message: str, after_answer: bool) -> dict[str, float]:
         return {name: float(name == _first(self._intents, message)) for name in self.intents}
