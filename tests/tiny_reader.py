@@ -22,6 +22,14 @@ FEW, CARRIED = 6, 0.3
 # Share of a question's terms at which a sentence is as likely to answer as not, and how steep the logit rises.
 EVEN, SLOPE = 0.55, 10.0
 
+# What the openers of a whole report or a section ask for.
+WISHES = {
+    "》主要讲了什么": "report_overview",
+    "” about?": "report_overview",
+    "这一部分讲了什么": "section_overview",
+    "What does the section": "section_overview",
+}
+
 needs_weights = pytest.mark.skipif(not (FOLDER / "model.onnx").is_file(), reason=f"there are no weights in {FOLDER}")
 
 
@@ -72,10 +80,10 @@ class TinyReader:
         return {name: float(name == _first(self._kinds, question)) for name in KINDS}
 
 
-def open_tiny(config: Config, kinds: Mapping[str, str] | None = None, **settings: str) -> Assistant:
+def open_tiny(config: Config, kinds: Mapping[str, str] | None = None, intents: Mapping[str, str] | None = None) -> Assistant:
     """Opens an index with the built-in encoder and a tiny reader."""
     encoder = BuiltinEncoder()
-    return Assistant(config, encoder, open_index(Path(config.index_dir), encoder=encoder), TinyReader(kinds, **settings))
+    return Assistant(config, encoder, open_index(Path(config.index_dir), encoder=encoder), TinyReader(kinds, intents))
 
 
 def _weights(text: str) -> dict[str, float]:
