@@ -124,10 +124,9 @@ def test_the_reader_sees_heading_and_title_and_no_heading_among_the_sentences(pi
 # ---- comparisons ----
 
 
-def test_a_comparison_reads_each_named_report_and_drops_their_names(retriever):
+def test_a_comparison_reads_each_named_report(retriever):
     found = find(retriever, "海风研究社和陆风学会怎么看东岸电站的装机容量？")
     assert found.kind == "compare" and {hit.chunk.document for hit in found.hits} == {"tides", "winds"}
-    assert "海风" not in found.question.core and "装机容量" in found.question.core
     counts = [sum(p.hit.chunk.document == name for p in found.passages) for name in ("tides", "winds")]
     assert max(counts) <= READ_EACH and min(counts) > 0 and len(retriever.reader.given) == 1
 
@@ -142,7 +141,8 @@ def test_naming_two_publishers_compares_whatever_the_reader_calls_it(retriever):
 
 def test_a_comparison_is_answered_from_both(retriever):
     found = find(retriever, "海风研究社和陆风学会怎么看东岸电站的装机容量？")
-    answerer = ExtractiveAnswerer(retriever.reader, retriever.sentences, retriever.store.document, "open")
+    retriever.reader.threshold = lambda strictness, pair: 0.01  # names of publishers share no term with what they say
+    answerer = ExtractiveAnswerer(retriever.reader, retriever.sentences, retriever.store.document)
     answer = answerer.answer(found, retriever.store.documents())
     assert {citation.document for citation in answer.citations} == {"tides", "winds"} and answer.reason == ""
     assert "4 GW" in answer.answer and "5 GW" in answer.answer
@@ -152,8 +152,9 @@ def test_a_comparison_is_answered_from_both(retriever):
 
 
 def test_a_follow_up_is_read_with_the_turn_before(retriever):
-    best = find(retriever, "那成本呢？", [Turn("西岸电站的装机容量是多少？", "9 GW。")], Filter(("tides",))).sentences[0].sentence
-    assert best.text == "西岸电站的成本是 7 元。" and retriever.reader.given == [("那成本呢？", 4, 1)]
+    found = find(retriever, "那成本呢？", [Turn("西岸电站的装机容量是多少？", "9 GW。")], Filter(("tides",)))
+    assert found.sentences[0].sentence.text == "西岸电站的成本是 7 元。"
+    assert retriever.reader.given == [("那成本呢？", len(found.passages), 1)]
 
 
 def test_a_follow_up_is_searched_both_with_and_without_the_turn_before(piers):

@@ -17,6 +17,7 @@ from rag.reading.dispatch import find_files, read_document
 from rag.search.reader import (
     BOS,
     EOS,
+    KEPT_READINGS,
     KINDS,
     MASK,
     MAX_SENTENCE,
@@ -32,8 +33,8 @@ from rag.search.reader import (
 )
 from rag.types import Turn
 
-# What quantised runs of different sizes may differ in, in logits.
-NEAR = 2e-3
+# What runs of other company may differ in, in logits: activations are quantised by one scale for a run.
+NEAR = 0.15
 
 
 def letters(text: str) -> list[int]:
@@ -114,13 +115,13 @@ def test_question_heading_and_history_are_read(reader):
         reader.read("how high is the tower?", [Passage("hive", SHORT.sentences)])[0],
         reader.read("how high is the tower?", [SHORT], [Turn("the hive?", "the hive.")])[0],
     ]
-    assert all(abs(other.answers - plain.answers) > 10 * NEAR for other in others)
+    assert all(abs(other.answers - plain.answers) > 0.01 for other in others)
 
 
-def test_padding_and_company_change_nothing(reader):
-    together = reader.read("how high is the tower?", [SHORT, LONG, OTHER, *[SHORT] * 9])
-    for passage, reading in zip([SHORT, LONG, OTHER, SHORT], together, strict=False):
-        alone = reader.read("how high is the tower?", [passage])[0]
+def test_padding_and_company_change_nothing(folder):
+    together = Reader(folder, threads=1).read("how high is the tower?", [SHORT, LONG, OTHER])
+    for passage, reading in zip([SHORT, LONG, OTHER], together, strict=True):
+        alone = Reader(folder, threads=1).read("how high is the tower?", [passage])[0]
         assert reading.answers == pytest.approx(alone.answers, abs=NEAR)
         assert reading.sentences == pytest.approx(alone.sentences, abs=NEAR)
 
@@ -150,7 +151,7 @@ def test_a_sentence_longer_than_an_input_is_read_as_far_as_it_goes(reader):
 
 def test_chances_sum_to_one(reader):
     support = reader.support("the tower is 31 high.", ["the tower is high.", "the hive is not."])
-    assert support.supported + support.partial + support.unsupported == pytest.approx(1, abs=1e-6)
+    assert sum(support) == pytest.approx(1, abs=1e-6) and min(support) > 0
     for chances, names in (
         (reader.kind("how high is the tower?"), KINDS),
         (reader.intent("how high?", False), INTENTS),
@@ -168,11 +169,34 @@ def test_confidence_and_threshold_are_those_of_the_pair_of_languages(reader):
     assert (reader.revision, reader.intents) == ("tiny-1", INTENTS)
 
 
-def test_several_threads_read_at_once(reader):
+def test_several_threads_read_at_once(folder, reader):
     questions = [f"how high is the tower {n}?" for n in range(8)]
     alone = [reader.read(question, [SHORT, OTHER]) for question in questions]
+    fresh = Reader(folder, threads=1)  # remembers nothing yet
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(lambda question: reader.read(question, [SHORT, OTHER]), questions)) == alone
+        assert list(pool.map(lambda question: fresh.read(question, [SHORT, OTHER]), questions)) == alone
+
+
+def test_what_was_read_is_remembered_up_to_a_number(folder, reader):
+    fresh = Reader(folder, threads=1)
+    first = fresh.read("how?", [SHORT, OTHER, SHORT])
+    assert first[0] is first[2] and first[0] is fresh.read("how?", [OTHER, SHORT])[1]
+    assert fresh.read("how?", [SHORT], [Turn("the hive?", "the hive.")])[0] is not first[0]
+    for n in range(KEPT_READINGS):
+        fresh.read(f"how {n}?", [SHORT])
+    assert len(fresh._readings) == KEPT_READINGS and fresh.read("how?", [SHORT])[0] is not first[0]
+
+
+def test_the_window_that_supports_most_counts(folder, reader):
+    whole = reader.support("the tower is 31 high.", LONG.sentences)
+    low, chances = 0, []
+    while True:
+        count = claim_input(reader._tokens, "the tower is 31 high.", LONG.sentences[low:]).sentences
+        chances.append(reader.support("the tower is 31 high.", LONG.sentences[low : low + count]))
+        if low + count == len(LONG.sentences):
+            break
+        low += count - 1
+    assert len(chances) > 2 and whole == pytest.approx(min(chances, key=lambda chance: chance[2]), abs=NEAR)
 
 
 @given(st.lists(st.floats(-12, 12), min_size=1, max_size=20))

@@ -251,9 +251,13 @@ def test_a_step_depends_on_its_number_alone_and_a_deck_gives_each_row_once(lesso
 def test_what_is_written_for_onnxruntime_computes_what_was_trained(lessons, base, tmp_path, monkeypatch):
     made = options(lessons, tmp_path / "work", steps=2)
     reader.train(made)
-    monkeypatch.setattr(sys, "argv", ["reader_onnx", "--work", str(made.work), "--output", str(tmp_path / "reader")])
+    (tmp_path / "none").mkdir()
+    command = ["reader_onnx", "--data", lessons, "--own", tmp_path / "none", "--work", made.work, "--output", tmp_path / "reader"]
+    monkeypatch.setattr(sys, "argv", [str(part) for part in command])
     reader_onnx.main()
-    settings = {"revision": "x", "intents": INTENTS, "calibration": {}, "thresholds": {}}
+    settings = json.loads((tmp_path / "reader" / "reader.json").read_text())
+    assert settings["steps"] == 2 and len(settings["revision"]) == 12
+    settings |= {"intents": INTENTS, "calibration": {}, "thresholds": {}}  # what calibrating adds
     (tmp_path / "reader" / "reader.json").write_text(json.dumps(settings))
     shipped = Reader(tmp_path / "reader", threads=1)
 

@@ -22,6 +22,14 @@ FEW, CARRIED = 6, 0.3
 # Share of a question's terms at which a sentence is as likely to answer as not, and how steep the logit rises.
 EVEN, SLOPE = 0.55, 10.0
 
+# What the openers of a whole report or a section ask for.
+WISHES = {
+    "》主要讲了什么": "report_overview",
+    "” about?": "report_overview",
+    "这一部分讲了什么": "section_overview",
+    "What does the section": "section_overview",
+}
+
 needs_weights = pytest.mark.skipif(not (FOLDER / "model.onnx").is_file(), reason=f"there are no weights in {FOLDER}")
 
 
@@ -63,7 +71,7 @@ class TinyReader:
 
     def support(self, claim: str, evidence: Sequence[str]) -> tuple[float, float, float]:
         shared = _share(_weights(claim), " ".join(evidence))
-        return shared**2, 2 * shared * (1 - shared), (1 - shared) ** 2
+        return shared, (1 - shared) / 2, (1 - shared) / 2
 
     def intent(self, message: str, after_answer: bool) -> dict[str, float]:
         return {name: float(name == _first(self._intents, message)) for name in self.intents}
@@ -72,16 +80,16 @@ class TinyReader:
         return {name: float(name == _first(self._kinds, question)) for name in KINDS}
 
 
-def open_tiny(config: Config, kinds: Mapping[str, str] | None = None, **settings: str) -> Assistant:
+def open_tiny(config: Config, kinds: Mapping[str, str] | None = None, intents: Mapping[str, str] | None = None) -> Assistant:
     """Opens an index with the built-in encoder and a tiny reader."""
     encoder = BuiltinEncoder()
-    return Assistant(config, encoder, open_index(Path(config.index_dir), encoder=encoder), TinyReader(kinds, **settings))
+    return Assistant(config, encoder, open_index(Path(config.index_dir), encoder=encoder), TinyReader(kinds, intents))
 
 
 def _weights(text: str) -> dict[str, float]:
-    """Weigh each term alike, 1 in all; single characters only where there is nothing longer."""
+    """Weigh each term alike, 1 in all; single characters that are no digits only where there is nothing else."""
     found = dict.fromkeys(terms(text))
-    longer = [term for term in found if len(term) > 1] or list(found)
+    longer = [term for term in found if len(term) > 1 or term.isdigit()] or list(found)
     return dict.fromkeys(longer, 1 / max(1, len(longer)))
 
 

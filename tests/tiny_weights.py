@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.search.reader import KINDS
+from rag.search.reader import KINDS, ReaderInput
 
 WIDTH, LAYERS, HEADS, INNER, POSITIONS = 64, 2, 2, 128, 512
 HAN = "潮汐电站装机容量成本蜂巢蜜塔高多少是的有在和年为什么，。？！"
@@ -58,13 +58,19 @@ def write_reader(folder: Path, base_path: Path) -> Path:
     from safetensors.numpy import save_file
 
     from train.reader_base import cut_vocabulary, model_of, open_base, tokenizer_of
-    from train.reader_onnx import build
+    from train.reader_onnx import build, reaches
 
     base = open_base(base_path)
     rows = cut_vocabulary(base, {piece for piece, _ in base.pieces})
     folder.mkdir(parents=True)
-    onnx.save(build({name: value.numpy() for name, value in model_of(base, rows).state_dict().items()}, base, rows), folder / "model.onnx")
-    tokenizer_of(base, rows).save(str(folder / "tokenizer.json"))
+    model, tokenizer = model_of(base, rows).eval(), tokenizer_of(base, rows)
+    read = [
+        ReaderInput(tuple(tokenizer.encode(text).ids), (), 0)
+        for text in ("how is the tower?", "潮汐电站的成本是多少？", HAN, "the hive 31.")
+    ]
+    state = {name: value.numpy() for name, value in model.state_dict().items()}
+    onnx.save(build(state, base, rows, reaches(model, read)), folder / "model.onnx")
+    tokenizer.save(str(folder / "tokenizer.json"))
     draw, heads = np.random.default_rng(11), {}
     for head, size in (("sentence", 1), ("passage", 1), ("support", 3), ("intent", len(INTENTS)), ("kind", len(KINDS))):
         for place, out in ((0, WIDTH), (2, size)):
@@ -74,6 +80,7 @@ def write_reader(folder: Path, base_path: Path) -> Path:
     settings = {
         "revision": "tiny-1",
         "intents": INTENTS,
+        "support_shift": [0.5, 0.0, -0.5],
         "calibration": {"all": [1.0, 0.5, -0.25], "zh-en": [2.0, 0.0, 0.0]},
         "thresholds": {"all": {"strict": 0.7, "balanced": 0.5, "open": 0.3}, "zh-en": {"strict": 0.8, "balanced": 0.6, "open": 0.4}},
     }
