@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -185,9 +185,10 @@ class LexicalIndex:
         """The positions of all rows, ascending."""
         return sorted(position for position, _ in self._run(tantivy.Query.all_query(), len(self)))
 
-    def document_frequency(self, term: str) -> int:
-        """In how many rows the term occurs: in the text, or for a term that only headings have, in the headings."""
-        return self._searcher.doc_freq("body", term) or self._searcher.doc_freq("heading", term)
+    def document_frequencies(self, names: Sequence[str]) -> list[int]:
+        """In how many rows each term occurs: in the text, or for a term that only headings have, in the headings."""
+        held = self._searcher.doc_freq
+        return [held("body", name) or held("heading", name) for name in names]
 
     def search(self, weights: Mapping[str, float], top_k: int, documents: frozenset[str] | None = None) -> list[tuple[int, float]]:
         """(position, BM25) best first, ties by position: the weighted sum over text and, at `HEADING_WEIGHT`, section path.
