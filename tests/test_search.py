@@ -129,6 +129,11 @@ def test_a_named_report_is_read_even_where_others_crowd_it_out():
     assert "c" in [hit.chunk.id for hit in search(store, PaperEncoder(), "wind", named=frozenset({"y"}))]
 
 
+def test_a_chinese_word_counts_as_one_word():
+    shares = weigh_terms(PaperStore(), "chiplet 挑战")  # all terms are equally rare
+    assert shares["chiplet"] == pytest.approx(0.5) and sum(shares[term] for term in ("挑", "挑战", "战")) == pytest.approx(0.5)
+
+
 def test_the_share_of_the_best_sentence():
     shares = {"云计": 0.25, "计算": 0.25, "成本": 0.5}
     assert best_sentence(shares, "云计算发展很快。成本下降。") == 0.5

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rag.index.encoder import word_vectors
-from rag.index.lexical import terms
+from rag.index.lexical import term_weight, terms
 from rag.search.dedupe import Told, copies_last
 from rag.search.expansion import other_names
 from rag.search.fusion import Mix, best_sentence, mix_for
@@ -72,17 +72,17 @@ def inverse_frequencies(store: Store, names: Iterable[str]) -> dict[str, float]:
 
 
 def weigh_terms(store: Store, core: str, carried: str = "") -> dict[str, float]:
-    """Each lexical term of the question with its share of the question's total idf; shares sum to 1.
+    """Each lexical term of the question with its share of the question's total weight, which is idf by `term_weight`; shares sum to 1.
 
     Of a follow-up half belongs to its own terms and half to its own and those carried over from the turn before, taken together: the mean of
     two scores, which served follow-ups better than either question.
     """
     own, both = dict.fromkeys(terms(core)), dict.fromkeys([*terms(core), *terms(carried)])
-    idf = inverse_frequencies(store, both)
-    total_own, total_both = sum(idf[term] for term in own) or 1.0, sum(idf.values()) or 1.0
+    weights = {term: idf * term_weight(term) for term, idf in inverse_frequencies(store, both).items()}
+    total_own, total_both = sum(weights[term] for term in own) or 1.0, sum(weights.values()) or 1.0
     return {
-        term: ((value / total_own if term in own else 0.0) + value / total_both) / 2 if own else value / total_both
-        for term, value in idf.items()
+        term: ((weight / total_own if term in own else 0.0) + weight / total_both) / 2 if own else weight / total_both
+        for term, weight in weights.items()
     }
 
 
