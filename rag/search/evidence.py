@@ -81,7 +81,7 @@ class Retriever:
             carried=carried,
             only=only,
             named=frozenset(question.reports),
-            candidates=max(self.candidates, top_k),
+            candidates=self.candidates,
             top_k=top_k,
             reranker=self.reranker,
             asked=question.text,
