@@ -21,7 +21,7 @@ from rag.index.snapshot import Snapshot, open_index
 from rag.search.evidence import Retriever
 from rag.search.question import read_question, without_markup
 from rag.search.reader import Reader
-from rag.search.retrieve import Explained, in_one_edition
+from rag.search.retrieve import Explained
 from rag.search.sentences import SentenceIndex
 from rag.types import Answer, Citation, Claim, Document, Encoder, Filter, Hit, Turn
 
@@ -152,7 +152,6 @@ class Assistant:
             text, history = (standalone, ()) if standalone else (text, history)
         after_rewrite = time.perf_counter()
 
-        only = in_one_edition(only, reports, read_question(text).language)
         evidence = self._retriever(store).find(text, history, only, reports)
         yield Rewritten(evidence.query)
         hits = evidence.hits
@@ -239,14 +238,14 @@ class Assistant:
         store = self._current()
         reports = self._reports(store, only)
         asked = read_question(self._checked(question), reports)
-        return self._retriever(store).search(asked, in_one_edition(only, reports, asked.language), top_k)
+        return self._retriever(store).search(asked, only, top_k)
 
     def explain(self, question: str, *, top_k: int = 10, only: Filter | None = None) -> list[Explained]:
         """As `search`, before the reader has read, with what each score is made of."""
         store = self._current()
         reports = self._reports(store, only)
         asked = read_question(self._checked(question), reports)
-        return self._retriever(store).explained(asked, "", in_one_edition(only, reports, asked.language), top_k)
+        return self._retriever(store).explained(asked, "", only, top_k)
 
     @property
     def store(self) -> Snapshot:
