@@ -162,6 +162,33 @@ def test_the_first_hits_do_not_depend_on_how_many_are_asked_for(reranker):
         assert ids(count) == longest[:count]
 
 
+def test_of_a_report_in_two_languages_the_one_in_the_questions_comes_first():
+    names = (
+        "Turin",
+        "Oslo",
+        "Porto",
+        "Gdansk",
+        "Malmo",
+        "Leeds",
+        "Ghent",
+        "Split",
+        "Basel",
+        "Tartu",
+        "Turku",
+        "Lyon",
+        "Kyiv",
+        "Riga",
+        "Bergen",
+    )
+    store = PaperStore()
+    store.languages = {"x": "zh", "y": "en"}
+    texts = {"x": "、".join(names) + " 都有电站。", "y": ", ".join(names) + " have plants, all of them."}
+    store.document = lambda name: Document(name, name, texts[name], (), "", "", language=store.languages[name])
+    assert [hit.chunk.id for hit in search(store, PaperEncoder(), "wind tide")] == ["c", "a", "b"]
+    texts["x"] = "、".join(names[:9]) + " 以及 Kazan、Perm、Lodz、Brno、Pecs 都有电站。"
+    assert [hit.chunk.id for hit in search(store, PaperEncoder(), "wind tide")] == ["a", "b", "c"]
+
+
 def test_a_chinese_word_counts_as_one_word():
     shares = weigh_terms(PaperStore(), "chiplet 挑战")  # all terms are equally rare
     assert shares["chiplet"] == pytest.approx(0.5) and sum(shares[term] for term in ("挑", "挑战", "战")) == pytest.approx(0.5)

@@ -15,8 +15,8 @@ from rag.answer.material import Asked, Material, Piece, candidates, edition_note
 from rag.answer.sections import counts_in, is_counted, label, named_part, series_of
 from rag.index.lexical import terms
 from rag.index.outline import POINTS, Outline, Part, Path, Span
+from rag.search.editions import in_language
 from rag.search.question import strip_asking, without_names
-from rag.search.retrieve import in_one_edition
 from rag.search.sentences import Sentence
 from rag.types import Answer, Document
 
@@ -104,8 +104,7 @@ def section_meant(material: Material, asked: Asked) -> tuple[Document, Part] | N
 
 def of_library(material: Material, asked: Asked) -> Answer:
     """What each report is about, in a line or two, under its title."""
-    only = in_one_edition(None, material.reports, asked.language)
-    documents = [document for document in material.reports if only is None or only.allows(document)]
+    documents = in_language(material.reports, material.shelf.document, asked.language)
     pieces = []
     for document in documents[:MOST_REPORTS]:
         outline = material.shelf.outline(document.id)

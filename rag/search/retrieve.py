@@ -19,11 +19,12 @@ import numpy as np
 from rag.index.encoder import word_vectors
 from rag.index.lexical import term_weight, terms
 from rag.search.dedupe import Told, copies_last
+from rag.search.editions import told_twice
 from rag.search.expansion import other_names
 from rag.search.fusion import Mix, best_sentence, mix_for
 from rag.search.question import language_of
 from rag.search.translate import Concept, Language, concepts, shares_of
-from rag.types import Document, Encoder, Filter, Hit, Store
+from rag.types import Encoder, Filter, Hit, Store
 
 NAMED_REPORT_BONUS = 0.6
 """For chunks of a report that the question names; others may still answer, since a name may also be what is asked about."""
@@ -139,7 +140,8 @@ def search(
     """The best chunks, best first, copies of a better one last (`rag.search.dedupe`); ties by chunk id. `core` is the question without its asking words, `carried` that of the turn before.
 
     `only` restricts to documents, `named` (document ids) merely prefers them. A reranker reads the best `RERANKED`
-    beside `asked`, the question as it stands, and decides their order. What stands first does not depend on `top_k`, and there are no more than the `candidates` by words and by meaning.
+    beside `asked`, the question as it stands, and decides their order. Of a report in two languages the edition in the question's comes first.
+    What stands first does not depend on `top_k`, and there are no more than the `candidates` by words and by meaning.
     A store without a match gives an empty list.
     """
     found = explained_search(
@@ -180,7 +182,7 @@ def explained_search(
         read += _read_closely(store, encoder, part[:READ], question)
         further += part[READ:]
     # How many are asked for decides nothing above: the first three of twenty are the first three of three.
-    found = copies_last(sorted(read, key=_order), _told, max(top_k, RERANKED) if reranker else top_k)
+    found = copies_last(_own_edition_first(store, sorted(read, key=_order)), _told, max(top_k, RERANKED) if reranker else top_k)
     found += [_with_text(store, one) for one in sorted(further, key=_order)[: max(0, top_k - len(found))]]
     if explain:
         found = [replace(one, terms=_terms_there(one)) for one in found]
@@ -224,6 +226,17 @@ def _candidates(store: Store, question: _Asked, count: int) -> list[Explained]:
         hit = Hit(chunk, "", lexical, cosine, question.mix.fused(lexical, cosine) + bonus)
         found.append(Explained(hit, question.mix, question.translated, dict(shares), bonus))
     return sorted(found, key=_order)
+
+
+def _own_edition_first(store: Store, found: Sequence[Explained]) -> list[Explained]:
+    """The same, what a report in the other language says behind all else where its edition in the question's language was found too."""
+    languages = {one.hit.chunk.document: one.translated for one in found}
+    if len(set(languages.values())) < 2:
+        return list(found)
+    reports = [store.document(name) for name in languages]
+    foreign = next(report.language for report in reports if languages[report.id])
+    told = told_twice(reports, foreign)
+    return sorted(found, key=lambda one: one.hit.chunk.document in told)
 
 
 def _with_text(store: Store, one: Explained) -> Explained:
@@ -310,13 +323,3 @@ def _scored(
 def _terms_there(one: Explained) -> dict[str, float]:
     there = set(terms(" ".join((one.hit.text, *one.hit.chunk.section))))
     return {term: share for term, share in one.terms.items() if term in there}
-
-
-def in_one_edition(only: Filter | None, reports: Sequence[Document], language: str) -> Filter | None:
-    """`only`, without the editions of a report that are in another language than the question, where one is in its own.
-
-    Editions have ids that differ after the last dot: "tides.zh" and "tides.en" say the same thing twice.
-    """
-    own = {document.id.rpartition(".")[0] for document in reports if document.language == language} - {""}
-    kept = [document.id for document in reports if document.language == language or document.id.rpartition(".")[0] not in own]
-    return only if len(kept) == len(reports) else replace(only or Filter(), reports=tuple(kept))
