@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from rag.reading.elements import Line
@@ -34,17 +34,6 @@ FRONT_MATTER_WORDS = re.compile(
     re.I,
 )
 _CONTENTS_WORD = re.compile(r"^(?:目\s*录|(?:table of )?contents)$", re.I)
-ROLE_LABELS = {
-    "摘要": "summary",
-    "趋势摘要": "summary",
-    "概要": "summary",
-    "趋势解读": "reading",
-    "解读": "reading",
-    "深度解读": "reading",
-    "专家点评": "remark",
-    "专家观点": "remark",
-    "点评": "remark",
-}
 JOB = re.compile(
     r"(?:院长|院士|总裁|教授|研究员|负责人|董事长|理事长|秘书长|委员|执委|创始人|总工|总工程师|工程师|主任|合伙人|总\s*经\s*理|经理|"
     r"主席|博士|科学家|总监|风险官|技术官|执行官|信息官|顾问|专家|主编|副部长|部长|司长|所长|校长|CEO|CTO|CIO|CFO|"
@@ -259,8 +248,10 @@ def number_pages(lines: Sequence[Line], opens: Sequence[int], printed: dict[int,
     return numbered
 
 
-def running_heads(lines: Sequence[Line]) -> set[int]:
+def running_heads(lines: Sequence[Line], labels: Collection[str] = ()) -> set[int]:
     """Positions of running heads, feet and page numbers: short lines at the edge of a page that recur there once digits are taken out.
+
+    `labels` recur too, but belong to the text.
 
     >>> texts = ("Harbour 1", "cranes turn", "Harbour 2", "ships wait", "Harbour 3", "for the tide")
     >>> sorted(running_heads([Line(text, page=place // 2) for place, text in enumerate(texts)]))
@@ -286,7 +277,7 @@ def running_heads(lines: Sequence[Line]) -> set[int]:
 
     def is_head(text: str) -> bool:
         shape = len(text) <= 80 and bare(text) and not BULLET.match(text) and not re.search(r"[。！？，、；：]$", text)
-        return bool(shape) and recurring[bare(text)] >= 3 and not known_label(text)
+        return bool(shape) and recurring[bare(text)] >= 3 and text not in labels and not known_label(text)
 
     for positions in edges.values():
         for order in (positions[:3], positions[:-4:-1]):
@@ -455,7 +446,7 @@ def undo_tabs(line: str) -> str:
 
 
 def known_label(text: str) -> bool:
-    return text in ROLE_LABELS or bool(LABEL_ALONE.match(text)) or bool(FRONT_MATTER_WORDS.match(text))
+    return bool(LABEL_ALONE.match(text)) or bool(FRONT_MATTER_WORDS.match(text))
 
 
 def dotted_number(match: re.Match[str]) -> str:

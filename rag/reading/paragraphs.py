@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from statistics import median
@@ -23,7 +23,6 @@ from rag.reading.cleanup import (
     LABEL_ALONE,
     NAME,
     ORDINAL,
-    ROLE_LABELS,
     RUNNING_TITLE,
     SENTENCE_END,
     contents_lines,
@@ -38,8 +37,9 @@ from rag.reading.cleanup import (
     undo_spacing,
     width,
 )
+from rag.reading.drafts import Draft, attribute
 from rag.reading.elements import Line, Piece
-from rag.types import Kind
+from rag.reading.profiles import gathered, labels_of
 
 _COUNTED = re.compile(r"^(\d{1,2})\)\s*(?=\S)")
 _CHAPTER = re.compile(rf"^(?:第{ORDINAL}[章篇部]分?|Chapter\s+\d+|Part\s+[IVX\d]+)(?:\s|：|:|$)")
@@ -60,9 +60,10 @@ def pieces_from_lines(lines: Sequence[Line]) -> list[Piece]:
     squeezed = [undo_doubling(undo_spacing(line.text)) for line in lines]
     numbered, plain = titles_in_contents(lines[position].text for position in sorted(contents))
     chapter_numbers = {at for at in range(1, len(lines)) if re.fullmatch(r"0?\d{1,2}", squeezed[at]) and squeezed[at - 1] in plain}
-    dropped = running_heads(lines) - contents - chapter_numbers
-    repeated = {text for text, count in Counter(squeezed).items() if count >= 4} & {squeezed[position] for position in dropped}
     titles, groups = running_titles([line.text for position, line in enumerate(lines) if position not in contents])
+    labels = labels_of(squeezed, titles)
+    dropped = running_heads(lines, labels) - contents - chapter_numbers
+    repeated = {text for text, count in Counter(squeezed).items() if count >= 4} & {squeezed[position] for position in dropped}
     for position, text in enumerate(squeezed):
         match = RUNNING_TITLE.match(lines[position].text)
         known = (match and match["title"] in titles) or (titles and (LABEL_ALONE.match(text) or text in groups))
@@ -78,6 +79,7 @@ def pieces_from_lines(lines: Sequence[Line]) -> list[Piece]:
         numbered,
         plain,
         _joiner(squeezed),
+        labels,
         _is_spaced(squeezed),
         [width(line.text) for line in lines],
     )
@@ -86,8 +88,8 @@ def pieces_from_lines(lines: Sequence[Line]) -> list[Piece]:
     page.signatures = _signatures(page)
     drafts = _drafts(page)
     drafts = _headings_in_place(drafts)
-    if titles:
-        drafts = _labels_gathered(drafts, set(titles.values()))
+    if labels:
+        drafts = gathered(drafts, set(titles.values()))
     return _sections(drafts)
 
 
@@ -104,6 +106,8 @@ class _Page:
     numbered: dict[str, str]
     plain: set[str]
     join: Callable[[str, str], str]
+    labels: Mapping[str, str]
+    """Of a report made of labelled parts (`rag.reading.profiles`)."""
     spaced: bool = False
     """Whether the text sets a blank between Han and Latin letters or digits."""
     widths: list[int] = field(default_factory=list)
@@ -128,38 +132,6 @@ class _Page:
         return median(around) if around else 40.0
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A piece in the making."""
-
-    kind: Kind
-    text: str
-    line: Line
-    depth: int = 0
-    """Level of a heading from 1; -1 for one below whatever stands open; 0 for a label."""
-    speaker: str = ""
-    role: str = ""
-    """What a label says of the text that belongs to it."""
-    is_open: bool = False
-    """A paragraph that stops inside a sentence."""
-    foot: bool = False
-    """A heading with nothing below it on its page."""
-    drop_capital: bool = False
-    boxed: bool = False
-    """Set apart in a text box of its own."""
-    measure: float = 0.0
-    """Usual width of its lines."""
-    signature: bool = False
-    breaks: list[tuple[int, int | None]] = field(default_factory=list)
-
-    def add(self, joined: str, text: str, line: Line) -> None:
-        """Goes on with `text` of a line; `joined` is the whole with it."""
-        page = self.breaks[-1][1] if self.breaks else self.line.number
-        if line.number != page:
-            self.breaks.append((len(joined) - len(text), line.number))
-        self.text = joined
-
-
 def _joiner(texts: Sequence[str]) -> Callable[[str, str], str]:
     """`join_lines` as this text wants it: with its own hyphenated words, and its own habit of blanks beside Latin letters."""
     whole = "\n".join(texts)
@@ -175,26 +147,26 @@ def _is_spaced(texts: Sequence[str]) -> bool:
     return len(re.findall(rf"[{HAN}] [A-Za-z0-9]", whole)) > len(re.findall(rf"[{HAN}][A-Za-z0-9]", whole))
 
 
-def _glued_label(text: str) -> re.Match[str] | None:
+def _glued_label(text: str, labels: Mapping[str, str]) -> re.Match[str] | None:
     """A label set before the first words of its paragraph, on one line with them."""
     match = re.match(r"^(\S{2,6}) +(?=\S)", text)
-    return match if match and match[1] in ROLE_LABELS else None
+    return match if match and match[1] in labels else None
 
 
-def _drafts(page: _Page) -> list[_Draft]:
+def _drafts(page: _Page) -> list[Draft]:
     """One pass over the lines that stay, from the top: each stretch becomes a draft."""
-    drafts: list[_Draft] = []
+    drafts: list[Draft] = []
     abbreviations = False
     index = 0
     while index < len(page.kept):
         position, line = page.kept[index], page.line(index)
         whole = undo_doubling(re.sub(r"\s+", " ", line.text))
         if line.kind == "row":
-            drafts.append(_Draft("row", whole, line))
+            drafts.append(Draft("row", whole, line))
             index += 1
             continue
         if line.kind == "comment":
-            drafts.append(_Draft("prose", whole, line, boxed=True))
+            drafts.append(Draft("prose", whole, line, boxed=True))
             index += 1
             continue
         if line.kind == "note":
@@ -202,7 +174,7 @@ def _drafts(page: _Page) -> list[_Draft]:
             continue
         heading = None if position in page.contents else _heading(page, index, drafts)
         if position in page.contents:
-            drafts.append(_Draft("contents", re.sub(r"(?:[.．…·]\s?){4,}", " … ", whole).strip(), line))
+            drafts.append(Draft("contents", re.sub(r"(?:[.．…·]\s?){4,}", " … ", whole).strip(), line))
             index += 1
         elif heading is not None:
             drafts.append(heading[0])
@@ -215,27 +187,27 @@ def _drafts(page: _Page) -> list[_Draft]:
         elif position in page.signatures:
             used, name, jobs = page.signatures[position]
             signed = " ".join([name, *jobs])
-            drafts.append(_Draft("prose", signed, line, speaker=signed, signature=True))
+            drafts.append(Draft("prose", signed, line, speaker=signed, signature=True))
             index += used
         elif position in page.figures or _CAPTION.match(page.squeezed[position]):
             if position in page.figures and drafts and drafts[-1].kind == "figure" and page.kept[index - 1] in page.figures:
                 drafts[-1].text += "\n" + whole
             else:
-                drafts.append(_Draft("figure", whole, line))
+                drafts.append(Draft("figure", whole, line))
             index += 1
         else:
             text = page.squeezed[position]
-            glued = _glued_label(line.text)
+            glued = _glued_label(line.text, page.labels)
             if glued:
-                drafts.append(_Draft("heading", glued[1], line, role=ROLE_LABELS[glued[1]]))
+                drafts.append(Draft("heading", glued[1], line, role=page.labels[glued[1]]))
                 text = undo_spacing(line.text[glued.end() :])
             index = _paragraph(page, index, text, drafts)
     return drafts
 
 
-def _note(page: _Page, index: int, drafts: list[_Draft]) -> int:
+def _note(page: _Page, index: int, drafts: list[Draft]) -> int:
     """Read one footnote and return the index behind it; it is set apart, so that the paragraph above it can go on on the next page."""
-    draft = _Draft("prose", page.text(index), page.line(index), boxed=True)
+    draft = Draft("prose", page.text(index), page.line(index), boxed=True)
     drafts.append(draft)
     at = index + 1
     while at < len(page.kept) and page.line(at).kind == "note" and page.line(at).page == draft.line.page:
@@ -246,21 +218,21 @@ def _note(page: _Page, index: int, drafts: list[_Draft]) -> int:
     return at
 
 
-def _abbreviation(page: _Page, index: int, drafts: list[_Draft]) -> None:
+def _abbreviation(page: _Page, index: int, drafts: list[Draft]) -> None:
     """Add a line to a list of abbreviations: a new row where a term begins and the row before is whole, else more of that row."""
     text, whole = page.text(index), re.sub(r"\s+", " ", page.line(index).text)
     if _ABBREVIATION_HEAD.search(text) and not re.match(r"[A-Za-z]", text):
-        drafts.append(_Draft("row", whole, page.line(index)))
+        drafts.append(Draft("row", whole, page.line(index)))
         return
     before = drafts[-1] if drafts and drafts[-1].kind == "abbreviation" else None
     finished = before is None or bool(re.search(rf"[{HAN}]", before.text))
     if before is not None and not (finished and re.match(r"[A-Za-z0-9]", text)):
         before.text = page.join(before.text, text)
     else:
-        drafts.append(_Draft("abbreviation", whole, page.line(index)))
+        drafts.append(Draft("abbreviation", whole, page.line(index)))
 
 
-def _paragraph(page: _Page, index: int, text: str, drafts: list[_Draft]) -> int:
+def _paragraph(page: _Page, index: int, text: str, drafts: list[Draft]) -> int:
     """Read one paragraph or list item from `index` on and return the index behind it; an open paragraph is continued."""
     capital = _drop_capital(page, index)
     bullet, numbered = BULLET.match(text), _NUMBERED.match(text)
@@ -273,7 +245,7 @@ def _paragraph(page: _Page, index: int, text: str, drafts: list[_Draft]) -> int:
         draft = held
     else:
         is_item = bool(bullet) or bool(numbered)
-        draft = _Draft("item" if is_item else "prose", text[bullet.end() :] if bullet else text, page.line(index))
+        draft = Draft("item" if is_item else "prose", text[bullet.end() :] if bullet else text, page.line(index))
         draft.drop_capital, draft.boxed = capital, boxed
         drafts.append(draft)
     at = index
@@ -285,7 +257,7 @@ def _paragraph(page: _Page, index: int, text: str, drafts: list[_Draft]) -> int:
     return at + 1
 
 
-def _open_paragraph(drafts: list[_Draft]) -> _Draft | None:
+def _open_paragraph(drafts: list[Draft]) -> Draft | None:
     """The last paragraph, when it stops inside a sentence and no heading stands behind it; boxes and figures in between do not count."""
     for draft in reversed(drafts[-12:]):
         if draft.kind in ("prose", "item") and not draft.boxed and not draft.signature:
@@ -295,7 +267,7 @@ def _open_paragraph(drafts: list[_Draft]) -> _Draft | None:
     return None
 
 
-def _paragraph_ends(page: _Page, first: int, at: int, draft: _Draft) -> bool:
+def _paragraph_ends(page: _Page, first: int, at: int, draft: Draft) -> bool:
     """Whether the paragraph that began at `first` ends with line `at`; notes in the draft whether it stops inside a sentence."""
     text, wide, local = page.text(at), page.widths[page.kept[at]], page.measure(at)
     if page.line(at + 1).kind:
@@ -335,14 +307,14 @@ def _paragraph_ends(page: _Page, first: int, at: int, draft: _Draft) -> bool:
             return True
     if below in page.contents or below in page.figures or below in page.signatures or _CAPTION.match(text_below):
         return True
-    if BULLET.match(text_below) or text_below in page.titles or text_below in ROLE_LABELS or _heading_shape(page, at + 1, ends):
+    if BULLET.match(text_below) or text_below in page.titles or text_below in page.labels or _heading_shape(page, at + 1, ends):
         return True
     return ends and bool(
         _drop_capital(page, at + 1)
         or text_below in page.plain
         or _LEAD_IN.match(text_below)
         or _NUMBERED.match(text_below)
-        or _glued_label(line_below.text)
+        or _glued_label(line_below.text, page.labels)
         or (line_below.rank > 0 and line_below.rank != page.line(at).rank)
     )
 
@@ -400,20 +372,20 @@ def _is_dotted_heading(page: _Page, text: str, dotted: re.Match[str], after_sent
     )
 
 
-def _heading(page: _Page, index: int, drafts: list[_Draft]) -> tuple[_Draft, int] | None:
+def _heading(page: _Page, index: int, drafts: list[Draft]) -> tuple[Draft, int] | None:
     """The heading that starts at `index` and how many lines it takes, or None."""
     line, text = page.line(index), page.text(index)
     after_sentence = not drafts or not drafts[-1].is_open
     if line.depth:
-        return _Draft("heading", text, line, depth=line.depth), 1
+        return Draft("heading", text, line, depth=line.depth), 1
 
     def at_foot(used: int) -> bool:
         return index + used >= len(page.kept) or page.line(index + used).page != line.page
 
     if text in page.titles:
-        return _Draft("heading", page.titles[text], line, depth=1), 1
-    if text in ROLE_LABELS:
-        return _Draft("heading", text, line, role=ROLE_LABELS[text]), 1
+        return Draft("heading", page.titles[text], line, depth=1), 1
+    if text in page.labels:
+        return Draft("heading", text, line, role=page.labels[text]), 1
     dotted = DOTTED.match(text)
     if dotted and _is_dotted_heading(page, text, dotted, after_sentence):
         whole, used = _wrapped(page, index)
@@ -421,28 +393,28 @@ def _heading(page: _Page, index: int, drafts: list[_Draft]) -> tuple[_Draft, int
         if not at_foot(used):
             page.counted = 0
         words = whole[DOTTED.match(whole).end() :]
-        return _Draft("heading", f"{number} {words}", line, depth=number.count(".") + 1 + 10 * page.outlined, foot=at_foot(used)), used
+        return Draft("heading", f"{number} {words}", line, depth=number.count(".") + 1 + 10 * page.outlined, foot=at_foot(used)), used
     counted = _COUNTED.match(text)
     if counted and after_sentence and not (page.ranked and line.rank == 0) and int(counted[1]) in (1, page.counted + 1):
         whole, used = _wrapped(page, index)
         if not re.search(r"[。；]", whole) and len(whole) <= 80:
             page.counted = int(counted[1])
-            return _Draft("heading", f"{counted[1]}) {whole[_COUNTED.match(whole).end() :]}", line, depth=-1), used
+            return Draft("heading", f"{counted[1]}) {whole[_COUNTED.match(whole).end() :]}", line, depth=-1), used
     large = line.rank > 0 and (after_sentence or line.rank > 1 or line.paragraph)
     if width(text) > (160 if large else 120) or not (after_sentence or large) or re.search(r"[。，；！？,;]$", text):
         return None
     if not large and len(text) > 60:
         return None
     if text in page.plain and not at_foot(1) and re.fullmatch(r"0?\d{1,2}", page.text(index + 1)):
-        return _Draft("heading", f"{int(page.text(index + 1))} {text}", line, depth=1, foot=at_foot(2)), 2
+        return Draft("heading", f"{int(page.text(index + 1))} {text}", line, depth=1, foot=at_foot(2)), 2
     if _CHAPTER.match(text) or _APPENDIX.match(text):
         whole, used = _wrapped(page, index)
-        return _Draft("heading", whole, line, depth=1, foot=at_foot(used)), used
+        return Draft("heading", whole, line, depth=1, foot=at_foot(used)), used
     words = line.text.split()
     if words and all(FRONT_MATTER_WORDS.match(word) for word in words):
-        return _Draft("heading", " ".join(words), line, depth=1, foot=at_foot(1)), 1
+        return Draft("heading", " ".join(words), line, depth=1, foot=at_foot(1)), 1
     if text in page.plain and line.rank == 0 and len(text) <= 40 and line.number is not None and re.search(rf"[{HAN}A-Za-z]{{2}}", text):
-        return _Draft("heading", text, line, depth=_plain_depth(text)), 1
+        return Draft("heading", text, line, depth=_plain_depth(text)), 1
     lettered = bool(re.search(rf"[{HAN}A-Za-z]{{2}}", text)) and not _CAPTION.match(text)
     if line.rank > 0 and lettered and page.kept[index] not in page.figures:
         used, whole = 1, text
@@ -451,12 +423,12 @@ def _heading(page: _Page, index: int, drafts: list[_Draft]) -> tuple[_Draft, int
             used += 1
         chapter = text in page.plain or re.match(r"\d{1,2}\s+\D", text)
         depth = _plain_depth(whole) if chapter else 3 - min(line.rank, 2)
-        return _Draft("heading", whole, line, depth=depth + 10 * page.outlined), used
+        return Draft("heading", whole, line, depth=depth + 10 * page.outlined), used
     opens_page = index > 0 and page.line(index - 1).page != line.page
     title_like = 2 <= len(text) <= 14 and page.kept[index] not in page.figures and bool(re.search(rf"[{HAN}]{{2}}", text))
     body_below = not at_foot(1) and not page.line(index + 1).tight and page.widths[page.kept[index + 1]] > max(24, 2 * width(text))
     if opens_page and title_like and body_below:
-        return _Draft("heading", text, line, depth=1), 1
+        return Draft("heading", text, line, depth=1), 1
     return None
 
 
@@ -541,7 +513,14 @@ def _is_narrow(page: _Page, index: int, usual: float) -> bool:
     position, text, raw = page.kept[index], page.text(index), page.line(index).text
     if page.line(index).kind or page.line(index).depth:
         return False
-    if position in page.contents or text in page.titles or text in page.plain or known_label(text) or page.line(index).rank > 0:
+    if (
+        position in page.contents
+        or text in page.titles
+        or text in page.plain
+        or known_label(text)
+        or text in page.labels
+        or page.line(index).rank > 0
+    ):
         return False
     if DOTTED.match(text) or _COUNTED.match(text) or _APPENDIX.match(text) or _in_prose_box(page, index):
         return False
@@ -578,9 +557,9 @@ def _in_prose_box(page: _Page, index: int) -> bool:
 # ------------------------------------------------------------------------------------------------------------------- order and sections
 
 
-def _headings_in_place(drafts: list[_Draft]) -> list[_Draft]:
+def _headings_in_place(drafts: list[Draft]) -> list[Draft]:
     """A heading that is the last thing on its page was set at its top: move it behind the parent on that page, else to the page's start."""
-    placed: list[_Draft] = []
+    placed: list[Draft] = []
     for draft in drafts:
         if not (draft.kind == "heading" and draft.foot and draft.depth > 0):
             placed.append(draft)
@@ -605,96 +584,9 @@ def _headings_in_place(drafts: list[_Draft]) -> list[_Draft]:
     return placed
 
 
-def _labels_gathered(drafts: list[_Draft], titles: set[str]) -> list[_Draft]:
-    """Inside each titled part, put text under the label that it belongs to, wherever on the page the label was set.
-
-    The first text after the title is the summary, a drop capital opens the reading, and boxes that end in a signature are remarks.
-    """
-    _attribute(drafts)
-    counts = Counter(draft.text for draft in drafts if draft.kind == "heading" and draft.role)
-    usual = {draft.role: draft for draft in drafts if draft.kind == "heading" and draft.role and counts[draft.text] >= 3}
-    result: list[_Draft] = []
-    part: list[_Draft] = []
-    title: _Draft | None = None
-
-    def close() -> None:
-        if title is None:
-            result.extend(part)
-        else:
-            result.append(title)
-            result.extend(_by_label(part, usual))
-        part.clear()
-
-    for draft in drafts:
-        if draft.kind == "heading" and draft.text in titles:
-            while part and title is None and part[-1].role and part[-1].line.page == draft.line.page:
-                part.pop()  # a label left over from another page's layout
-            waiting = []  # remarks that stand above the title of their page
-            while part and title is not None and part[-1].line.page == draft.line.page and (part[-1].role or part[-1].speaker):
-                waiting.insert(0, part.pop())
-            if _opens_with(part, draft):  # the page goes on with the part before, so the remarks are that part's
-                part.extend(waiting)
-                waiting = []
-            close()
-            title = draft
-            part.extend(waiting)
-            continue
-        if title is not None and draft.kind == "heading" and draft.depth == 1 and not draft.role:
-            close()
-            title = None
-            result.append(draft)
-            continue
-        part.append(draft)
-    close()
-    return result
-
-
-def _opens_with(part: list[_Draft], title: _Draft) -> bool:
-    """Whether other text of the part before stands on the title's page, above its remarks."""
-    return any(draft.line.page == title.line.page and draft.kind in ("prose", "item") for draft in part)
-
-
-def _by_label(part: list[_Draft], usual: dict[str, _Draft]) -> list[_Draft]:
-    """Drafts of one part in the order summary, reading, remarks, each under its label; a missing label is taken from other parts."""
-    names = usual | {draft.role: draft for draft in part if draft.kind == "heading" and draft.role}
-    ordered: dict[str, list[_Draft]] = {"summary": [], "reading": [], "remark": []}
-    role = "summary"
-    for draft in part:
-        if draft.kind == "heading" and draft.role:
-            continue
-        if draft.speaker:
-            ordered["remark"].append(draft)
-            continue
-        if draft.drop_capital:
-            role = "reading"
-        ordered[role].append(draft)
-    result: list[_Draft] = []
-    for role, members in ordered.items():
-        if members and role in names:
-            result.append(replace(names[role], depth=2, line=members[0].line))
-        result.extend(members)
-    return result
-
-
-def _attribute(drafts: list[_Draft]) -> None:
-    """Give the text before a signature its speaker: the boxes of the same remark, else everything back to a heading or signature."""
-    for position, draft in enumerate(drafts):
-        if not draft.signature:
-            continue
-        at = position - 1
-        if at >= 0 and drafts[at].boxed:
-            while at >= 0 and drafts[at].boxed and not drafts[at].signature and drafts[at].kind == "prose":
-                drafts[at].speaker = draft.text
-                at -= 1
-            continue
-        while at >= 0 and drafts[at].kind in ("prose", "item") and not drafts[at].signature and not drafts[at].speaker:
-            drafts[at].speaker = draft.text
-            at -= 1
-
-
-def _sections(drafts: list[_Draft]) -> list[Piece]:
+def _sections(drafts: list[Draft]) -> list[Piece]:
     """Section paths from the levels of the headings."""
-    _attribute(drafts)
+    attribute(drafts)
     pieces: list[Piece] = []
     path: list[tuple[int, str]] = []
     for draft in drafts:
