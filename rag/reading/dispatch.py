@@ -18,8 +18,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rag.errors import UnreadableFile, UsageError
-from rag.reading.cleanup import HAN, drop_control, join_lines, lines_of_extracted_text, looks_extracted, lost_exponents, undo_spacing, width
+from rag.reading.cleanup import HAN, drop_control, join_lines, lines_of_extracted_text, looks_extracted, undo_spacing, width
 from rag.reading.elements import Content, Line, Piece
+from rag.reading.exponents import lost_exponents
 from rag.reading.formats.archive import check_archive, is_member, members, read_member
 from rag.reading.formats.encoding import decode
 from rag.reading.formats.front_matter import front_matter
@@ -67,7 +68,7 @@ def read_content(
     watch: Callable[[int], None] = lambda page: None,
     by_hand: Collection[int] = (),
     lost: Collection[int] = (),
-    recognise: bool = False,
+    recognise: str = "",
 ) -> Content:
     """What the reader of this suffix finds in these bytes. Raises UnreadableFile."""
     suffix = _check_suffix(path)

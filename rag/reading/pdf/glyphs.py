@@ -137,14 +137,9 @@ def _runs(page: Any, textpage: Any, plain: bytes, seen: Glyphs) -> Iterator[Run]
             elif gap > 0.2 * size and text[-1] != " ":
                 text.append(" ")
                 places.append(right)
-            elif (
-                character in RAISABLE
-                and text[-1] != " "
-                and not turn
-                and gap < 0.15 * base_size
-                and _is_raised(handle, at, base, new_top - new_bottom, base_size, new_bottom - base_bottom)
-            ):
-                character = character.translate(RAISED)
+            elif character in RAISABLE and not turn and text[-1] != " " and gap < 0.15 * base_size:
+                place = new_top - new_bottom, base_size, new_bottom - base_bottom
+                character = character.translate(RAISED) if _is_raised(handle, at, base, *place) else character
         if not text:
             visible = bool(turn) or sight.sees(at, new_left, new_bottom, new_right, new_top)
         if not visible:
