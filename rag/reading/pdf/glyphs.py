@@ -149,9 +149,7 @@ def _runs(page: Any, textpage: Any, plain: bytes, seen: Glyphs) -> Iterator[Run]
             left, right, bottom, top, started = new_left, new_right, new_bottom, new_top, at
         if character not in RAISED_DIGITS:
             base, base_size, base_bottom = at, new_top - new_bottom, new_bottom
-        size = new_top - new_bottom
-        if size < 1.0:
-            size = 1.0
+        size = max(new_top - new_bottom, 1.0)
         if new_right > right:
             right = new_right
         text.append(character)
