@@ -20,7 +20,9 @@ def index(
     paths: Annotated[list[Path] | None, typer.Argument(metavar="[PATH...]", help="Files and folders of reports.")] = None,
     index_dir: IndexDir = None,
     encoder: Annotated[str | None, typer.Option(metavar="NAME", help="'builtin' or a sentence-transformers name or folder.")] = None,
-    ocr: Annotated[bool, typer.Option("--ocr", help="Read page images in PDFs by text recognition (needs tesseract).")] = False,
+    ocr: Annotated[
+        bool, typer.Option("--ocr", help="Read pictures, and page images in PDFs, by text recognition (needs the extra ocr or tesseract).")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Index reports, or bring an index up to date. Without PATH: the paths it was made from, at first the bundled corpus."""
@@ -94,7 +96,9 @@ def show(
 @command("inspect")
 def inspect_file(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A report; nothing is indexed.")],
-    ocr: Annotated[bool, typer.Option("--ocr", help="Read page images in PDFs by text recognition (needs tesseract).")] = False,
+    ocr: Annotated[
+        bool, typer.Option("--ocr", help="Read pictures, and page images in PDFs, by text recognition (needs the extra ocr or tesseract).")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what the reader makes of a file: what it says of itself, repairs and losses, and every block with page, kind and section.

@@ -18,8 +18,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rag.errors import UnreadableFile, UsageError
-from rag.reading.cleanup import HAN, drop_control, join_lines, lines_of_extracted_text, looks_extracted, lost_exponents, undo_spacing, width
+from rag.reading.cleanup import HAN, drop_control, join_lines, lines_of_extracted_text, looks_extracted, undo_spacing, width
 from rag.reading.elements import Content, Line, Piece
+from rag.reading.exponents import lost_exponents
 from rag.reading.formats.archive import check_archive, is_member, members, read_member
 from rag.reading.formats.encoding import decode
 from rag.reading.formats.front_matter import front_matter
@@ -45,7 +46,7 @@ def read_document(
     watch: Callable[[int], None] = lambda page: None,
     by_hand: Collection[int] = (),
     lost: Collection[int] = (),
-    recognise: bool = False,
+    recognise: str = "",
 ) -> Document:
     """The document in a file, by its suffix. `known` overrides what the file says of itself; the rest is for PDF (`rag.reading.pdf.document.read_pdf`).
 
@@ -67,7 +68,7 @@ def read_content(
     watch: Callable[[int], None] = lambda page: None,
     by_hand: Collection[int] = (),
     lost: Collection[int] = (),
-    recognise: bool = False,
+    recognise: str = "",
 ) -> Content:
     """What the reader of this suffix finds in these bytes. Raises UnreadableFile."""
     suffix = _check_suffix(path)
@@ -77,7 +78,10 @@ def read_content(
     if suffix == ".zip":
         check_archive(path, data)
         raise UnreadableFile(path, "no file in it that can be read")
-    content = _READERS[suffix](path, data) if suffix != ".pdf" else _read_pdf(path, data, watch, by_hand, lost, recognise)
+    if suffix == ".pdf":
+        content = _read_pdf(path, data, watch, by_hand, lost, recognise)
+    else:
+        content = _read_picture(path, data, watch, recognise) if suffix in PICTURES else _READERS[suffix](path, data)
     return replace(content, pieces=[piece for piece in content.pieces if piece.text.strip()])
 
 
@@ -512,11 +516,17 @@ def _extracted_title(lines: Sequence[Line], text: str) -> str:
 
 
 def _read_pdf(
-    path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int], recognise: bool
+    path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int], recognise: str
 ) -> Content:
     from rag.reading.pdf.document import read_pdf
 
     return read_pdf(path, data, watch, by_hand, lost, recognise)
+
+
+def _read_picture(path: Path, data: bytes, watch: Callable[[int], None], recognise: str) -> Content:
+    from rag.reading.formats.picture import read_picture
+
+    return read_picture(path, data, watch, recognise)
 
 
 def _read_office(path: Path, data: bytes) -> Content:
@@ -584,4 +594,6 @@ _READERS: dict[str, Callable[[Path, bytes], Content]] = {
     ".odt": _read_rich,
     ".rtf": _read_rich,
 }
-SUFFIXES = (".pdf", *_READERS)
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+"""Read by text recognition, where that was asked for."""
+SUFFIXES = (".pdf", *_READERS, *PICTURES)

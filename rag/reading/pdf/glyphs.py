@@ -137,14 +137,9 @@ def _runs(page: Any, textpage: Any, plain: bytes, seen: Glyphs) -> Iterator[Run]
             elif gap > 0.2 * size and text[-1] != " ":
                 text.append(" ")
                 places.append(right)
-            elif (
-                character in RAISABLE
-                and text[-1] != " "
-                and not turn
-                and gap < 0.15 * base_size
-                and _is_raised(handle, at, base, new_top - new_bottom, base_size, new_bottom - base_bottom)
-            ):
-                character = character.translate(RAISED)
+            elif character in RAISABLE and not turn and text[-1] != " " and gap < 0.15 * base_size:
+                place = new_top - new_bottom, base_size, new_bottom - base_bottom
+                character = character.translate(RAISED) if _is_raised(handle, at, base, *place) else character
         if not text:
             visible = bool(turn) or sight.sees(at, new_left, new_bottom, new_right, new_top)
         if not visible:
@@ -154,9 +149,7 @@ def _runs(page: Any, textpage: Any, plain: bytes, seen: Glyphs) -> Iterator[Run]
             left, right, bottom, top, started = new_left, new_right, new_bottom, new_top, at
         if character not in RAISED_DIGITS:
             base, base_size, base_bottom = at, new_top - new_bottom, new_bottom
-        size = new_top - new_bottom
-        if size < 1.0:
-            size = 1.0
+        size = max(new_top - new_bottom, 1.0)
         if new_right > right:
             right = new_right
         text.append(character)
