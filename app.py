@@ -630,7 +630,7 @@ def build(assistant: Assistant, *, data: Path | None = None, runs: Path | None =
                         label=add_label("zh"),
                         elem_id="add",
                         file_count="multiple",
-                        file_types=list(SUFFIXES),
+                        file_types=[*SUFFIXES, ".zip"],
                         type="filepath",
                         height=96,
                     )
@@ -843,7 +843,7 @@ def page_html(picture: Picture | None, language: str, title: str, page: int, key
 
 def add_label(language: str) -> str:
     """What may be added, in words."""
-    kinds = [suffix[1:] for suffix in SUFFIXES if suffix not in (".text", ".markdown", ".htm", ".xhtml")]
+    kinds = [suffix[1:] for suffix in (*SUFFIXES, ".zip") if suffix not in (".text", ".markdown", ".htm", ".xhtml", ".xlsm")]
     return say(language, "add", kinds=" ".join(kinds), size=MAX_BYTES // 1_000_000)
 
 

@@ -15,7 +15,6 @@ from rag.search.retrieve import (
     NAMED_REPORT_BONUS,
     RERANKED,
     explained_search,
-    in_one_edition,
     inverse_frequencies,
     search,
     weigh_terms,
@@ -338,13 +337,3 @@ def test_a_cross_encoder_from_a_folder_decides_the_order(tmp_path, saved_by):
     assert best != ["甲乙丙"[hit.chunk.start] for hit in search(PaperStore(), PaperEncoder(), "wind")]
     assert [one.reranked for one in found] == pytest.approx([expected[text] for text in best], abs=1e-5)
     assert [one.hit.fused for one in found] == [one.reranked for one in found]
-
-
-def test_of_two_editions_the_one_in_the_language_of_the_question_answers():
-    def report(name, language):
-        return Document(name, name, "", (), "", "", language=language)
-
-    reports = (report("bees", "en"), report("tides.en", "en"), report("tides.zh", "zh"))
-    assert in_one_edition(None, reports, "zh") == Filter(("bees", "tides.zh"))
-    assert in_one_edition(Filter(year=2022), reports, "en") == Filter(("bees", "tides.en"), year=2022)
-    assert in_one_edition(None, reports[:2], "zh") is None

@@ -36,7 +36,7 @@ _YEAR = re.compile(r"(?<!\d)(20[0-4]\d|19[5-9]\d)(?!\d)")
 _EDITION = re.compile(r"(?<!\d)(20[0-4]\d|19[5-9]\d)\s*(?:年度?|版|年版|edition)", re.I)
 _FISCAL = re.compile(r"(?:fiscal )?(?:year|quarter|period|quarterly period) ended:?\s+[A-Z][a-z]+\s+\d{1,2},\s+(20[0-4]\d|19[5-9]\d)", re.I)
 _SKIP = "skip"
-_FIELDS = ("id", "title", "publisher", "year", "language")
+_FIELDS = ("id", "title", "publisher", "year", "language", "address")
 
 
 def read_document(
@@ -339,7 +339,7 @@ def _document(path: Path, data: bytes, content: Content, known: Mapping[str, str
         year=number,
         language=_language_code(matter.get("language", "")) or language_of(text),
         page_count=content.page_count,
-        notes=content.notes,
+        notes=(*content.notes, *([f"copy of {known['address']}"] if known.get("address") else [])),
         pages=tuple(pages),
         labels=content.labels,
     )

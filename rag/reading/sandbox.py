@@ -33,7 +33,7 @@ from rag.types import Block, Chunk, Document, Kind
 
 MAX_FRAME = 256_000_000
 """Bytes of one message from a child."""
-MAX_TEXT = 20_000_000
+MAX_TEXT = 40_000_000
 """Characters of one document."""
 MAX_CHILDREN = 8
 WORTH_A_CHILD = 300_000

@@ -22,6 +22,8 @@ CARD_PARTS = 10
 """Parts of a report that its card tells."""
 UNFOLDED = 2
 """Reports of the map that show their sections at once."""
+NOTES = 4
+"""Of what was left out of a report or repaired, what its card says at once."""
 RUNS = 12
 """The last so many runs make the trend."""
 
@@ -83,9 +85,11 @@ def reports_html(documents: Sequence[tuple[Document, int]], language: str, cards
         about = escaped(" · ".join(fact for fact in (*facts, *sizes) if fact))
         key = escaped(document.id)
         lang = {"zh": "zh-CN", "en": "en"}.get(document.language, "")
+        told = escaped(say(language, "left_out", notes="; ".join(document.notes[:NOTES]))) if document.notes else ""
+        notes = f'<small class="notes" title="{escaped("; ".join(document.notes)[:2000])}">{told}</small>' if told else ""
         rows.append(
             f'<li data-words="{escaped(" ".join([document.title, document.id, document.source, *facts]).casefold())}">'
-            f'<label><input type="checkbox" data-report="{key}"><span><b lang="{lang}">{name}</b><small>{about}</small>'
+            f'<label><input type="checkbox" data-report="{key}"><span><b lang="{lang}">{name}</b><small>{about}</small>{notes}'
             f'<i class="size"><i style="width:{100 * passages / most:.0f}%"></i></i></span></label>'
             f'<button type="button" class="remove" data-remove="{key}" data-sure="{escaped(say(language, "remove_sure"))}" '
             f'aria-label="{escaped(say(language, "remove"))}: {name}" title="{escaped(say(language, "remove"))}">✕</button>'
