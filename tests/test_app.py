@@ -678,9 +678,9 @@ def test_programs_find_three_typed_endpoints(server):
 
 
 @pytest.mark.parametrize(("needed", "prints"), [("gradio_client", 2), ("mcp", 1)])
-def test_the_examples_of_the_readme_work_as_they_stand(server, needed, prints):
+def test_the_examples_of_the_documentation_work_as_they_stand(server, needed, prints):
     pytest.importorskip(needed)
-    blocks = re.findall(r"```python\n(.*?)```", (HERE.parent / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", (HERE.parent / "docs" / "deployment.md").read_text(encoding="utf-8"), re.DOTALL)
     (code,) = (block for block in blocks if f"import {needed}\n" in block or f"from {needed} import" in block)
     assert "http://127.0.0.1:7860" in code
     said = []
