@@ -52,7 +52,7 @@ def opened(tmp_path_factory):
     (folder / "corpus" / "tides.md").write_text(TIDES, encoding="utf-8")
     (folder / "corpus" / "bees.md").write_text(BEES, encoding="utf-8")
     build_index([folder / "corpus"], folder / "index", BuiltinEncoder(), target_tokens=120, max_tokens=160)
-    return open_tiny(Config(index_dir=str(folder / "index"), target_tokens=120, max_tokens=160))
+    return open_tiny(Config(index_dir=str(folder / "index"), target_tokens=120, max_tokens=160), {"多大": "number"})
 
 
 @pytest.fixture(autouse=True)
