@@ -16,7 +16,7 @@ import uvicorn
 from scripted_llm import Reply, ScriptedLLM
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from test_llm import GOOD, QUESTION, WRONG, opened  # noqa: F401  (a fixture)
+from test_llm import GOOD, QUESTION, WRONG, by_words, opened  # noqa: F401  (a fixture)
 
 import rag
 from rag.chat import Assistant
@@ -58,7 +58,7 @@ def written(opened, *scripts):  # noqa: F811
     with ScriptedLLM(*scripts) as upstream:
         config = replace(opened.config, llm_base_url=upstream.base_url, llm_model="tiny", llm_timeout=4)
         with (
-            serving(Assistant(config, opened.encoder, opened.store, opened.reader)) as address,
+            serving(Assistant(config, opened.encoder, opened.store, opened.reader, by_words)) as address,
             openai.OpenAI(base_url=address, api_key="any", max_retries=0) as client,
         ):
             yield client, upstream

@@ -98,20 +98,21 @@ def test_the_page_strikes_exactly_the_false_sentence_and_stop_reaches_the_model(
 
     page.fill("#question textarea", QUESTION)
     page.keyboard.press("Enter")
-    page.wait_for_function("[...document.querySelectorAll('#chat .answer')].pop().innerText.includes('东岸')")
+    page.wait_for_function("document.querySelector('#chat .answer .draft')?.innerText.includes('东岸')")
     page.locator("#question .stop-button").click()
     assert upstream.requests[-1].closed.wait(10)
     page.wait_for_function("[...document.querySelectorAll('#chat .answer .foot')].pop().innerText.includes('已停止')")
 
 
 def test_the_extract_stands_until_prose_takes_its_place_and_the_wait_is_shown(opened, tmp_path):  # noqa: F811
-    with ScriptedLLM(Reply([GOOD], delay=3)) as upstream, a_page(opened, environment(upstream), tmp_path) as page:
+    with ScriptedLLM(Reply([GOOD], delay=8)) as upstream, a_page(opened, environment(upstream), tmp_path) as page:
         page.locator("#llm input").check()
         page.fill("#question textarea", QUESTION)
         page.keyboard.press("Enter")
-        page.wait_for_selector("#chat .answer .say")
+        page.wait_for_function(
+            "['4.2 GW', '模型正在读段落'].every(text => document.querySelector('#chat .answer')?.innerText.includes(text))"
+        )
         answer = page.locator("#chat .answer").last
-        assert "4.2 GW" in answer.inner_text() and "模型正在读段落" in answer.inner_text()
         page.wait_for_selector("#chat .answer .foot")
         assert "由 tiny 撰写" in answer.inner_text() and "模型正在读段落" not in answer.inner_text()
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from scripted_llm import Reply, ScriptedLLM
-from test_llm import opened  # noqa: F401  (a fixture)
+from test_llm import by_words, opened  # noqa: F401  (a fixture)
 
 from rag.chat import Assistant
 from rag.config import Config, load_config
@@ -29,7 +29,7 @@ def clean(monkeypatch, tmp_path):
 
 @pytest.fixture
 def assistant(opened):  # noqa: F811
-    return Assistant(replace(opened.config), opened.encoder, opened._current(), opened.reader)
+    return Assistant(replace(opened.config), opened.encoder, opened._current(), opened.reader, by_words)
 
 
 def form(url, key="", model="tiny", context=8192, mode="llm", strictness="strict"):
