@@ -24,6 +24,7 @@ from rag.index.encoder import BuiltinEncoder, open_encoder, open_reranker, word_
 from rag.index.snapshot import Snapshot, open_index
 from rag.search.editions import in_language
 from rag.search.evidence import Evidence, Retriever
+from rag.search.overlap import Overlap
 from rag.search.question import read_question, without_markup
 from rag.search.reader import Reader
 from rag.search.retrieve import Explained
@@ -120,6 +121,7 @@ class Assistant:
         self._snapshot = snapshot
         self._swapping = threading.Lock()
         self._sentences = SentenceIndex()
+        self._overlap = Overlap(word_vectors(encoder), self._sentences)
         self._writer: Writer | None = None
         self._support = support or self.reader.support
         self._reranker = open_reranker(config.reranker) if config.reranker else None
@@ -379,7 +381,9 @@ class Assistant:
         return allowed
 
     def _retriever(self, store: Snapshot) -> Retriever:
-        return Retriever(store, self.encoder, self.reader, self._sentences, self.config.candidates, self.config.top_k, self._reranker)
+        return Retriever(
+            store, self.encoder, self.reader, self._sentences, self._overlap, self.config.candidates, self.config.top_k, self._reranker
+        )
 
 
 def _said(answer: Answer) -> Iterator[Said]:

@@ -67,7 +67,10 @@ class TinyReader:
         """Whether a sentence only repeats the question."""
         return set(terms(sentence)) <= set(terms(question))
 
-    def confidence(self, answers: float, best: float, pair: str) -> float:
+    def sentence_chance(self, sentence: float, passage: float, overlap: float) -> float:
+        return 1 / (1 + math.exp(-sentence)) * math.sqrt(1 / (1 + math.exp(-passage)))
+
+    def confidence(self, answers: float, best: float, overlap: float, pair: str) -> float:
         return 1 / (1 + math.exp(-(answers + best) / 2))
 
     def threshold(self, strictness: str, pair: str) -> float:
