@@ -21,12 +21,13 @@ from .run import Setting, measure_all
 
 BASELINE = Path(__file__).with_name("baseline.json")
 GATED = (
-    "recall_at_1", "recall_at_5", "recall_at_10", "mrr", "ndcg_at_10", "answer_hit", "token_f1", "evidence_covered", "citation_precision",
+    "recall_at_1", "recall_at_5", "recall_at_10", "mrr", "ndcg_at_10", "answer_hit", "as_expected", "token_f1", "evidence_covered", "citation_precision",
     "first_cited", "claims_cited", "claims_supported", "claim_recall", "claim_precision", "tampering_caught", "quotes_exact", "dense_used",
     "false_refusal", "false_answer", "refusing_balanced_accuracy",
 )  # fmt: skip
 """Figures that must not get worse. Latency is left out: it belongs to the machine."""
 PARTS = {
+    "as_expected": "overviews, the library or talk are not what was wanted: see rag/answer/respond.py and the intent head of the reader",
     "dense_used": "the encoder says nothing: see rag/index/encoder.py and the index",
     "tampering_caught": "the check lets changed figures pass: see rag/answer/verify.py",
     "claims_supported": "sentences are no longer supported by what they cite: see rag/answer/compose.py and rag/answer/verify.py",

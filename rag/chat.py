@@ -225,7 +225,7 @@ class Assistant:
     ) -> Answer | str | None:
         """The answer to a message that is no question about contents, or what it asks in other words; None for what is to be searched as it is."""
         turns = tuple(history)
-        after_answer = bool(turns and (turns[-1].answer or turns[-1].claims))
+        after_answer = any(turn.answer or turn.claims for turn in turns)
         wish = wanted(self.reader.intent(text, after_answer), after_answer)
 
         def recalled(turn: Turn) -> Answer:

@@ -29,7 +29,7 @@ PLACES = 3
 """Sections named for each report that speaks of something."""
 ABOUT = {
     "topic": (
-        "有没有关于医疗的报告", "有涉及碳排放的内容吗", "机器人有吗", "哪份报告提到了芯片", "有没有讲教育的", "is there anything about health care", "do you have anything on energy",
+        "有没有关于医疗的报告", "有涉及碳排放的内容吗", "机器人有吗", "哪份报告提到了芯片", "有没有讲教育的", "is there anything about health care", "do you have a report on farming", "有没有讲农业的报告", "do you have anything on energy",
         "any report on robots", "does any report mention chips", "got something about education",
     ),
     "facts": (

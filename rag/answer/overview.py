@@ -12,7 +12,7 @@ from dataclasses import replace
 from itertools import islice
 
 from rag.answer.material import Asked, Material, Piece, candidates, edition_note, quoted, read, scope, short_title
-from rag.answer.sections import counts_in, is_counted, label, named_part, series_of
+from rag.answer.sections import SURELY, counts_in, is_counted, label, named_part, series_of
 from rag.index.lexical import terms
 from rag.index.outline import POINTS, Outline, Part, Path, Span
 from rag.search.editions import in_language
@@ -36,6 +36,8 @@ LOOKED_AT, READ, AT_LEAST = 60, 16, 3
 
 def of_report(material: Material, asked: Asked) -> Answer:
     """What a report is about: a line or two, then its parts, each with its sentence. Of several reports what the library holds."""
+    if found := _section_named(material, asked):
+        return section_told(material, asked, *found)
     documents = scope(material, asked)
     if len(documents) != 1:
         return of_library(material, asked)
@@ -53,6 +55,8 @@ def of_report(material: Material, asked: Asked) -> Answer:
 
 def takeaways(material: Material, asked: Asked) -> Answer:
     """The strongest sentence of each main part, at most eight; of few parts several each."""
+    if found := _section_named(material, asked):
+        return section_told(material, asked, *found)
     documents = scope(material, asked)
     pieces: list[Piece] = []
     for document in documents[:MOST_REPORTS]:
@@ -99,6 +103,19 @@ def section_meant(material: Material, asked: Asked) -> tuple[Document, Part] | N
         if own:
             _, document, part = max(own, key=lambda entry: entry[0])
             return document, part
+    return None
+
+
+def _section_named(material: Material, asked: Asked) -> tuple[Document, Part] | None:
+    """The section of which a message that asks for an overview gives the number or the whole name, outside the titles of reports."""
+    text = asked.text
+    for document in material.reports:
+        text = text.replace(document.title, " ").replace(short_title(document), " ")
+    bare = replace(asked, text=text)
+    for document in scope(material, asked):
+        match = named_part(bare, material.shelf.outline(document.id))
+        if match and match[0] >= SURELY:
+            return document, match[1]
     return None
 
 
