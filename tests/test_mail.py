@@ -34,7 +34,7 @@ def message():
 def test_heads_text_and_attachments_in_order(tmp_path, message):
     message.add_alternative("<p>The gauge was <b>moved</b> in May.</p>", subtype="html")
     message.add_attachment("Quay,Tonnage\nNorth,412\nSouth,87\n", subtype="csv", filename="港口.csv")
-    message.add_attachment(b"\x89PNG\r\n", maintype="image", subtype="png", filename="photo.png")
+    message.add_attachment(b"\0\0ftyp", maintype="video", subtype="mp4", filename="film.mp4")
     document = read_document(written(tmp_path, message))
     assert lines(document) == [
         "From: Mara <mara@quay.example>", "To: crew@quay.example", "Date: Mon, 05 Jun 2023 08:00:00 +0000", "The gauge was", "moved in May.",
@@ -42,7 +42,7 @@ def test_heads_text_and_attachments_in_order(tmp_path, message):
     ]  # fmt: skip
     assert (document.title, document.year, document.blocks[-1].section) == ("潮位站 2023", 2023, ("📎 港口.csv",))
     assert document.notes[:2] == ("attachments not read: 1", "attachments read: 1")
-    assert "attachment photo.png not read: cannot read .png" in document.notes[2]
+    assert "attachment film.mp4 not read: cannot read .mp4" in document.notes[2]
 
 
 def test_a_page_is_read_where_there_is_no_plain_text_and_inline_pictures_are_counted(tmp_path):

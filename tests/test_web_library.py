@@ -187,7 +187,11 @@ def test_an_archive_is_added_whole_and_goes_whole(kept, tmp_path):
     [
         ("a.csv", b"Quay,t\nNorth,412\n", False), ("a.csv", b"PK\x03\x04", True), ("a.xls", b"PK\x03\x04", False), ("a.xls", b"%PDF-1.4", True),
         ("a.xlsx", b"Quay,t\n", True), ("a.eml", b"Subject: x\n\ny", False), ("a.msg", b"Subject: x", True), ("a.rtf", b"{\\rtf1 x}", False),
-        ("a.zip", b"PK\x03\x04", False), ("a.odt", b"<x/>", True),
+        ("a.zip", b"PK\x03\x04", False),
+        ("a.png", b"\x89PNG\r\n", False),
+        ("a.png", b"\xff\xd8\xff", True),
+        ("a.jpg", b"\xff\xd8\xff", False),
+        ("a.tiff", b"II*\0", False), ("a.odt", b"<x/>", True),
     ],
 )  # fmt: skip
 def test_sheets_mails_and_archives_must_be_what_they_are_called(tmp_path, name, content, refused):

@@ -34,9 +34,16 @@ NAME_LENGTH = 100
 Status = Literal["added", "changed", "same", "failed"]
 _CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\\\\/:*?"<>|]')
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
-_MAGIC = {".pdf": (b"%PDF-",), ".msg": (_OLE,), ".rtf": (b"{\\rtf",)} | dict.fromkeys(
-    (".docx", ".pptx", ".xlsx", ".xlsm", ".epub", ".odt", ".zip"), (_ZIP,)
-)
+_MAGIC = {
+    ".pdf": (b"%PDF-",),
+    ".msg": (_OLE,),
+    ".rtf": (b"{\\rtf",),
+    ".png": (b"\x89PNG",),
+    ".webp": (b"RIFF",),
+    **dict.fromkeys((".jpg", ".jpeg"), (b"\xff\xd8\xff",)),
+    **dict.fromkeys((".tif", ".tiff"), (b"II*\0", b"MM\0*")),
+    **dict.fromkeys((".docx", ".pptx", ".xlsx", ".xlsm", ".epub", ".odt", ".zip"), (_ZIP,)),
+}
 _FOREIGN = (b"%PDF-", _ZIP, b"\x7fELF", b"MZ", b"\x89PNG", b"\xff\xd8\xff", b"GIF8")
 
 
