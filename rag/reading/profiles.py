@@ -61,12 +61,12 @@ def gathered(drafts: list[Draft], titles: set[str]) -> list[Draft]:
         if draft.kind == "heading" and draft.text in titles:
             while part and title is None and part[-1].role and part[-1].line.page == draft.line.page:
                 part.pop()  # a label left over from another page's layout
-            waiting: list[Draft] = []  # remarks that stand above the title of their page
+            waiting = []  # remarks that stand above the title of their page
             while part and title is not None and part[-1].line.page == draft.line.page and (part[-1].role or part[-1].speaker):
                 waiting.insert(0, part.pop())
             if _opens_with(part, draft):  # the page goes on with the part before, so the remarks are that part's
                 part.extend(waiting)
-                waiting: list[Draft] = []
+                waiting = []
             close()
             title = draft
             part.extend(waiting)
