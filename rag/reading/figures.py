@@ -29,7 +29,8 @@ def signatures_of(page: Page) -> dict[int, tuple[int, str, list[str]]]:
             continue
         if index and not SENTENCE_END.search(page.text(index - 1)):
             continue
-        at, jobs = index + 1, []
+        jobs: list[str] = []
+        at = index + 1
         while at < len(page.kept) and len(jobs) < 3:
             box = box_length(page, at)
             job = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from rag.reading.cleanup import (
     BULLET,
@@ -50,64 +51,95 @@ def _is_dotted_heading(page: Page, text: str, dotted: re.Match[str], after_sente
     )
 
 
-def heading(page: Page, index: int, drafts: list[Draft]) -> tuple[Draft, int] | None:
-    """The heading that starts at `index` and how many lines it takes, or None."""
+Found = tuple[Draft, int] | None
+"""A heading and how many lines it takes."""
+
+
+def heading(page: Page, index: int, drafts: Sequence[Draft]) -> Found:
+    """The heading that starts at `index`, or None."""
     line, text = page.line(index), page.text(index)
     after_sentence = not drafts or not drafts[-1].is_open
     if line.depth:
         return Draft("heading", text, line, depth=line.depth), 1
-
-    def at_foot(used: int) -> bool:
-        return index + used >= len(page.kept) or page.line(index + used).page != line.page
-
     if text in page.titles:
         return Draft("heading", page.titles[text], line, depth=1), 1
     if text in page.labels:
         return Draft("heading", text, line, role=page.labels[text]), 1
-    dotted = DOTTED.match(text)
-    if dotted and _is_dotted_heading(page, text, dotted, after_sentence):
-        whole, used = _wrapped(page, index)
-        number = dotted_number(dotted)
-        if not at_foot(used):
-            page.counted = 0
-        words = whole[DOTTED.match(whole).end() :]
-        return Draft("heading", f"{number} {words}", line, depth=number.count(".") + 1 + 10 * page.outlined, foot=at_foot(used)), used
-    counted = COUNTED.match(text)
-    if counted and after_sentence and not (page.ranked and line.rank == 0) and int(counted[1]) in (1, page.counted + 1):
-        whole, used = _wrapped(page, index)
-        if not re.search(r"[。；]", whole) and len(whole) <= 80:
-            page.counted = int(counted[1])
-            return Draft("heading", f"{counted[1]}) {whole[COUNTED.match(whole).end() :]}", line, depth=-1), used
+    if (numbered := _numbered(page, index, after_sentence)) is not None:
+        return numbered
     large = line.rank > 0 and (after_sentence or line.rank > 1 or line.paragraph)
     if width(text) > (160 if large else 120) or not (after_sentence or large) or re.search(r"[。，；！？,;]$", text):
         return None
     if not large and len(text) > 60:
         return None
-    if text in page.plain and not at_foot(1) and re.fullmatch(r"0?\d{1,2}", page.text(index + 1)):
-        return Draft("heading", f"{int(page.text(index + 1))} {text}", line, depth=1, foot=at_foot(2)), 2
+    return _known(page, index) or _large(page, index) or _on_top(page, index)
+
+
+def _at_foot(page: Page, index: int, used: int) -> bool:
+    """Whether nothing stands on the page below `used` lines."""
+    return index + used >= len(page.kept) or page.line(index + used).page != page.line(index).page
+
+
+def _numbered(page: Page, index: int, after_sentence: bool) -> Found:
+    """A heading with a dotted number or one like "1)"."""
+    line, text = page.line(index), page.text(index)
+    dotted = DOTTED.match(text)
+    if dotted and _is_dotted_heading(page, text, dotted, after_sentence):
+        whole, used = _wrapped(page, index)
+        number, foot = dotted_number(dotted), _at_foot(page, index, used)
+        if not foot:
+            page.counted = 0
+        words = DOTTED.sub("", whole, count=1)
+        return Draft("heading", f"{number} {words}", line, depth=number.count(".") + 1 + 10 * page.outlined, foot=foot), used
+    counted = COUNTED.match(text)
+    if counted and after_sentence and not (page.ranked and line.rank == 0) and int(counted[1]) in (1, page.counted + 1):
+        whole, used = _wrapped(page, index)
+        if not re.search(r"[。；]", whole) and len(whole) <= 80:
+            page.counted = int(counted[1])
+            return Draft("heading", f"{counted[1]}) {COUNTED.sub('', whole, count=1)}", line, depth=-1), used
+    return None
+
+
+def _known(page: Page, index: int) -> Found:
+    """A heading that the contents name, or one that is called a chapter, an appendix, a foreword."""
+    line, text = page.line(index), page.text(index)
+    if text in page.plain and not _at_foot(page, index, 1) and re.fullmatch(r"0?\d{1,2}", page.text(index + 1)):
+        return Draft("heading", f"{int(page.text(index + 1))} {text}", line, depth=1, foot=_at_foot(page, index, 2)), 2
     if CHAPTER.match(text) or APPENDIX.match(text):
         whole, used = _wrapped(page, index)
-        return Draft("heading", whole, line, depth=1, foot=at_foot(used)), used
+        return Draft("heading", whole, line, depth=1, foot=_at_foot(page, index, used)), used
     words = line.text.split()
     if words and all(FRONT_MATTER_WORDS.match(word) for word in words):
-        return Draft("heading", " ".join(words), line, depth=1, foot=at_foot(1)), 1
+        return Draft("heading", " ".join(words), line, depth=1, foot=_at_foot(page, index, 1)), 1
     if text in page.plain and line.rank == 0 and len(text) <= 40 and line.number is not None and re.search(rf"[{HAN}A-Za-z]{{2}}", text):
         return Draft("heading", text, line, depth=plain_depth(text)), 1
+    return None
+
+
+def _large(page: Page, index: int) -> Found:
+    """A heading in type of its own."""
+    line, text = page.line(index), page.text(index)
     lettered = bool(re.search(rf"[{HAN}A-Za-z]{{2}}", text)) and not CAPTION.match(text)
-    if line.rank > 0 and lettered and page.kept[index] not in page.figures:
-        used, whole = 1, text
-        while used < 4 and not at_foot(used) and page.line(index + used).rank == line.rank and page.line(index + used).tight:
-            whole = page.join(whole, page.text(index + used))
-            used += 1
-        chapter = text in page.plain or re.match(r"\d{1,2}\s+\D", text)
-        depth = plain_depth(whole) if chapter else 3 - min(line.rank, 2)
-        return Draft("heading", whole, line, depth=depth + 10 * page.outlined), used
+    if line.rank == 0 or not lettered or page.kept[index] in page.figures:
+        return None
+    used, whole = 1, text
+    while used < 4 and not _at_foot(page, index, used) and page.line(index + used).rank == line.rank and page.line(index + used).tight:
+        whole = page.join(whole, page.text(index + used))
+        used += 1
+    chapter = text in page.plain or re.match(r"\d{1,2}\s+\D", text)
+    depth = plain_depth(whole) if chapter else 3 - min(line.rank, 2)
+    return Draft("heading", whole, line, depth=depth + 10 * page.outlined), used
+
+
+def _on_top(page: Page, index: int) -> Found:
+    """A short line of Han characters that opens a page above wide text."""
+    line, text = page.line(index), page.text(index)
     opens_page = index > 0 and page.line(index - 1).page != line.page
     title_like = 2 <= len(text) <= 14 and page.kept[index] not in page.figures and bool(re.search(rf"[{HAN}]{{2}}", text))
-    body_below = not at_foot(1) and not page.line(index + 1).tight and page.widths[page.kept[index + 1]] > max(24, 2 * width(text))
-    if opens_page and title_like and body_below:
-        return Draft("heading", text, line, depth=1), 1
-    return None
+    if not opens_page or not title_like or _at_foot(page, index, 1) or page.line(index + 1).tight:
+        return None
+    wide_below = page.widths[page.kept[index + 1]] > max(24, 2 * width(text))
+    return (Draft("heading", text, line, depth=1), 1) if wide_below else None
 
 
 def plain_depth(text: str) -> int:

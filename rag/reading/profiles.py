@@ -7,13 +7,11 @@ label of its own, and the text layer of the designed pages gives them in another
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from rag.reading.drafts import Draft, attribute
 
-_RECURS = 3
-"""Times that a label stands on a line of its own in a report that is made of labelled parts."""
 _ROLES = {
     "摘要": "summary",
     "趋势摘要": "summary",
@@ -27,15 +25,16 @@ _ROLES = {
 }
 
 
-def labels_of(texts: Sequence[str], titles: Collection[str]) -> Mapping[str, str]:
+def labels_of(texts: Collection[str], titles: Collection[str]) -> Mapping[str, str]:
     """Label -> what it says of the text below it ("summary", "reading", "remark"); empty for any other report.
 
-    >>> labels_of(["趋势解读", "港口在雨中醒来。", "专家点评"] * 3, {"边缘网关", "潮汐能"})["专家点评"], labels_of(["摘要"], set())
-    ('remark', {})
+    A report is made of labelled parts when it has numbered running titles and a label for readings or remarks on a line of its own.
+
+    >>> labels_of(["趋势解读", "港口在雨中醒来。"], {"边缘网关", "潮汐能"})["专家点评"], labels_of(["趋势解读"], set()), labels_of(["摘要"], {"潮汐能"})
+    ('remark', {}, {})
     """
-    alone = Counter(text for text in texts if text in _ROLES)
-    recurring = {_ROLES[text] for text, times in alone.items() if times >= _RECURS}
-    return _ROLES if titles and {"reading", "remark"} <= recurring else {}
+    alone = {_ROLES[text] for text in texts if text in _ROLES}
+    return _ROLES if titles and alone & {"reading", "remark"} else {}
 
 
 def gathered(drafts: list[Draft], titles: set[str]) -> list[Draft]:
