@@ -55,12 +55,14 @@ from rag.web.panel import (
     references,
 )
 from rag.web.report_views import (
+    ReportCard,
     Side,
     asks_html,
     change_html,
     contrast_html,
     map_html,
     read_runs,
+    report_card,
     reports_html,
     scores_html,
     talks_html,
@@ -68,20 +70,10 @@ from rag.web.report_views import (
 from rag.web.scope import narrowed
 from rag.web.settings import Settings
 from rag.web.strings import LANGUAGES, complaint, preferred, reason, say
-from rag.web.suggest import about_section, about_term, follow_ups, openers, topic
+from rag.web.suggest import about_report, about_section, about_term, follow_ups, openers, topic
 from rag.web.tools import Tools, functions, told
 
 WEB = Path(rag.web.__file__).parent
-EXAMPLES = (
-    "存算一体有哪三条技术路径？",
-    "2030 年零售业有多少直播由数字人主持？",
-    "Now-Casting 是什么？",
-    "云原生安全面临哪些挑战？",
-    "What does CIPU stand for?",
-    "What is Now-Casting?",
-    "What are the challenges of cloud-native security?",
-    "How many live streams in retail will digital humans host in 2030?",
-)
 QUESTION_LIMIT = 2000
 """Characters."""
 REMEMBERED = 10
@@ -94,6 +86,8 @@ TYPING = 0.9
 """Seconds that typing may add to one answer."""
 REMEMBERED_VIEWS = 60
 """Lists, maps and page pictures that are kept for the next who looks."""
+CARDS = 3
+"""Reports just added that are shown on a card."""
 MAPPED = 40
 """Reports drawn on the map."""
 AT_ONCE = 16
@@ -106,15 +100,8 @@ LOGO = (
 log = logging.getLogger("provenote.page")
 
 
-def build(
-    assistant: Assistant,
-    examples: Sequence[str] = EXAMPLES,
-    *,
-    data: Path | None = None,
-    runs: Path | None = None,
-    admins: Sequence[str] | None = None,
-) -> gr.Blocks:
-    """The page over one assistant. `examples` are questions offered on the welcome screen, as far as the reports answer them.
+def build(assistant: Assistant, *, data: Path | None = None, runs: Path | None = None, admins: Sequence[str] | None = None) -> gr.Blocks:
+    """The page over one assistant.
 
     Under `data` it keeps the files that people add, their conversations and opinions, by default beside the index; `runs` is where
     `rag eval` keeps its runs. `admins` are who may change settings; None where there is no login.
@@ -153,12 +140,7 @@ def build(
         return frozenset(document.id for document in documents() if document.source.lower().endswith(".pdf"))
 
     def welcome(language: str) -> list[dict[str, str]]:
-        def find() -> list[str]:
-            own = sorted(examples, key=lambda question: any("\u4e00" <= sign <= "\u9fff" for sign in question) != (language == "zh"))
-            known = [question for question in own[:4] if _answered(assistant, question)]
-            return [*known, *(openers(assistant, language, 4 - len(known)) if len(known) < 4 else ())][:4]
-
-        return [{"text": text} for text in once("welcome", language, make=find)]
+        return [{"text": text} for text in once("welcome", language, make=lambda: openers(assistant, language))]
 
     def messages(turns: list[Shown], language: str, typed: int | None = None) -> list[dict[str, str]]:
         made = []
@@ -209,7 +191,7 @@ def build(
         yield messages(turns, language), turns, first_panel, gr.update(value="", submit_btn=False, stop_btn=True), gr.skip(), gr.skip()
         drawn_before: object = None
         try:
-            with closing(progress(turn, question, history, Filter(reports=sent.chosen), sent.llm)) as steps:
+            with closing(progress(turn, question, history, Filter(reports=sent.chosen), sent)) as steps:
                 for grown, typed in steps:
                     if not turns or not turns[-1].running:  # stopped, or a new chat
                         return
@@ -231,8 +213,10 @@ def build(
         return turn.heard(claim, tuple(found))
 
     answering: set[object] = set()
+    opened: dict[str, str] = {}
+    """The report that each owner has added last."""
 
-    def progress(turn: Shown, question: str, history: list, only: Filter, llm: bool) -> Iterator[tuple[Shown, int | None]]:
+    def progress(turn: Shown, question: str, history: list, only: Filter, sent: Given) -> Iterator[tuple[Shown, int | None]]:
         """The turn as it grows, with the number of characters typed of its last sentence; None when that is complete."""
         allowance, drafted, here, crowded = TYPING, 0.0, object(), False
         held: list[Said] = []
@@ -241,7 +225,9 @@ def build(
             if len(question) > QUESTION_LIMIT:
                 yield replace(turn, phase="failed", problem="too_long", detail=f"{len(question)} / {QUESTION_LIMIT}"), None
                 return
-            wanted = {"llm": True} if llm and assistant.model else {}
+            wanted: dict[str, Any] = {"llm": True} if sent.llm and assistant.model else {}
+            if open_report := opened.get(sent.owner, ""):  # only of use where the message names no report and the talk is about none
+                wanted["open_report"] = open_report
             with closing(assistant.stream(question, history=history, only=only, **wanted)) as events:
                 for event in events:
                     if isinstance(event, Rewritten):
@@ -270,7 +256,7 @@ def build(
                         held = []
                         length = len(event.claim.text)
                         crowded = crowded or len(answering) > TYPED_AT_ONCE
-                        beats = int(min(allowance, 0.3, length * 0.012) / BEAT) if not (wanted or crowded) else 0
+                        beats = int(min(allowance, 0.3, length * 0.012) / BEAT) if not (sent.llm or crowded) else 0
                         for beat in range(1, beats + 1):
                             yield turn, length * beat // (beats + 1)
                             time.sleep(BEAT)
@@ -287,6 +273,7 @@ def build(
                             draft="",
                             quoted=False,
                             answer=event.answer,
+                            followups=event.answer.suggestions,
                             query=event.answer.query or turn.query,
                             nearest=tuple(near),
                         )
@@ -381,7 +368,8 @@ def build(
         def make() -> str:
             store = assistant.store
             counted = [(document, len(store.chunks_of(document.id))) for document in documents()]
-            return reports_html(counted, language)
+            cards = {document.id: report_card(store.document(document.id), store.outline(document.id)) for document, _ in counted[:MAPPED]}
+            return reports_html(counted, language, cards)
 
         return once("reports", language, make=make)
 
@@ -406,14 +394,30 @@ def build(
         if state.problem is not None:
             log.warning("change of reports: %s", state.problem)
         problem = say(language, complaint(state.problem), detail=reason(language, str(state.problem))) if state.problem else ""
-        yield change_html(state, language, problem), reports(language), gr.skip()
+        yield change_html(state, language, problem, arrived(state)), reports(language), gr.skip()
 
-    def add(files: list[str] | None, language: str) -> Iterator[tuple]:
+    def arrived(state: State) -> list[ReportCard]:
+        """The cards of the reports that a change brought in."""
+        found = []
+        for outcome in state.outcomes[:CARDS] if state.kind == "add" else ():
+            if outcome.document and outcome.status != "failed":
+                try:
+                    report, outline = assistant.store.document(outcome.document), assistant.store.outline(outcome.document)
+                    found.append(report_card(report, outline, about_report(assistant, outcome.document)))
+                except (RagError, KeyError) as error:
+                    log.warning("card: %s", error)
+        return found
+
+    def add(given: Any, files: list[str] | None, language: str, request: gr.Request) -> Iterator[tuple]:
+        owner = Given.read(given, request).owner
         paths = [Path(file) for file in files or ()]
         if paths:
             try:
                 yield from change(lambda: library.add([(path.name, path) for path in paths]), language)
             finally:
+                came = [outcome.document for outcome in library.state.outcomes if outcome.document] if library.state else []
+                if came and owner:
+                    opened[owner] = came[-1]
                 for path in paths:
                     path.unlink(missing_ok=True)
 
@@ -588,7 +592,7 @@ def build(
                     buttons=[],
                     feedback_options=None,
                     placeholder=say("zh", "welcome", total=len(documents())),
-                    examples=[{"text": text} for text in examples[:4]],
+                    examples=[],
                     group_consecutive_messages=False,
                     allow_tags=False,
                     latex_delimiters=[],
@@ -626,7 +630,7 @@ def build(
                         label=add_label("zh"),
                         elem_id="add",
                         file_count="multiple",
-                        file_types=list(SUFFIXES),
+                        file_types=[*SUFFIXES, ".zip"],
                         type="filepath",
                         height=96,
                     )
@@ -675,7 +679,7 @@ def build(
         press["probe"].click(probe, [given, language_state], found_here, js=with_given, **quiet)
 
         changed = [changing, shelves, upload]
-        upload.upload(add, [upload, language_state], changed, **changes)
+        upload.upload(add, [given, upload, language_state], changed, js=with_given, **changes)
         press["remove"].click(remove, [given, language_state], changed, js=with_given, **changes)
         renew.click(refresh, language_state, changed, **changes)
         reports_tab.select(shelf, language_state, [shelves, changing], **quiet)
@@ -839,15 +843,8 @@ def page_html(picture: Picture | None, language: str, title: str, page: int, key
 
 def add_label(language: str) -> str:
     """What may be added, in words."""
-    kinds = [suffix[1:] for suffix in SUFFIXES if suffix not in (".text", ".markdown", ".htm", ".xhtml")]
+    kinds = [suffix[1:] for suffix in (*SUFFIXES, ".zip") if suffix not in (".text", ".markdown", ".htm", ".xhtml", ".xlsm")]
     return say(language, "add", kinds=" ".join(kinds), size=MAX_BYTES // 1_000_000)
-
-
-def _answered(assistant: Assistant, question: str) -> bool:
-    try:
-        return not assistant.ask(question).abstained
-    except RagError:
-        return False
 
 
 def head_html(language: str) -> str:
@@ -865,7 +862,6 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 7860,
     *,
-    examples: Sequence[str] = EXAMPLES,
     names: Sequence[str] = (),
     login: Callable[[str, str], bool] | None = None,
     unprotected: bool = False,
@@ -901,7 +897,7 @@ def serve(
     folder = tempfile.mkdtemp(prefix="provenote-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     os.environ["GRADIO_TEMP_DIR"] = folder
-    page = build(assistant, examples, data=data, runs=runs, admins=admins if login or unprotected else None)
+    page = build(assistant, data=data, runs=runs, admins=admins if login or unprotected else None)
     port = free_port(host, port)
     page.launch(
         server_name=host,

@@ -15,12 +15,14 @@ from typing import Any, Literal, get_args
 
 from rag.errors import UsageError
 from rag.reading.records import is_table, read_table
+from rag.types import Mode
 
 Match = Literal["any", "all"]
 Split = Literal["tune", "report", ""]
 
 KINDS = (
     "number", "entity", "definition", "list", "why", "compare", "abbreviation", "contradiction", "premise", "unanswerable", "other",
+    "overview", "takeaways", "section", "headings", "library", "talk", "conversation",
 )  # fmt: skip
 """What a question asks for. A "contradiction" wants both of two figures at odds; a "premise" takes for granted what the reports deny."""
 
@@ -64,6 +66,18 @@ class Question:
     answers: tuple[tuple[str, ...], ...] = ()
     """Each item is a tuple of accepted forms."""
     gold: tuple[Place, ...] = ()
+    mode: str = ""
+    """The kind of answer that is wanted (`rag.types.Mode`); a talk or an overview has no single right sentence."""
+    reports: tuple[str, ...] = ()
+    """Ids of the reports that the answer must cite, and no others."""
+    parts: int = 0
+    """Sections that the answer must cite at least."""
+    most: int = 0
+    """Sentences that it may have; 0 for any number."""
+    asks: int = 0
+    """Questions that it must offer to go on with."""
+    without: tuple[str, ...] = ()
+    """Forms that must not stand in it."""
     paraphrased: bool = False
     """Asks in words that the report does not use."""
     history: tuple[Exchange, ...] = ()
@@ -155,6 +169,12 @@ def read_question(line: str, number: int) -> Question:
         match=_choice(found, "match", get_args(Match), "all"),
         answers=answers,
         gold=gold,
+        mode=_choice(found, "mode", ("", *get_args(Mode)), ""),
+        reports=_texts(found, "reports"),
+        parts=_count(found, "parts"),
+        most=_count(found, "most"),
+        asks=_count(found, "asks"),
+        without=_texts(found, "without"),
         paraphrased=paraphrased,
         history=tuple(_exchange(turn, f'"history" {position}') for position, turn in enumerate(_list(found, "history"), 1)),
         note=_text(found, "note"),
@@ -193,6 +213,20 @@ def _list(found: Mapping[str, Any], name: str) -> list[Any]:
     value = found.get(name) or []
     if not isinstance(value, list):
         raise UsageError(f'"{name}" is {value!r}: it must be a list')
+    return value
+
+
+def _texts(found: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    values = _list(found, name)
+    if not all(isinstance(value, str) and value for value in values):
+        raise UsageError(f'"{name}" is {values!r}: it must be a list of texts')
+    return tuple(values)
+
+
+def _count(found: Mapping[str, Any], name: str) -> int:
+    value = found.get(name, 0)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise UsageError(f'"{name}" is {value!r}: it must be a whole number from 0')
     return value
 
 

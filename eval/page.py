@@ -10,6 +10,8 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
+from rag.types import SOUND
+
 from .metrics import bare, expected_calibration_error, reliability
 from .report import (
     MEANINGS,
@@ -392,7 +394,7 @@ def _given(record: Record) -> str:
     unsupported = "".join(
         f"<p style='color:var(--bad)'>{escape(claim['verdict'])}: {escape(claim['text'])} ({escape(claim['why'])})</p>"
         for claim in answer["claims"]
-        if claim["verdict"] not in ("quoted", "supported")
+        if claim["verdict"] not in SOUND
     )
     return f"<div class=side><h4>{head}</h4>{said}{body}{unsupported}</div>"
 

@@ -33,6 +33,7 @@ MEANS = {
     "mrr": "mean reciprocal rank of the first gold passage",
     "ndcg_at_10": "gold early among the best 10 passages",
     "answer_hit": "answer holds the accepted forms",
+    "as_expected": "overviews, talk and the like: right kind of answer, right reports, as many parts as it takes, no wall",
     "token_f1": "shared tokens of answer and accepted forms, where answered",
     "evidence_covered": "gold places that the citations show",
     "citation_precision": "citations that show a gold place",
@@ -69,7 +70,7 @@ GROUPINGS: dict[str, Callable[[Record], str]] = {
     "wording": lambda record: "" if record["answerable"] is not True else "paraphrased" if record["paraphrased"] else "as in the report",
     "turn": lambda record: "follow-up" if record["history"] else "first",
 }
-GROUP_FIGURES = ("right", "recall_at_5", "mrr", "answer_hit", "evidence_covered", "refused")
+GROUP_FIGURES = ("right", "recall_at_5", "mrr", "answer_hit", "as_expected", "evidence_covered", "refused")
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,8 @@ def outcome(record: Record) -> str:
         return "" if record["refused"] else "wrongly answered"
     if record["answerable"] and record["refused"]:
         return "wrongly refused"
+    if record["figures"].get("as_expected", 1.0) < 1:
+        return "wrong kind of answer"
     if record["figures"].get("answer_hit", 1.0) < 1:
         return "wrong answer"
     return "other evidence" if record["figures"].get("evidence_covered", 1.0) == 0 else ""

@@ -25,7 +25,7 @@ from rag.config import SECRETS, Config, bundled, load_config
 from rag.errors import RagError, UsageError
 from rag.index.build import build_index
 from rag.index.encoder import open_encoder
-from rag.types import Answer, Citation, Hit, Turn, content_id
+from rag.types import SOUND, Answer, Citation, Hit, Turn, content_id
 
 from .data import Question, load_questions
 from .judge import builtin_judge, open_judge, tampered
@@ -128,7 +128,8 @@ def ask(assistant: Assistant, question: Question, judge: Judge = builtin_judge, 
         "answerable": question.answerable,
         "paraphrased": question.paraphrased,
         "history": [asdict(exchange) for exchange in question.history],
-        "wanted": {"match": question.match, "answers": question.answers, "gold": [asdict(place) for place in question.gold]},
+        "wanted": {"match": question.match, "answers": question.answers, "gold": [asdict(place) for place in question.gold]}
+        | {name: value for name in ("mode", "reports", "parts", "most", "asks", "without") if (value := getattr(question, name))},
         "note": question.note,
         "error": "",
     }
@@ -175,7 +176,8 @@ def measure(
     `exact` says of each citation whether its quote stands at its place.
     """
     found: dict[str, float] = {"refused": float(answer.abstained)}
-    said = "\n".join(claim.text for claim in answer.claims)  # without the [n] markers, whose digits answer nothing
+    # without the [n] markers, whose digits answer nothing
+    said = "\n".join(f"{claim.heading}\n{claim.text}" if claim.heading else claim.text for claim in answer.claims)
     if question.gold:
         items = frozenset(place.item for place in question.gold)
         retrieved = [items_shown(hit.text, hit.chunk.document, question.gold) for hit in hits]
@@ -191,15 +193,21 @@ def measure(
         found["answer_hit"] = float(not answer.abstained and answer_hit(said, question.answers, question.match))
         if not answer.abstained:
             found["token_f1"] = token_f1(said, question.answers)
+    if unmet := expectations(question, answer, said):
+        found["as_expected"] = float(not any(unmet.values()))
     if hits:
         found["dense_used"] = float(any(hit.dense for hit in hits))
     if answer.claims:
         quotes = {citation.n: citation.quote for citation in answer.citations}
         cites = [[quotes[n] for n in claim.citations if n in quotes] for claim in answer.claims]
         judged = [(claim.text, texts) for claim, texts in zip(answer.claims, cites, strict=True)]
-        found["claims_cited"] = sum(map(bool, cites)) / len(cites)
-        found["claims_supported"] = sum(claim.verdict in ("quoted", "supported") for claim in answer.claims) / len(answer.claims)
-        found["claim_recall"] = sum(claim_recall(text, texts, judge) for text, texts in judged) / len(judged)
+        own = [claim.verdict == "own" for claim in answer.claims]
+        if not all(own):
+            found["claims_cited"] = sum(bool(texts) for texts, ours in zip(cites, own, strict=True) if not ours) / own.count(False)
+        found["claims_supported"] = sum(claim.verdict in SOUND for claim in answer.claims) / len(answer.claims)
+        borne = [claim_recall(text, texts, judge) for (text, texts), ours in zip(judged, own, strict=True) if not ours]
+        if borne:
+            found["claim_recall"] = sum(borne) / len(borne)
         precisions = [claim_precision(text, texts, judge) for text, texts in judged if texts]
         if precisions:
             found["claim_precision"] = sum(precisions) / len(precisions)
@@ -210,6 +218,25 @@ def measure(
     if exact:
         found["quotes_exact"] = sum(exact) / len(exact)
     return found
+
+
+def expectations(question: Question, answer: Answer, said: str) -> dict[str, bool]:
+    """What a question expects of the kind and shape of its answer, and whether it is not met; empty where it expects nothing.
+
+    What a person would see at once: another kind of answer, another report, too few sections, a wall of text, nothing to go on with,
+    something that is not asked for.
+    """
+    cited = {citation.document for citation in answer.citations}
+    sections = {(citation.document, citation.section) for citation in answer.citations}
+    checks = {
+        "mode": (question.mode, answer.mode != question.mode or answer.abstained),
+        "reports": (question.reports, cited != set(question.reports)),
+        "parts": (question.parts, len(sections) < question.parts),
+        "most": (question.most, len(answer.claims) > question.most),
+        "asks": (question.asks, len(answer.suggestions) < question.asks),
+        "without": (question.without, any(form in said for form in question.without)),
+    }
+    return {name: failed for name, (wanted, failed) in checks.items() if wanted}
 
 
 def _ask_all(assistant: Assistant, questions: Sequence[Question], sink: IO[str], judge: Judge, llm: bool = False) -> list[Record]:

@@ -22,10 +22,12 @@ from rag.config import Config
 from rag.errors import EncoderError, RagError, UsageError
 from rag.index.encoder import BuiltinEncoder, open_encoder, open_reranker, word_vectors
 from rag.index.snapshot import Snapshot, open_index
+from rag.search.editions import in_language
 from rag.search.evidence import Evidence, Retriever
+from rag.search.overlap import Overlap
 from rag.search.question import read_question, without_markup
 from rag.search.reader import Reader
-from rag.search.retrieve import Explained, in_one_edition
+from rag.search.retrieve import Explained
 from rag.search.sentences import SentenceIndex
 from rag.types import Answer, Citation, Claim, Document, Encoder, Filter, Hit, Support, Turn
 
@@ -119,6 +121,7 @@ class Assistant:
         self._snapshot = snapshot
         self._swapping = threading.Lock()
         self._sentences = SentenceIndex()
+        self._overlap = Overlap(word_vectors(encoder), self._sentences)
         self._writer: Writer | None = None
         self._support = support or self.reader.support
         self._reranker = open_reranker(config.reranker) if config.reranker else None
@@ -190,8 +193,7 @@ class Assistant:
         text = other or text
 
         def found(asked: str, before: Sequence[Turn]) -> Evidence:
-            edition = in_one_edition(only, reports, read_question(asked).language)
-            return self._retriever(store).find(asked, before, edition, reports)
+            return self._retriever(store).find(asked, before, only, reports)
 
         evidence, failure, rewriting = found(text, history), None, 0.0
         if writer and history and evidence.query != text:  # a question that stands alone is left as it is
@@ -223,7 +225,7 @@ class Assistant:
     ) -> Answer | str | None:
         """The answer to a message that is no question about contents, or what it asks in other words; None for what is to be searched as it is."""
         turns = tuple(history)
-        after_answer = bool(turns and (turns[-1].answer or turns[-1].claims))
+        after_answer = any(turn.answer or turn.claims for turn in turns)
         wish = wanted(self.reader.intent(text, after_answer), after_answer)
 
         def recalled(turn: Turn) -> Answer:
@@ -247,9 +249,7 @@ class Assistant:
         """Questions to begin with that the outlines of the reports answer."""
         store = self._current()
         material = self._material(store, self._reports(store, only))
-        own = in_one_edition(None, material.reports, language)
-        chosen = [document for document in material.reports if own is None or own.allows(document)]
-        return questions(material, language, chosen, count)
+        return questions(material, language, in_language(material.reports, store.document, language), count)
 
     def _write(
         self, writer: Writer, store: Snapshot, evidence: Evidence, extract: Answer, history: Sequence[Turn], failure: Failure | None
@@ -302,14 +302,14 @@ class Assistant:
         store = self._current()
         reports = self._reports(store, only)
         asked = read_question(self._checked(question), reports)
-        return self._retriever(store).search(asked, in_one_edition(only, reports, asked.language), top_k)
+        return self._retriever(store).search(asked, only, top_k)
 
     def explain(self, question: str, *, top_k: int = 10, only: Filter | None = None) -> list[Explained]:
         """As `search`, before the reader has read, with what each score is made of."""
         store = self._current()
         reports = self._reports(store, only)
         asked = read_question(self._checked(question), reports)
-        return self._retriever(store).explained(asked, "", in_one_edition(only, reports, asked.language), top_k)
+        return self._retriever(store).explained(asked, "", only, top_k)
 
     @property
     def store(self) -> Snapshot:
@@ -381,7 +381,9 @@ class Assistant:
         return allowed
 
     def _retriever(self, store: Snapshot) -> Retriever:
-        return Retriever(store, self.encoder, self.reader, self._sentences, self.config.candidates, self.config.top_k, self._reranker)
+        return Retriever(
+            store, self.encoder, self.reader, self._sentences, self._overlap, self.config.candidates, self.config.top_k, self._reranker
+        )
 
 
 def _said(answer: Answer) -> Iterator[Said]:

@@ -27,7 +27,12 @@ Mode = Literal["extractive", "overview", "library", "talk", "llm"]
 """What an answer is made of: sentences found for a question, the outline of reports, what is known of the reports themselves, words of our own
 about the tool or the talk, or what an LLM wrote."""
 
-Verdict = Literal["quoted", "supported", "partial", "unsupported", "uncited"]
+Verdict = Literal["quoted", "supported", "partial", "unsupported", "uncited", "own"]
+"""What is known of a claim: quoted word for word, checked against its source with one of three results, without a source, or words of our own
+about the reports or the tool, which no report could bear out."""
+
+SOUND: frozenset[Verdict] = frozenset({"quoted", "supported", "own"})
+"""Verdicts that say nothing against a claim."""
 
 Support: TypeAlias = Callable[[str, Sequence[str]], tuple[float, float, float]]
 """(claim, evidence) to the probabilities that the evidence supports the claim, supports part of it, does not support it."""
@@ -220,11 +225,12 @@ class Answer:
         lines += [self.answer]
         zh = self.language == "zh"
         for claim in self.claims:
-            if claim.verdict not in ("quoted", "supported"):
+            if claim.verdict not in SOUND:
                 why = (f"（{claim.why}）" if zh else f" ({claim.why})") if claim.why else ""
                 lines += [f"  ! {_DOUBTED[zh][claim.verdict]}{colon}{claim.text}{why}"]
         lines += ["", self.reason] if self.reason else []
-        return "\n".join([*lines, "", sources, *self._quoted(self.citations)])
+        lines += ["", sources, *self._quoted(self.citations)] if self.citations else []
+        return "\n".join([*lines, *(("", *(f"> {question}" for question in self.suggestions)) if self.suggestions else ())])
 
     def _quoted(self, citations: Sequence[Citation]) -> Iterator[str]:
         """Each place once, with the quotes that follow one another there."""

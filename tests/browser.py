@@ -16,11 +16,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from tiny_reader import WISHES, TinyReader
+
 from rag.chat import Assistant, Event, Finished, Passage, Rewritten, Said
 from rag.config import Config
 from rag.errors import LLMError, UsageError
 from rag.index.build import build_index
 from rag.index.encoder import open_encoder
+from rag.index.snapshot import open_index
+from rag.search.reader import Reader
 from rag.types import Answer, Citation, Claim, Document, Filter, Turn
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -225,7 +229,9 @@ def build(folder: Path) -> Config:
 
 if __name__ == "__main__":
     port, folder = int(sys.argv[1]), Path(sys.argv[2])
-    assistant = Stage.open(build(folder))
+    config, encoder = build(folder), open_encoder("builtin")
+    reader = Reader() if "--shipped" in sys.argv else TinyReader({"哪三条": "list", "How many": "number", "多少": "number"}, WISHES)
+    assistant = Stage(config, encoder, open_index(Path(config.index_dir), encoder=encoder), reader)
     if "--warn" in sys.argv:
         assistant.note = "An <older> generation is served."
     if "--alone" in sys.argv:

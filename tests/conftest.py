@@ -60,6 +60,14 @@ def inline_sandbox(monkeypatch) -> None:
 
 
 @pytest.fixture
+def tiny_reader(monkeypatch) -> None:
+    """What opens an `Assistant` in this process gets a reader without weights."""
+    from tiny_reader import TinyReader
+
+    monkeypatch.setattr("rag.chat.Reader", TinyReader)
+
+
+@pytest.fixture
 def encoder() -> HashingEncoder:
     return HashingEncoder()
 

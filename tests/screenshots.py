@@ -1,4 +1,4 @@
-"""Pictures of every state of the page: `python tests/screenshots.py FOLDER`, or `make screenshots`. Needs chromium."""
+"""Pictures of every state of the page: `python tests/screenshots.py FOLDER`, or `make screenshots`. Needs chromium and the reader's weights."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def main() -> int:
         return 1
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        process, address, _ = start(Path(folder))
+        process, address, _ = start(Path(folder), "--shipped")
         save_run(Path(folder))
         shots = 0
 

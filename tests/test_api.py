@@ -58,7 +58,7 @@ def written(opened, *scripts):  # noqa: F811
     with ScriptedLLM(*scripts) as upstream:
         config = replace(opened.config, llm_base_url=upstream.base_url, llm_model="tiny", llm_timeout=4)
         with (
-            serving(Assistant(config, opened.encoder, opened._current(), opened.reader, by_words)) as address,
+            serving(Assistant(config, opened.encoder, opened.store, opened.reader, by_words)) as address,
             openai.OpenAI(base_url=address, api_key="any", max_retries=0) as client,
         ):
             yield client, upstream
@@ -244,7 +244,9 @@ def test_a_client_that_hangs_up_ends_the_request_upstream(opened):  # noqa: F811
 def test_follow_ups_and_filters(plainly):
     history = [*user(QUESTION), {"role": "assistant", "content": "4.2 GW。[1]\n\n[1] 潮汐能年度报告"}, *user("那东岸呢？")]
     made = plainly.chat.completions.create(model="provenote", messages=[{"role": "system", "content": "You are a pirate."}, *history])
-    assert "60%" in made.choices[0].message.content and made.model_extra["provenote"]["query"] != "那东岸呢？"
+    assert "60%" in made.choices[0].message.content
+    alone = plainly.chat.completions.create(model="provenote", messages=user("西岸呢？"))
+    assert alone.model_extra["provenote"]["abstained"] and alone.model_extra["provenote"]["code"] == "not_answered"
     narrowed = {"provenote": {"reports": ["bees"]}}
     made = plainly.chat.completions.create(model="provenote", messages=user(QUESTION), extra_body=narrowed)
     assert made.model_extra["provenote"]["abstained"] and made.choices[0].message.content.startswith("报告中没有找到答案。")

@@ -13,13 +13,13 @@ from rag.reading.cleanup import (
     join_lines,
     lines_of_extracted_text,
     looks_extracted,
-    lost_exponents,
     running_titles,
     undo_doubling,
     undo_spacing,
     width,
 )
 from rag.reading.elements import Line
+from rag.reading.exponents import lost_exponents
 from rag.reading.paragraphs import pieces_from_lines
 
 

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 from conftest import HashingEncoder
+from tiny_reader import needs_weights
 
 import rag.cli as cli
 from rag.cli import shared
@@ -34,7 +35,7 @@ def apart(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def rag(capsys):
+def rag(capsys, tiny_reader):
     def command(*arguments):
         code = cli.run([str(argument) for argument in arguments])
         captured = capsys.readouterr()
@@ -97,7 +98,7 @@ def test_an_answer_for_programs_is_the_contract_and_nothing_else(rag, scripted):
 def test_the_rewritten_question_and_weak_claims_are_shown(rag, scripted):
     scripted.answer = Answer("它呢？", "桥呢？", "zh", (Claim("桥是新的。", (1,), "partial", "年份不在引文中"),), (CITATION,))
     _, out, _ = rag("ask", "它呢？")
-    assert out.startswith("检索的问题: 桥呢？\n\n桥是新的。[1]\n")
+    assert out.startswith("检索的问题：桥呢？\n\n桥是新的。[1]\n")
     assert "! 原文只支持一部分：桥是新的。（年份不在引文中）" in out and "第 12 页" in out
 
 
@@ -247,7 +248,7 @@ def test_loopback(host):
 def test_help_names_every_command(rag):
     code, out, _ = rag()
     assert code == 0
-    commands = "ask chat search batch index list show inspect remove doctor rollback adapt serve config eval".split()
+    commands = "ask chat search batch index list show inspect remove doctor rollback adapt serve eval config llm".split()
     assert [line.split()[0] for line in out.partition("Commands:")[2].splitlines() if line.strip()] == commands
 
 
@@ -359,6 +360,7 @@ def test_a_missing_path_is_a_usage_error(rag, tmp_path):
     assert code == 4 and "nothing to index" in err
 
 
+@needs_weights
 def test_the_process_is_small_and_speaks_utf8(corpus):
     """`rag ask --json` as a process: nothing heavy is imported, and standard output holds one JSON value in UTF-8 whatever the locale."""
     assert cli.run(["index", str(corpus)]) == 0

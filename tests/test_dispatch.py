@@ -7,6 +7,7 @@ import pytest
 from conftest import HashingEncoder
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_reader import open_tiny
 
 from rag.config import load_config
 from rag.errors import UnreadableFile, UsageError
@@ -120,7 +121,7 @@ def test_block_texts_joined_by_newlines_are_the_text(tmp_path):
     ("name", "data", "reason"),
     [
         ("a.docx", b"PK", "not a DOCX file"),
-        ("a.xls", b"PK", "cannot read .xls (.pdf,"),
+        ("a.key", b"PK", "cannot read .key (.pdf,"),
         ("a", b"text", "without a suffix"),
         ("a.txt", b"", "empty"),
         ("a.md", b" \n\t\n", "empty"),
@@ -193,13 +194,11 @@ WRITTEN = {
 
 @pytest.mark.parametrize("form", WRITTEN.values(), ids=WRITTEN)
 def test_a_question_finds_words_however_they_are_written(tmp_path, form):
-    from rag.chat import Assistant
-
     (tmp_path / "r").mkdir()
     write(tmp_path / "r", "a.txt", f"年报说明如下。\n\n东海公司的{form}在当年达到３２亿元。\n\n港口的吊机在雨中停了三天。")
     write(tmp_path / "r", "b.txt", "港口的早晨很安静。\n\n工人的休息时间是一小时。")
     build_index([tmp_path / "r"], tmp_path / "index", open_encoder("builtin"))
-    assistant = Assistant.open(load_config({"index_dir": str(tmp_path / "index")})[0])
+    assistant = open_tiny(load_config({"index_dir": str(tmp_path / "index")})[0])
     citation = assistant.ask("东海公司的营业收入达到多少？").citations[0]
     whole = assistant.store.document(citation.document).text
     assert whole[citation.start : citation.end] == citation.quote and "３２亿元" in citation.quote

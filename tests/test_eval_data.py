@@ -15,9 +15,19 @@ from rag.errors import UsageError
 BUNDLED = Path(__file__).parent.parent / "eval" / "questions.jsonl"
 
 
+OF_SHAPE = ("overview", "takeaways", "section", "headings", "library", "talk", "conversation")
+"""Kinds of question that no one sentence answers: what is wanted is a kind of answer, of the right reports, of a shape."""
+
+
 @pytest.fixture(scope="module")
-def questions():
+def every():
     return load_questions(BUNDLED)
+
+
+@pytest.fixture(scope="module")
+def questions(every):
+    """Those about contents, which one sentence or list of the reports answers."""
+    return tuple(question for question in every if question.kind not in OF_SHAPE)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +80,9 @@ def test_all_fields_are_read(tmp_path):
         ({"question": "q", "gold": [{"document": "d", "quote": "w", "item": True}]}, "whole number"),
         ({"question": "q", "answerable": "no"}, "true or false"),
         ({"question": "q", "answerable": False, "answers": [["a"]]}, "drop one or the other"),
+        ({"question": "q", "mode": "song"}, "choose one of"),
+        ({"question": "q", "reports": [1]}, "list of texts"),
+        ({"question": "q", "parts": -1}, "whole number"),
         ({"question": "q", "history": [{"answer": "a"}]}, '"question" is missing'),
         ({"question": "q", "id": "1"}, "used before"),
     ],
@@ -93,7 +106,7 @@ def test_the_bundled_set_has_its_shape(questions):
     answerable = [question for question in questions if question.answerable]
     assert len(questions) == 240 and len(first) == 200
     assert sum(question.kind == "unanswerable" for question in first) == 40
-    assert kinds["number"] >= 30 and min(kinds[kind] for kind in KINDS if kind != "other") >= 10
+    assert kinds["number"] >= 30 and min(kinds[kind] for kind in KINDS if kind not in ("other", *OF_SHAPE)) >= 10
     assert sum(question.language == "en" for question in answerable) >= 60
     assert sum(question.paraphrased for question in questions) * 2 >= len(questions)
     assert all(question.gold and question.answers for question in answerable)
@@ -102,6 +115,18 @@ def test_the_bundled_set_has_its_shape(questions):
         splits = Counter(question.split for question in first if question.kind == kind)
         assert set(splits) == {"tune", "report"} and abs(splits["tune"] - splits["report"]) <= 1, kind
     assert Counter(question.split for question in questions) == {"tune": 120, "report": 120}
+
+
+def test_questions_on_whole_reports_and_talk_say_what_they_expect(every):
+    shaped = [question for question in every if question.kind in OF_SHAPE]
+    kinds = Counter(question.kind for question in shaped)
+    assert len(shaped) >= 120 and set(kinds) == set(OF_SHAPE) and min(kinds.values()) >= 12
+    for question in shaped:
+        assert question.answerable and question.split and (question.mode or question.reports or question.most), question.id
+        assert set(question.reports) <= {"damo-2023.zh", "damo-2023.en", "huawei-cloud-2030.zh", "huawei-cloud-2030.en"}, question.id
+        assert bool(question.history) == (question.kind == "conversation"), question.id
+    for kind in OF_SHAPE:
+        assert {question.language for question in shaped if question.kind == kind} == {"zh", "en"}, kind
 
 
 def words_of(text, language):
@@ -191,3 +216,15 @@ def test_the_set_over_the_originals_holds_no_more_than_places():
     texts = {file.stem: bare(file.read_text(encoding="utf-8")) for file in ORIGINALS.glob("*.txt")}
     for place in places:
         assert texts[place.document].count(bare(place.quote)) == 1, place
+
+
+def test_the_talks_grow_turn_by_turn_and_their_answers_stand_in_the_corpus(reports):
+    talks: dict[str, list] = {}
+    for question in load_questions(BUNDLED.parent / "cases" / "talks.jsonl"):
+        talks.setdefault(question.id.rpartition("-")[0], []).append(question)
+    assert sorted(talks) == ["talk-en", "talk-mixed", "talk-zh"]
+    everything = bare(" ".join(reports.values()))
+    for turns in talks.values():
+        assert [[told.question for told in turn.history] for turn in turns] == [[t.question for t in turns[:n]] for n in range(10)]
+        assert any(not turn.answerable for turn in turns)
+        assert all(bare(form) in everything for turn in turns for forms in turn.answers for form in forms)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from eval.reader import Measure, Outcome, Row, covered, figures, groups, load_rows, run_reader, windows
+from eval.reader import Outcome, Row, covered, figures, groups, load_rows, outcome, run_reader
 from rag.errors import UsageError
-from rag.search.reader import FOLDER, MAX_TOKENS, Reading, Support, claim_input, question_input
+from rag.search.reader import FOLDER, Reading
 from rag.types import Turn
 
 QUAY = "The quay was built in 1931. It holds nine cranes. Nobody lives there."
@@ -30,31 +30,21 @@ def written(tmp_path, *rows):
 
 
 class SharedWords:
-    """Reads as the real one does, in inputs as long, but goes by the words that question and sentence share."""
+    """Goes by the words that question and sentence share."""
 
-    thresholds: dict = {}
     revision = "words"
 
     def read(self, asked, passages, history=()):
-        readings = []
-        for passage in passages:
-            kept = question_input(tokens, asked, passage.heading, passage.sentences, history).sentences
-            shared = [float(len(words(asked) & words(sentence))) for sentence in passage.sentences]
-            readings.append(Reading(max(shared[:kept]) - 1.5, (*shared[:kept], *[float("-inf")] * (len(shared) - kept))))
-        return readings
+        shared = [tuple(float(len(words(asked) & words(sentence))) for sentence in passage.sentences) for passage in passages]
+        return [Reading(max(scores) - 1.5, scores) for scores in shared]
 
     def support(self, claim, evidence):
-        kept = evidence[: claim_input(tokens, claim, evidence).sentences]
-        share = max(len(words(claim) & words(sentence)) / len(words(claim)) for sentence in kept)
-        return Support(share, 0.0, 1 - share)
+        share = max(len(words(claim) & words(sentence)) / len(words(claim)) for sentence in evidence)
+        return share, 0.0, 1 - share
 
 
 def words(text):
     return set(text.lower().strip(".?").split())
-
-
-def tokens(text):
-    return range(len(text.split()))
 
 
 def test_rows_keep_their_form_and_mark_the_sentences_of_the_answer(tmp_path):
@@ -93,35 +83,17 @@ def test_a_quote_marks_sentences_by_their_greater_part():
     assert covered(QUAY, spans, ["1931. It holds nine cranes.", "not there"]) == {1}
 
 
-def test_windows_overlap_by_a_sentence_and_end_with_the_last():
-    assert windows(7, lambda first: 4) == [(0, 4), (3, 7)]
-    assert windows(4, lambda first: 2 if first else 1) == [(0, 1), (1, 3), (2, 4)]
-    assert windows(1, lambda first: 0) == [(0, 1)]
+def test_a_row_is_read_and_its_best_sentence_told(tmp_path):
+    (row,) = load_rows([written(tmp_path, question("It holds how many cranes?"))])
+    found = outcome(SharedWords(), row)
+    assert found.best == 1 and found.best in row.gold and found.answers == pytest.approx(1 / (1 + 2.718281828**-1.5))
 
 
-def long_passage():
-    return " ".join(["The river rose again and the town went on as it had before the rain."] * 60) + " It holds nine cranes."
-
-
-def test_a_passage_longer_than_one_input_is_read_to_its_end(tmp_path):
-    passage = long_passage()
-    assert len(passage.split()) > 2 * MAX_TOKENS
-    (row,) = load_rows([written(tmp_path, question("It holds how many cranes?", passage))])
-    outcome = Measure(SharedWords(), tokens).outcome(row)
-    assert outcome.best == 60 and outcome.best in row.gold and outcome.answers == pytest.approx(1 / (1 + 2.718281828**-1.5))
-    (claim,) = load_rows([written(tmp_path, {"claim": "It holds nine cranes.", "passage": passage, "label": "supported"})])
-    found = Measure(SharedWords(), tokens).outcome(claim)
-    assert (found.support.unsupported, found.alarm) == (0.0, False)
-
-
-def test_the_shipped_limit_decides_where_there_is_one_else_the_likeliest(tmp_path):
-    (claim,) = load_rows([written(tmp_path, {"claim": "It holds ten lamps.", "passage": QUAY, "label": "unsupported"})])
-    reader = SharedWords()
-    assert Measure(reader, tokens).outcome(claim).alarm is False  # half and half: not more likely than supported
-    reader.thresholds = {"unsupported": {"all": 0.9, "en-en": 0.4}}
-    assert Measure(reader, tokens).outcome(claim).alarm is True
-    reader.thresholds = {"unsupported": {"all": 0.9}}
-    assert Measure(reader, tokens).outcome(claim).alarm is False
+@pytest.mark.parametrize(("claim", "alarm"), [("It holds nine cranes.", False), ("It holds ten lamps.", True)])
+def test_a_claim_is_called_unsupported_from_one_half_on(tmp_path, claim, alarm):
+    (row,) = load_rows([written(tmp_path, {"claim": claim, "passage": QUAY, "label": "supported"})])
+    found = outcome(SharedWords(), row)
+    assert found.alarm is alarm and sum(found.support) == pytest.approx(1)
 
 
 def asked(answers, answerable, best=0, gold=(0,), **fields):
@@ -130,9 +102,7 @@ def asked(answers, answerable, best=0, gold=(0,), **fields):
 
 
 def claimed(unsupported, label, alarm, how=""):
-    return Outcome(
-        Row("It is 桥。桥。", QUAY, ((0, 27),), label=label, how=how), support=Support(1 - unsupported, 0.0, unsupported), alarm=alarm
-    )
+    return Outcome(Row("It is 桥。桥。", QUAY, ((0, 27),), label=label, how=how), support=(1 - unsupported, 0.0, unsupported), alarm=alarm)
 
 
 OUTCOMES = [

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from eval import run as eval_run
-from eval.data import load_questions
+from eval.data import Question, load_questions
 from eval.page import page
 from eval.report import failures, figures, groups, ladder, predictions, refusals, risk, rung, table
-from eval.run import Setting, ask, measure_all, run
+from eval.run import Setting, ask, expectations, measure_all, run
 from rag.config import Config
 from rag.errors import UsageError
 from rag.types import Answer, Chunk, Citation, Claim, Document, Hit
@@ -90,6 +90,23 @@ def file(tmp_path):
 @pytest.fixture
 def records(scripted, file):
     return [ask(scripted, question) for question in load_questions(file)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "unmet"),
+    [
+        ({"mode": "overview"}, []), ({"mode": "talk"}, ["mode"]), ({"reports": ("a",)}, []), ({"reports": ("a", "b")}, ["reports"]), ({"parts": 2}, []),
+        ({"parts": 3}, ["parts"]), ({"most": 2}, []), ({"most": 1}, ["most"]), ({"asks": 1}, []), ({"asks": 2}, ["asks"]),
+        ({"without": ("rain",)}, []), ({"without": ("tide",)}, ["without"]),
+    ],
+)  # fmt: skip
+def test_expectations_of_the_shape_of_an_answer(wanted, unmet):
+    citations = tuple(Citation(n, "a", "A", f"Part {n}", None, 0, 4, "tide", "", 1.0) for n in (1, 2))
+    claims = tuple(Claim("tide", (n,), "quoted", heading=f"Part {n}") for n in (1, 2))
+    answer = Answer("q", "q", "en", claims, citations, mode="overview", suggestions=("And then?",))
+    question = Question("1", "q", "en", **wanted)
+    assert [name for name, failed in expectations(question, answer, "tide").items() if failed] == unmet
+    assert expectations(Question("1", "q", "en"), answer, "tide") == {}
 
 
 def test_figures_of_a_run(records):

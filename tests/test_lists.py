@@ -1,9 +1,11 @@
 """Lists of a report by their three forms, and which sentences belong to them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rag.answer.lists import enumeration_at
-from rag.search.rank import Sentence
+from rag.search.sentences import Sentence
 from rag.text.chunk import sentence_spans
 from rag.types import Block, Document
 
@@ -40,12 +42,6 @@ def test_paragraphs_with_labels_are_one_list_wherever_it_is_met(place):
     assert enumeration_at(there, 5) is None
 
 
-def test_a_question_that_names_a_label_is_about_that_entry():
-    there = sentences(("prose", "海上有两种电站。"), ("prose", "近海电站：打桩。"), ("prose", "远海电站：漂浮。"))
-    found = enumeration_at(there, 1)
-    assert found.is_about("近海有哪些做法？", 1) and not found.is_about("电站有哪些做法？", 1) and not found.is_about("近海有哪些做法？", 2)
-
-
 @pytest.mark.parametrize(
     ("text", "count", "entries"),
     [
@@ -71,3 +67,39 @@ def test_a_number_alone_or_far_from_the_next_is_no_list():
 def test_bullets_come_with_the_sentence_that_leads_in():
     found = enumeration_at(sentences(("prose", "要点："), ("item", "便宜。"), ("item", "可靠。很好。")), 0)
     assert (heads(found), found.count, found.form) == (["要点：", "便宜。", "可靠。"], 2, "bullets")
+
+
+def test_bullets_of_two_styles_are_two_lists():
+    there = sentences(("item", "拦坝式。"), ("item", "潮流式。"), ("item", "1. 先勘测。"), ("item", "2. 再打桩。"))
+    assert [[s.text for s in enumeration_at(there, place).sentences] for place in (0, 3)] == [
+        ["拦坝式。", "潮流式。"],
+        ["1. 先勘测。", "2. 再打桩。"],
+    ]
+
+
+def test_a_bullet_that_announces_a_list_of_its_own_is_not_one_of_its_neighbours():
+    there = sentences(
+        ("item", "1. 建设：分三个阶段：勘测（2024）：看海底。"),
+        ("prose", "施工（2025）：打桩。"),
+        ("prose", "并网（2026）：接电。"),
+        ("item", "2. 运营：每周巡检。"),
+    )
+    found = enumeration_at(there, 1)
+    assert (found.form, [s.text for s in found.sentences]) == ("labels", ["施工（2025）：打桩。", "并网（2026）：接电。"])
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["prose", "item"]), st.text(alphabet="甲乙。：1）①一是首先其次；", min_size=1, max_size=24)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_a_list_holds_the_sentence_it_was_asked_for_and_two_entries_in_order(rows):
+    there = sentences(*rows)
+    for place in range(len(there)):
+        found = enumeration_at(there, place)
+        if found:
+            positions = [s.position for s in found.sentences]
+            assert place in positions and positions == sorted(set(positions)) and found.count > 1
+            assert set(found.heads) <= set(found.sentences)

@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from scripted_llm import Reply, ScriptedLLM, event, failing
 from test_chat import BEES, TIDES
+from tiny_reader import open_tiny
 
 from rag.chat import Assistant, Finished, Quoted, Rewritten, Said, Withdrawn, Writing
 from rag.config import Config
@@ -59,7 +60,7 @@ def opened(tmp_path_factory):
     (folder / "corpus" / "tides.md").write_text(TIDES, encoding="utf-8")
     (folder / "corpus" / "bees.md").write_text(BEES, encoding="utf-8")
     build_index([folder / "corpus"], folder / "index", BuiltinEncoder(), target_tokens=120, max_tokens=160)
-    return Assistant.open(Config(index_dir=str(folder / "index"), target_tokens=120, max_tokens=160))
+    return open_tiny(Config(index_dir=str(folder / "index"), target_tokens=120, max_tokens=160), {"多大": "number"})
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +75,7 @@ def ask(opened):
 
     def run(base_url, question=QUESTION, history=(), support=None, **settings):
         settings = {"llm_base_url": base_url, "llm_model": "tiny", "llm_api_key": KEY, "llm_timeout": 40} | settings
-        assistant = Assistant(replace(opened.config, **settings), opened.encoder, opened._current(), opened.reader, support or by_words)
+        assistant = Assistant(replace(opened.config, **settings), opened.encoder, opened.store, opened.reader, support or by_words)
         return list(assistant.stream(question, history=history, llm=True))
 
     return run
@@ -593,7 +594,7 @@ def test_l4_a_missing_done_after_a_finished_answer_is_no_fault(ask):
 def test_l4_stop_closes_the_request_upstream(opened, reply):
     with ScriptedLLM(reply) as server:
         config = replace(opened.config, llm_base_url=server.base_url, llm_model="tiny")
-        events = Assistant(config, opened.encoder, opened._current(), opened.reader, by_words).stream(QUESTION, llm=True)
+        events = Assistant(config, opened.encoder, opened.store, opened.reader, by_words).stream(QUESTION, llm=True)
         for each in events:
             if isinstance(each, Said) or (reply.delay and isinstance(each, Writing)):
                 break
@@ -852,11 +853,11 @@ def test_d5_orders_in_reports_change_nothing(tmp_path, model, hiding):
         text = TIDES.replace("全国潮汐电站", f"{payload}\n\n全国潮汐电站", 1).replace("id: tides", f"id: tides{number}")
         (folder / f"tides{number}.md").write_text(text.replace("title: ", f"title: 第 {number} 份"), encoding="utf-8")
     build_index([folder], tmp_path / "index", BuiltinEncoder(), target_tokens=120, max_tokens=160)
-    plainly = Assistant.open(Config(index_dir=str(tmp_path / "index")))
+    plainly = open_tiny(Config(index_dir=str(tmp_path / "index")))
     for number in range(len(hidden)):  # one at a time: copies of a report are not passed on
         with ScriptedLLM(model) as server:
             config = replace(plainly.config, llm_base_url=server.base_url, llm_model="tiny", llm_api_key=KEY)
-            assistant = Assistant(config, plainly.encoder, plainly._current(), plainly.reader, by_words)
+            assistant = Assistant(config, plainly.encoder, plainly.store, plainly.reader, by_words)
             events = list(assistant.stream(QUESTION, only=Filter((f"tides{number}",)), llm=True))
             sent = re.sub(r"#[0-9a-f]{8}#", "", server.requests[0].body["messages"][-1]["content"])  # without fences, which are random
         assert f"第 {number} 份" in sent
@@ -969,7 +970,5 @@ def test_a_cross_encoder_gives_the_probability_of_entailment(tmp_path, monkeypat
 @pytest.mark.skipif(not os.environ.get("RAG_LLM_BASE_URL"), reason="RAG_LLM_BASE_URL names no endpoint")
 def test_live_endpoint(opened):
     settings = {name: os.environ.get(f"RAG_{name.upper()}", "") for name in ("llm_base_url", "llm_model", "llm_api_key")}
-    answer = Assistant(replace(opened.config, **settings), opened.encoder, opened._current(), opened.reader, by_words).ask(
-        QUESTION, llm=True
-    )
+    answer = Assistant(replace(opened.config, **settings), opened.encoder, opened.store, opened.reader, by_words).ask(QUESTION, llm=True)
     assert answer.mode == "llm" and any("4.2" in claim.text and claim.verdict == "supported" for claim in answer.claims)

@@ -1,5 +1,6 @@
-"""Text recognition: only when asked for, by whatever `tesseract` is installed, said in the notes. A scripted program stands in for it."""
+"""Text recognition: only when asked for, said in the notes, by rapidocr or by `tesseract`, for which a scripted program stands in."""
 
+import io
 import os
 import shutil
 import sys
@@ -52,6 +53,7 @@ sys.exit({code})
 """
         (folder / "tesseract").write_text(script)
         (folder / "tesseract").chmod(0o755)
+        monkeypatch.setattr(rag.reading.formats.ocr, "find_spec", lambda name: None)  # without the extra
         monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
     rag.reading.formats.ocr.languages.cache_clear()
@@ -74,7 +76,7 @@ def test_page_images_are_read_only_when_asked_for(tmp_path, program):
     (tmp_path / "scan.pdf").write_bytes(hostile.pages_pdf([b"", b""]))
     (tmp_path / "half.pdf").write_bytes(pages)
     with Sandbox(children=1) as sandbox:
-        with pytest.raises(UnreadableFile, match="page images only, 2 pages: install tesseract .*tesseract-ocr-chi-sim.*--ocr"):
+        with pytest.raises(UnreadableFile, match="page images only, 2 pages: install the extra .*tesseract-ocr-chi-sim.*--ocr"):
             sandbox.read_one(tmp_path / "scan.pdf")
         assert sandbox.read_one(tmp_path / "half.pdf").document.notes == ("page 1: no text: empty or images only",)
     with Sandbox(children=1, recognise=True) as sandbox:
@@ -105,8 +107,63 @@ def test_a_recogniser_that_fails_costs_only_its_pages(tmp_path, program):
 
 def test_asking_without_a_recogniser_says_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(rag.reading.formats.ocr, "find_spec", lambda name: None)
     rag.reading.formats.ocr.languages.cache_clear()
     (tmp_path / "a.md").write_text("The harbour wakes.")
     assert run(["index", str(tmp_path), "--index", str(tmp_path / "index"), "--ocr"]) == 2
     assert "apt install tesseract-ocr tesseract-ocr-chi-sim" in capsys.readouterr().err and not (tmp_path / "index").exists()
     rag.reading.formats.ocr.languages.cache_clear()
+
+
+def picture(*lines: str, size: tuple[int, int] = (1240, 500), form: str = "PNG") -> bytes:
+    """A white picture with lines of large type; for TIFF one frame a line."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    frames = []
+    for shown in [lines] if form != "TIFF" else [(line,) for line in lines]:
+        frame = Image.new("RGB", size, "white")
+        for at, line in enumerate(shown):
+            ImageDraw.Draw(frame).text((80, 60 + 90 * at), line, fill="black", font=ImageFont.load_default(size=44))
+        frames.append(frame)
+    buffer = io.BytesIO()
+    frames[0].save(buffer, form, **({"save_all": True, "append_images": frames[1:]} if form == "TIFF" else {}))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("suffix, form", [(".png", "PNG"), (".jpg", "JPEG"), (".webp", "WEBP"), (".tif", "TIFF")])
+def test_pictures_are_read_when_asked_for(tmp_path, program, suffix, form):
+    program()
+    file = tmp_path / f"photo{suffix}"
+    file.write_bytes(picture("one", "two", form=form))
+    with Sandbox(children=1) as sandbox, pytest.raises(UnreadableFile, match="a picture: install .* and index it with --ocr"):
+        sandbox.read_one(file)
+    with Sandbox(children=1, recognise=True) as sandbox:
+        document = sandbox.read_one(file).document
+    pages = 2 if form == "TIFF" else 1
+    assert document.page_count == pages and document.text.count("Cranes lift boxes.") == pages
+    assert document.notes == (f"page{'s 1-2' if pages == 2 else ' 1'}: read by text recognition, so letters and figures may be wrong",)
+
+
+def test_a_page_of_which_the_recogniser_is_not_sure_is_said(tmp_path, program):
+    program(HEAD + row(1, 300, 300, "Cranes", 55) + row(1, 480, 300, "lift", 60))
+    (tmp_path / "scan.pdf").write_bytes(hostile.pages_pdf([b""]))
+    with Sandbox(children=1, recognise=True) as sandbox:
+        notes = sandbox.read_one(tmp_path / "scan.pdf").document.notes
+    assert notes[-1] == "page 1: recognised badly: check them against the file"
+
+
+def test_damaged_and_oversized_pictures_are_refused(tmp_path, program):
+    program()
+    whole = picture("one")
+    for name, data in {"cut.png": whole[:200], "text.jpg": b"no picture at all", "pdf.png": b"GIF89a" + whole}.items():
+        (tmp_path / name).write_bytes(data)
+        with Sandbox(children=1, recognise=True) as sandbox, pytest.raises(UnreadableFile, match="not a readable picture"):
+            sandbox.read_one(tmp_path / name)
+
+
+def test_the_extra_reads_words_and_figures(tmp_path):
+    pytest.importorskip("rapidocr", reason="the extra ocr is not installed")
+    (tmp_path / "gate.png").write_bytes(picture("The harbour has 41 cranes", "and 12 tugs in 2031."))
+    with Sandbox(children=1, recognise=True) as sandbox:
+        document = sandbox.read_one(tmp_path / "gate.png").document
+    assert " ".join(document.text.split()) == "The harbour has 41 cranes and 12 tugs in 2031."

@@ -5,6 +5,7 @@ import graphlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -14,8 +15,10 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from tiny_reader import needs_weights
 
 import rag
 
@@ -51,10 +54,13 @@ def test_the_wheel_holds_code_model_page_corpus_and_evaluation(wheel):
     assert not [name for name in names if "__pycache__" in name or name.startswith(("tests/", "train/", "index/", "app.py"))]
     assert not [name for name in names if name.startswith("rag/model/") and name.endswith(".py")]
     metadata = [name for name in names if ".dist-info/" in name]
-    assert any(name.endswith("licenses/LICENSE") for name in metadata) and any(name.endswith("entry_points.txt") for name in metadata)
+    assert {name.rpartition("licenses/")[2] for name in metadata if "licenses/" in name} == {"LICENSE", "NOTICE"} and any(
+        name.endswith("entry_points.txt") for name in metadata
+    )
     assert metadata[0].startswith(f"provenote-{rag.__version__}.dist-info/")
 
 
+@needs_weights
 def test_an_installed_wheel_answers_about_the_bundled_corpus(wheel, tmp_path):
     """A fresh environment that borrows the libraries of this one: nothing is downloaded and nothing of the checkout is seen."""
     home = tmp_path / "venv"
@@ -79,7 +85,9 @@ def test_an_installed_wheel_answers_about_the_bundled_corpus(wheel, tmp_path):
 
 @pytest.mark.parametrize("modules", ["rag", "rag.cli, rag.batch", "rag.chat"])
 def test_importing_the_package_imports_nothing_heavy(modules):
-    heavy = "{'torch', 'sentence_transformers', 'transformers', 'gradio', 'pandas', 'sklearn', 'scipy', 'rich'}"
+    heavy = (
+        "{'torch', 'sentence_transformers', 'transformers', 'gradio', 'pandas', 'sklearn', 'scipy', 'rich', 'onnxruntime', 'tokenizers'}"
+    )
     assert run(sys.executable, "-c", f"import sys, {modules}; print(sorted({heavy} & set(sys.modules)))", cwd=ROOT).strip() == "[]"
 
 
@@ -89,7 +97,7 @@ def test_every_dependency_is_pinned_and_says_why():
         for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
         if line and not line.startswith("#")
     )
-    for text in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]:
+    for text in PROJECT["dependencies"] + [text for extra in PROJECT["optional-dependencies"].values() for text in extra]:
         requirement = Requirement(text)
         assert requirement.specifier.contains(pinned[canonicalize_name(requirement.name)]), text
     assert all("+" not in version and "/" not in version for version in pinned.values())
@@ -98,15 +106,60 @@ def test_every_dependency_is_pinned_and_says_why():
     assert all(re.search(r'", +# \w', line) for line in block.splitlines()[1:])
 
 
-def test_a_second_install_does_nothing(tmp_path):
-    """The stamp is newer than what it depends on, so `make install` has nothing to run."""
+def test_make_installs_what_is_needed_and_nothing_twice(tmp_path):
+    """`make chat` takes what running needs, `make install` everything; each stamp is newer than what it depends on."""
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    plan = run("make", "-n", "chat", cwd=tmp_path)
+    assert (
+        plan.index("-m venv") < plan.index("-e .\n") < plan.index("rag serve")
+        and "torch" not in plan
+        and "[" not in plan.split("-e .")[1][:3]
+    )
     plan = run("make", "-n", "install", cwd=tmp_path)
-    assert plan.index("-m venv") < plan.index("torch==") < plan.index("-e '.[dev]'")
-    (tmp_path / ".venv").mkdir()
+    assert plan.index("-m venv") < plan.index("torch==") < plan.index("-e '.[encoders,mcp,dev]'")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").touch()
+    (tmp_path / ".venv" / ".runs").touch()
+    assert "install -c" not in run("make", "-n", "chat", cwd=tmp_path)
     (tmp_path / ".venv" / ".installed").touch()
     assert "Nothing to be done" in run("make", "install", cwd=tmp_path, LC_ALL="C")
+
+
+def test_the_container_is_not_root_read_only_and_gets_all_that_the_wheel_needs(tmp_path):
+    pytest.importorskip("hatchling", reason="the wheel is built offline with the dev extra's hatchling")
+    docker = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    before, _, last = docker.partition("FROM python:3.12-slim-bookworm\n")
+    assert "USER provenote" in last and "VOLUME /data" in last and "HEALTHCHECK" in last and "RUN pip" not in last
+    copied = [name for line in re.findall(r"^COPY (?!--)(.+)$", before, re.M) for name in line.split()[:-1]]
+    allowed = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    assert {f"!{name}" for name in copied} == {name for name in allowed if name.startswith("!")} and allowed[0] == "*"
+    for name in copied:
+        shutil.copytree(ROOT / name, tmp_path / name) if (ROOT / name).is_dir() else shutil.copy(ROOT / name, tmp_path / name)
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "-q",
+        "--no-deps",
+        "--no-build-isolation",
+        "--no-index",
+        "-w",
+        tmp_path,
+        tmp_path,
+        cwd=tmp_path,
+    )
+    assert len(list(tmp_path.glob("provenote-*.whl"))) == 1
+    page = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]["page"]
+    assert page["read_only"] and page["cap_drop"] == ["ALL"] and page["image"] == f"provenote:{rag.__version__}"
+    assert all(port.startswith("127.0.0.1:") for port in page["ports"])
+
+
+def test_the_default_install_has_no_torch():
+    """What brings it stands in the extra `encoders` alone."""
+    names = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    assert not names & {"torch", "sentence-transformers", "transformers", "scipy"} and {"onnxruntime", "tokenizers"} <= names
 
 
 def test_imports_run_one_way():

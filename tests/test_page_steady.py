@@ -85,7 +85,7 @@ def test_every_sentence_shown_is_the_text_of_the_report_at_its_span(open_page, s
                 "p => { const copy = p.cloneNode(true); copy.querySelectorAll('.chip, .verdict').forEach(part => part.remove()); return copy.textContent; }"
             ).replace("\u2060", "")
             quotes = [store.document(places[n]["document"]).text[places[n]["start"] : places[n]["end"]] for n in claim["citations"]]
-            assert said.strip() == " ".join(quotes).strip() and claim["verdict"] == "supported"
+            assert said.strip() == " ".join(quotes).strip() and claim["verdict"] == "quoted"
             chips = paragraph.locator('a[href^="#cite-"]')
             assert chips.count() == len(quotes)
             for number, quote in enumerate(quotes):

@@ -389,3 +389,236 @@ def test_a_long_file_is_cut_off_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr("rag.reading.pdf.document.MAX_PAGES", 30)
     content = read_pdf(tmp_path / "long.pdf", hostile.many_pages(33))
     assert content.notes == ("cut off after 30 of 33 pages",) and content.page_count == 33
+
+
+# ------------------------------------------------------------------------------------------------- what is drawn, and what is read
+
+
+def text_of(tmp_path, draw) -> str:
+    (tmp_path / "drawn.pdf").write_bytes(drawn(draw))
+    return " ".join(read_document(tmp_path / "drawn.pdf").text.split())
+
+
+def lines_down(canvas, lines: list[str], left: float = 60, top: float = 780, step: float = 14) -> None:
+    for at, line in enumerate(lines):
+        canvas.drawString(left, top - step * at, line)
+
+
+def test_what_is_filled_into_a_form_stands_behind_its_label(tmp_path):
+    def draw(canvas):
+        canvas.setFont("Helvetica", 11)
+        lines_down(canvas, ["Mooring Permit", "Vessel:", "Length (m):", "Nothing here:", "The harbour office keeps a copy."], step=30)
+        form = canvas.acroForm
+        for at, value in enumerate(("Grey Heron", "41", "")):
+            form.textfield(name=f"field{at}", value=value, x=180, y=745 - 30 * at, width=200, height=16, fontSize=10)
+        form.textfield(name="Home port", value="Sandvik", x=180, y=600, width=200, height=16, fontSize=10)
+        for at, (name, ticked) in enumerate((("Insured", True), ("For hire", False))):
+            canvas.drawString(80, 560 - 20 * at, name)
+            form.checkbox(name=name, checked=ticked, x=62, y=558 - 20 * at, size=12)
+
+    (tmp_path / "permit.pdf").write_bytes(drawn(draw))
+    document = read_document(tmp_path / "permit.pdf")
+    rows = [document.text[b.start : b.end] for b in document.blocks if b.kind == "row"]
+    assert rows == ["Vessel: Grey Heron", "Length (m): 41", "Home port: Sandvik"]
+    assert "☒ Insured" in document.text and "☐ For hire" in document.text
+
+
+def with_marks(page: bytes, annotations: list[bytes], more: bytes = b"") -> bytes:
+    """A PDF of one page with annotations; `more` stands in its page object."""
+    numbers = b" ".join(b"%d 0 R" % (6 + at) for at in range(len(annotations)))
+    shown = (
+        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> /Annots [%s] %s >>"
+        % (numbers, more)
+    )
+    font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"
+    pages = b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>"
+    return hostile.pdf_of([hostile.CATALOG, pages, shown, hostile.stream(page), font, *annotations])
+
+
+def test_comments_and_text_boxes_of_readers_are_kept_and_counted(tmp_path):
+    page = b"BT /F1 12 Tf 72 700 Td (The cranes lift forty boxes an hour.) Tj ET"
+    note = b"<< /Type /Annot /Subtype /Text /Rect [400 690 420 710] /Contents (Forty-two since May.) /T (Ann) >>"
+    box = b"<< /Type /Annot /Subtype /FreeText /Rect [72 600 300 616] /Contents (Figures are provisional.) >>"
+    hidden = b"<< /Type /Annot /Subtype /Text /Rect [400 590 420 610] /Contents (Not for you.) /F 2 >>"
+    content = read_pdf(tmp_path / "a.pdf", with_marks(page, [note, box, hidden]))
+    assert [piece.text for piece in content.pieces] == [
+        "The cranes lift forty boxes an hour.",
+        "Figures are provisional.",
+        "Comment (Ann): Forty-two since May.",
+    ]
+    assert content.notes == ("1 comment of readers kept as such",)
+
+
+def test_text_that_nobody_sees_is_left_out_and_said(tmp_path):
+    page = (
+        b"BT /F1 12 Tf 72 700 Td (The cranes lift forty boxes.) Tj 3 Tr 0 -20 Td (Invisible words.) Tj 0 Tr 1 1 1 rg 0 -20 Td (White on white.) Tj ET "
+        b"0 0 0.5 rg 60 590 300 30 re f BT 1 1 1 rg /F1 12 Tf 72 600 Td (White on blue.) Tj ET "
+        b"BT 0 0 0 rg /F1 12 Tf 72 40 Td (Below the cut.) Tj ET"
+    )
+    content = read_pdf(tmp_path / "a.pdf", with_marks(page, [], b"/CropBox [0 100 612 792]"))
+    text = " ".join(piece.text for piece in content.pieces)
+    assert text == "The cranes lift forty boxes. White on blue."
+    assert content.notes == ("page 1: text outside the visible page left out", "page 1: hidden text left out")
+
+
+def test_letters_of_a_ligature_stay_and_false_bold_goes(tmp_path):
+    to_unicode = hostile.stream(
+        b"/CIDInit /ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <00> <ff> endcodespacerange "
+        b"3 beginbfchar <41> <00660066> <42> <006600660069> <43> <00740074> endbfchar 1 beginbfrange <61> <7a> <0061> endbfrange "
+        b"1 beginbfchar <20> <0020> endbfchar endcmap end end"
+    )
+    font = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /ToUnicode 6 0 R >>"
+    text = b"BT /F1 12 Tf 72 700 Td (the oBce of traBc was aAected and beCer) Tj ET"
+    bold = b"".join(
+        b"BT /F1 12 Tf %.1f 660 Td (%c) Tj ET BT /F1 12 Tf %.1f 660 Td (%c) Tj ET " % (72 + 9 * at, sign, 72.3 + 9 * at, sign)
+        for at, sign in enumerate(b"tidewater")
+    )
+    shown = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>"
+    objects = [hostile.CATALOG, b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>", shown, hostile.stream(text + bold), font, to_unicode]
+    content = read_pdf(tmp_path / "a.pdf", hostile.pdf_of(objects))
+    text = " ".join(piece.text for piece in content.pieces)
+    assert "the office of traffic was affected and better" in text and "tidewater" in text.replace(" ", "")
+
+
+def test_columns_of_vertical_text_are_read_from_right_to_left(tmp_path):
+    columns = ["港口年报二〇三一", "全年到港船只四千二百艘︒", "比上年增加百分之六︒", "吊机新增十二台︒"]
+
+    def draw(canvas):
+        for column, text in enumerate(columns):
+            for row, sign in enumerate(text):
+                canvas.setFont("STSong-Light", 14)
+                canvas.drawString(480 - 28 * column, 700 - 17 * row, sign)
+
+    (tmp_path / "upright.pdf").write_bytes(drawn(draw))
+    document = read_document(tmp_path / "upright.pdf")
+    assert "全年到港船只四千二百艘" in document.text and "吊机新增十二台" in document.text
+    assert document.text.index("港口年报") < document.text.index("四千二百") < document.text.index("百分之六")
+    assert document.notes == ("page 1: text in vertical columns, read from right to left",)
+
+
+def test_a_column_of_ticks_is_no_vertical_text(tmp_path):
+    def draw(canvas):
+        canvas.setFont("STSong-Light", 10)
+        for row in range(14):
+            for left, cell in ((60, f"Crane {row}"), (200, "是否"[row % 2]), (260, str(40 + 7 * row % 13))):
+                canvas.drawString(left, 780 - 14 * row, cell)
+
+    assert "Crane 7 否 | 50" in text_of(tmp_path, draw)
+
+
+def test_exponents_with_signs_and_hyphens_at_the_end_of_a_line(tmp_path):
+    def draw(canvas):
+        text = canvas.beginText(60, 780)
+        for part, size, rise in (("The dust weighs 10", 10, 0), ("-6", 6, 4), (" kg and the plans are long-", 10, 0)):
+            text.setFont("Helvetica", size)
+            text.setRise(rise)
+            text.textOut(part)
+        canvas.drawText(text)
+        canvas.setFont("Helvetica", 10)
+        lines_down(canvas, ["term ones for the years 2019-", "2023 in which the govern-", "ment pays for the quays of the town."], top=766)
+
+    assert text_of(tmp_path, draw) == (
+        "The dust weighs 10⁻⁶ kg and the plans are long-term ones for the years 2019-2023 in which the government pays for the quays of the town."
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------------------------- tables
+
+
+def grid_table(rows, spans=(), head: int = 1):
+    from reportlab.platypus import Table, TableStyle
+
+    style = [("GRID", (0, 0), (-1, -1), 0.5, "black"), ("VALIGN", (0, 0), (-1, -1), "MIDDLE"), *(("SPAN", *span) for span in spans)]
+    return Table(rows, style=TableStyle(style), repeatRows=0)
+
+
+def table_rows_of(tmp_path, *flowables) -> list[tuple[int | None, str]]:
+    from reportlab.platypus import SimpleDocTemplate
+
+    SimpleDocTemplate(str(tmp_path / "table.pdf"), title="").build(list(flowables))
+    document = read_document(tmp_path / "table.pdf")
+    return [(b.page, document.text[b.start : b.end]) for b in document.blocks if b.kind == "row"]
+
+
+def test_cells_that_span_rows_and_columns(tmp_path):
+    rows = [
+        ["Pier", "Berth", "Ships", ""],
+        ["", "", "2030", "2031"],
+        ["North", "Inner", "41", "43"],
+        ["", "Outer", "12", "9"],
+        ["South", "Inner", "7", "8"],
+    ]
+    spans = [((0, 0), (0, 1)), ((1, 0), (1, 1)), ((2, 0), (3, 0)), ((0, 2), (0, 3))]
+    assert [text for _, text in table_rows_of(tmp_path, grid_table(rows, spans))] == [
+        "Pier | Berth | Ships, 2030 | Ships, 2031",
+        "Pier: North | Berth: Inner | Ships, 2030: 41 | Ships, 2031: 43",
+        "Pier: North | Berth: Outer | Ships, 2030: 12 | Ships, 2031: 9",
+        "Pier: South | Berth: Inner | Ships, 2030: 7 | Ships, 2031: 8",
+    ]
+
+
+def test_a_ruled_table_over_pages_keeps_its_heads_and_cells_keep_their_lines(tmp_path):
+    rows = [["Crane", "Lifts", "Remark"], *([f"Crane {at}", str(1000 + 7 * at), "checked in\nspring"] for at in range(40))]
+    found = table_rows_of(tmp_path, grid_table(rows))
+    assert found[0] == (1, "Crane | Lifts | Remark") and {page for page, _ in found} == {1, 2}
+    assert (2, "Crane: Crane 39 | Lifts: 1273 | Remark: checked in spring") in found and len(found) == 41
+
+
+def test_a_table_without_lines_keeps_its_heads_over_pages_and_names_its_groups(tmp_path):
+    def draw(canvas):
+        canvas.setFont("Helvetica", 10)
+        for cell, left in (("Ships", 300), ("Boxes", 400)):
+            canvas.drawString(left, 780, cell)
+        groups = {0: "North", 3: "South", 5: "West"}
+        for at in range(9):
+            if at == 6:
+                canvas.showPage()
+                canvas.setFont("Helvetica", 10)
+            y = 760 - 14 * at if at < 6 else 780 - 14 * (at - 6)
+            cells = [(groups.get(at, ""), 60), (f"Berth {'ABCDEFGHI'[at]}", 160), (str(41 + at), 300), (str(900 + at), 400)]
+            for cell, left in cells:
+                canvas.drawString(left, y, cell)
+
+    (tmp_path / "open.pdf").write_bytes(drawn(draw))
+    document = read_document(tmp_path / "open.pdf")
+    rows = [document.text[b.start : b.end] for b in document.blocks if b.kind == "row"]
+    assert "North Berth B | Ships: 42 | Boxes: 901" in rows and "South Berth E | Ships: 45 | Boxes: 904" in rows
+    assert "Berth I | Ships: 49 | Boxes: 908" in rows
+
+
+def test_lines_under_sums_and_behind_charts_make_no_table(tmp_path):
+    def draw(canvas):
+        canvas.setFont("Helvetica", 10)
+        for x in range(60, 461, 50):
+            canvas.line(x, 400, x, 600)
+        for y in range(400, 601, 25):
+            canvas.line(60, y, 460, y)
+        for at, label in enumerate(("0", "10", "20", "30")):
+            canvas.drawString(40, 400 + 50 * at, label)
+        for at, cells in enumerate((("", "2030", "2031"), ("Fees", "41", "43"), ("Rents", "12", "13"), ("Total", "53", "56"))):
+            for cell, left in zip(cells, (60, 200, 300), strict=True):
+                canvas.drawString(left, 780 - 16 * at, cell)
+        canvas.rect(190, 720, 60, 70)
+        canvas.rect(290, 720, 60, 70)
+
+    assert "Total | 2030: 53 | 2031: 56" in text_of(tmp_path, draw)
+
+
+def test_attached_files_are_named_and_titles_must_be_borne_out(tmp_path):
+    import pypdf
+
+    def draw(canvas):
+        canvas.setTitle("(anonymous)")
+        canvas.setFont("Helvetica-Bold", 18)
+        canvas.drawString(60, 780, "Ferry Report 2024")
+        canvas.setFont("Helvetica", 10)
+        canvas.drawString(60, 750, "The ferries carried two million guests. The figures are attached.")
+
+    writer = pypdf.PdfWriter(io.BytesIO(drawn(draw)))
+    writer.add_attachment("figures.csv", b"ferry,guests\n")
+    buffer = io.BytesIO()
+    writer.write(buffer)
+    (tmp_path / "ferry.pdf").write_bytes(buffer.getvalue())
+    document = read_document(tmp_path / "ferry.pdf")
+    assert (document.title, document.year) == ("Ferry Report 2024", 2024)
+    assert document.notes == ("1 attached file not read: figures.csv",)

@@ -11,12 +11,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = "types errors config text reading index search answer llm chat batch web cli".split()
 """Each imports itself and what stands before it. `rag` itself opens `chat` when a question is asked, and `__main__` starts `cli`."""
-PARTLY = {
-    "sounds": "index",  # names by their sound; `search` looks for them
-}
-"""Files that stand outside the rooms, and the last room that each imports."""
-EXCEPTIONS = {("search", "sounds")}  # `translate` asks for names by sound, and `sounds` imports only `index`
-"""Imports of those files, one way between modules though not between rooms."""
 
 
 def imports(file: Path) -> Iterator[str]:
@@ -49,23 +43,16 @@ FILES = sorted((ROOT / "rag").rglob("*.py"))
 
 
 def test_every_file_has_a_place():
-    places = {room_of(file) for file in FILES}
-    assert places - {"__init__", "__main__"} == {*ORDER, *PARTLY}
+    assert {room_of(file) for file in FILES} - {"__init__", "__main__"} == set(ORDER)
 
 
-@pytest.mark.parametrize("place", [*ORDER, *PARTLY])
+@pytest.mark.parametrize("place", ORDER)
 def test_a_room_imports_only_rooms_before_it(place):
-    last = ORDER.index(place if place in ORDER else PARTLY[place])
-    allowed = {*ORDER[: last + 1], place} | {other for room, other in EXCEPTIONS if room == place}
+    allowed = set(ORDER[: ORDER.index(place) + 1])
     for file in FILES:
         if room_of(file) == place:
             asked = {name.split(".")[1] for name in imports(file) if name.startswith("rag.")}
             assert asked <= allowed, f"{file.relative_to(ROOT)} imports {sorted(asked - allowed)}"
-
-
-def test_every_exception_is_still_needed():
-    found = {(room_of(file), name.split(".")[1]) for file in FILES for name in imports(file) if name.startswith("rag.")}
-    assert found >= EXCEPTIONS
 
 
 def test_the_package_imports_neither_training_nor_evaluation():

@@ -129,6 +129,70 @@ def test_a_named_report_is_read_even_where_others_crowd_it_out():
     assert "c" in [hit.chunk.id for hit in search(store, PaperEncoder(), "wind", named=frozenset({"y"}))]
 
 
+class LongStore(PaperStore):
+    """Ninety chunks, each other one a copy, of which words and meaning each know their best."""
+
+    texts = [f"Ferry {number // 2} reached harbour {number // 2} in the year {1900 + number // 2}." for number in range(90)]
+
+    def document(self, document_id):
+        return Document(document_id, document_id, "".join(f"{text:<60}" for text in self.texts), (), "", "")
+
+    def chunks(self, ids):
+        return [Chunk(id, "x", 60 * int(id), 60 * int(id) + len(self.texts[int(id)]), None, (), 9) for id in ids]
+
+    def lexical(self, terms, top_k, documents=None):
+        return sorted(((f"{number:02}", number * 37 % 90 / 90) for number in range(90)), key=lambda pair: -pair[1])[:top_k]
+
+    def dense(self, vector, top_k, documents=None):
+        return sorted(((f"{number:02}", number * 53 % 90 / 90) for number in range(90)), key=lambda pair: -pair[1])[:top_k]
+
+    def cosines(self, vector, ids):
+        return [int(id) * 53 % 90 / 90 for id in ids]
+
+
+@pytest.mark.parametrize("reranker", [None, lambda question, texts: [-len(text) for text in texts]])
+def test_the_first_hits_do_not_depend_on_how_many_are_asked_for(reranker):
+    def ids(count):
+        return [hit.chunk.id for hit in search(LongStore(), PaperEncoder(), "harbour ferry", candidates=40, top_k=count, reranker=reranker)]
+
+    longest = ids(90)
+    assert len(longest) == len(set(longest)) > 40
+    for count in (1, 3, 12, 29, 31, 50):
+        assert ids(count) == longest[:count]
+
+
+def test_of_a_report_in_two_languages_the_one_in_the_questions_comes_first():
+    names = (
+        "Turin",
+        "Oslo",
+        "Porto",
+        "Gdansk",
+        "Malmo",
+        "Leeds",
+        "Ghent",
+        "Split",
+        "Basel",
+        "Tartu",
+        "Turku",
+        "Lyon",
+        "Kyiv",
+        "Riga",
+        "Bergen",
+    )
+    store = PaperStore()
+    store.languages = {"x": "zh", "y": "en"}
+    texts = {"x": "、".join(names) + " 都有电站。", "y": ", ".join(names) + " have plants, all of them."}
+    store.document = lambda name: Document(name, name, texts[name], (), "", "", language=store.languages[name])
+    assert [hit.chunk.id for hit in search(store, PaperEncoder(), "wind tide")] == ["c", "a", "b"]
+    texts["x"] = "、".join(names[:9]) + " 以及 Kazan、Perm、Lodz、Brno、Pecs 都有电站。"
+    assert [hit.chunk.id for hit in search(store, PaperEncoder(), "wind tide")] == ["a", "b", "c"]
+
+
+def test_a_chinese_word_counts_as_one_word():
+    shares = weigh_terms(PaperStore(), "chiplet 挑战")  # all terms are equally rare
+    assert shares["chiplet"] == pytest.approx(0.5) and sum(shares[term] for term in ("挑", "挑战", "战")) == pytest.approx(0.5)
+
+
 def test_the_share_of_the_best_sentence():
     shares = {"云计": 0.25, "计算": 0.25, "成本": 0.5}
     assert best_sentence(shares, "云计算发展很快。成本下降。") == 0.5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -158,3 +160,46 @@ def test_progress_and_lists_are_safe_html():
     assert "<img" not in page and page.count("&lt;img") >= 9
     assert 'value="25"' in report_views.change_html(State("add", ("a.md", "b.md"), "read", 1, 2), "en")
     assert report_views.change_html(State("add", ("a.md", "b.md"), "read", 0, 2), "en").count("Waiting") == 1
+
+
+def packed(**members: str) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, text in members.items():
+            archive.writestr(name.replace("_", "."), text)
+    return made.getvalue()
+
+
+def test_an_archive_is_added_whole_and_goes_whole(kept, tmp_path):
+    kept.add(
+        [file(tmp_path, "set.zip", packed(nets_md="# Nets\n\nNets are mended on Mondays.", ropes_txt="Ropes are tarred.", run_exe="MZ"))]
+    )
+    (outcome,) = ended(kept).outcomes
+    assert (outcome.file, outcome.status) == ("set.zip", "added") and outcome.reason.startswith("2 reports; run.exe: cannot read .exe")
+    assert {"nets", "ropes"} < set(reports(kept)) and (kept.folder / "set.zip").exists()
+    kept.add([file(tmp_path, "bad.zip", packed(run_exe="MZ"))])
+    (outcome,) = ended(kept).outcomes
+    assert outcome.status == "failed" and "cannot read .exe" in outcome.reason and not (kept.folder / "bad.zip").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "refused"),
+    [
+        ("a.csv", b"Quay,t\nNorth,412\n", False), ("a.csv", b"PK\x03\x04", True), ("a.xls", b"PK\x03\x04", False), ("a.xls", b"%PDF-1.4", True),
+        ("a.xlsx", b"Quay,t\n", True), ("a.eml", b"Subject: x\n\ny", False), ("a.msg", b"Subject: x", True), ("a.rtf", b"{\\rtf1 x}", False),
+        ("a.zip", b"PK\x03\x04", False),
+        ("a.png", b"\x89PNG\r\n", False),
+        ("a.png", b"\xff\xd8\xff", True),
+        ("a.jpg", b"\xff\xd8\xff", False),
+        ("a.tiff", b"II*\0", False), ("a.odt", b"<x/>", True),
+    ],
+)  # fmt: skip
+def test_sheets_mails_and_archives_must_be_what_they_are_called(tmp_path, name, content, refused):
+    (tmp_path / "given").write_bytes(content)
+    assert bool(refusal(name, tmp_path / "given")) is refused
+
+
+def test_a_card_tells_what_was_left_out():
+    document = Document("a", "A", "", (), "0", "a.xlsx", notes=("charts not read: 2", "<b>: 1", "c: 1", "d: 1", "e: 1"))
+    card = report_views.reports_html([(document, 3)], "en")
+    assert ">Left out or repaired: charts not read: 2; &lt;b&gt;: 1; c: 1; d: 1</small>" in card and "e: 1" in card

@@ -14,6 +14,9 @@ import pytest
 from chromium import CHROMIUM, FLAGS
 from scripted_llm import Reply, ScriptedLLM
 from test_llm import GOOD, QUESTION, WRONG, opened  # noqa: F401  (a fixture)
+from tiny_reader import needs_weights
+
+pytestmark = needs_weights  # the real program answers
 
 ROOT = Path(__file__).resolve().parent.parent
 TRUE_TOO = "泻湖式对生态的影响最小[3]。"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from test_app import Reader
+from tiny_reader import WISHES, open_tiny
 
 from rag.chat import Assistant
 from rag.config import Config
@@ -25,7 +26,7 @@ CORPUS = Path(__file__).resolve().parent.parent / "corpus"
 def assistant(tmp_path_factory) -> Assistant:
     config = Config(index_dir=str(tmp_path_factory.mktemp("suggest") / "index"))
     build_index([CORPUS], config.index_dir, open_encoder("builtin"))
-    return Assistant.open(config)
+    return open_tiny(config, intents=WISHES)
 
 
 @pytest.mark.parametrize("question", ["存算一体有哪三条技术路径？", "What does CIPU stand for?", "2030 年零售业有多少直播由数字人主持？"])

@@ -46,7 +46,7 @@ from train.reader_rows import (
 )
 
 # Examples of a step, by form; the rest of a step are factoid sets.
-STEP, OWN, TALKS, CLAIMS, PAIRS, MESSAGES = 18, 7, 1, 5, 1, 16
+STEP, OWN, TALKS, CLAIMS, PAIRS, MESSAGES = 18, 7, 1, 5, 1, 8
 # Tokens of one forward pass, padding included.
 PASS_TOKENS = 4096
 # Inputs of one pass differ in length by this factor at most, since padding costs as much as text.

@@ -66,7 +66,7 @@ class ExtractiveAnswerer:
         """Return the answer to a question from its evidence; `reports` are those that may answer."""
         question = evidence.question
         found = [one for one in evidence.sentences if one.sentence.text.strip() != one.sentence.speaker]
-        confidence = self.confidence(evidence)
+        confidence = evidence.passages[0].confidence if evidence.passages else 0.0
         refusal, found = self._decide(evidence, found, confidence)
         if refusal:
             nearest = self._cite([one.sentence for one in _distinct(found)[:3]], evidence)
@@ -95,13 +95,6 @@ class ExtractiveAnswerer:
             reason=note,
             confidence=words,
         )
-
-    def confidence(self, evidence: Evidence) -> float:
-        """Return the calibrated probability that the best passage answers; 0 without one."""
-        if not evidence.passages:
-            return 0.0
-        best = evidence.passages[0]
-        return self.reader.confidence(best.answers, max(p.best for p in evidence.passages[:2]), self._pair(evidence))
 
     def _pair(self, evidence: Evidence) -> str:
         language = self.document(evidence.passages[0].hit.chunk.document).language
@@ -153,7 +146,7 @@ class ExtractiveAnswerer:
         most = MOST_SENTENCES.get(kind, FACT_SENTENCES)
         chosen = [best.sentence]
         for one in _distinct(found)[1:]:
-            fits = len(chosen) < most and _length(chosen) + len(one.sentence.text) <= budget
+            fits = len(chosen) < most and _length([*chosen, one.sentence]) <= budget
             if fits and one.score >= max(least, share * best.score) and one.sentence not in chosen:
                 chosen.append(one.sentence)
         return self._with_announced(_reading_order(chosen), budget), ""
@@ -196,7 +189,7 @@ class ExtractiveAnswerer:
         for name in asked:
             passages = [passage for passage in evidence.passages if passage.hit.chunk.document == name]
             own = [one for one in found if one.sentence.document == name]
-            sure = self.reader.confidence(passages[0].answers, max(p.best for p in passages), self._pair(evidence)) if passages else 0.0
+            sure = max((passage.confidence for passage in passages), default=0.0)
             if own and (sure >= threshold or own[0].score >= share * found[0].score):
                 speaking[name] = own
         speaking = speaking or {found[0].sentence.document: list(found)}
@@ -205,7 +198,7 @@ class ExtractiveAnswerer:
             part: list[Sentence] = []
             for one in _distinct(own):
                 fits = len(part) < max(1, MOST_SENTENCES["compare"] // len(speaking)) and (
-                    not part or _length(part) + len(one.sentence.text) <= BUDGET["compare"] // len(speaking)
+                    not part or _length([*part, one.sentence]) <= BUDGET["compare"] // len(speaking)
                 )
                 if fits and (not part or one.score >= max(least, share * own[0].score)):
                     part.append(one.sentence)

@@ -98,9 +98,11 @@ def _holds(other: Quantity, quantity: Quantity) -> bool:
 
 
 def _name(question: Question, context: SentenceContext) -> Refusal | None:
-    """An identifier stands in the section or above it, whatever its case, hyphens and blanks."""
+    """An identifier stands in the section or above it, whatever its case, hyphens and blanks. "Q2" is none: `_period` knows its other forms."""
     there = _letters(f"{context.place} {context.section}")
     for name in question.names:
+        if any(form.fullmatch(name) for _, form in _PERIODS):
+            continue
         if _IDENTIFIER.fullmatch(name) and len(name) > 1 and _letters(name.removesuffix("'s")).removesuffix("s") not in there:
             return Refusal("name_not_in_evidence", {"value": name})
     return None

@@ -29,7 +29,7 @@ PLACES = 3
 """Sections named for each report that speaks of something."""
 ABOUT = {
     "topic": (
-        "有没有关于医疗的报告", "有涉及碳排放的内容吗", "机器人有吗", "哪份报告提到了芯片", "有没有讲教育的", "is there anything about health care", "do you have anything on energy",
+        "有没有关于医疗的报告", "有涉及碳排放的内容吗", "机器人有吗", "哪份报告提到了芯片", "有没有讲教育的", "is there anything about health care", "do you have a report on farming", "有没有讲农业的报告", "do you have anything on energy",
         "any report on robots", "does any report mention chips", "got something about education",
     ),
     "facts": (
@@ -47,8 +47,8 @@ def about_reports(material: Material, asked: Asked) -> Answer:
     documents = meant(material, asked)
     zh = asked.language == "zh"
     listed = documents[:LISTED]
-    claims = [Claim(_count(documents, zh))] if len(documents) != 1 else []
-    claims += [Claim(_facts(material, document, zh)) for document in listed]
+    claims = [Claim(_count(documents, zh), verdict="own")] if len(documents) != 1 else []
+    claims += [Claim(_facts(material, document, zh), verdict="own") for document in listed]
     note = ""
     if len(documents) > len(listed):
         note = f"只列出前 {LISTED} 份，其余在“报告”里。" if zh else f"The first {LISTED} are listed; the rest stand under Reports."

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from rag.index.lexical import terms
 from rag.search.sentences import Sentence
 from rag.text.quantities import DIGITS
 
@@ -31,12 +30,6 @@ _ORDINALS: tuple[re.Pattern[str], ...] = (
 )
 """Each form of numbering inside a text."""
 _PLACES = {"首先": 1, "其次": 2, "再次": 3, "first": 1, "second": 2, "third": 3, "fourth": 4}
-_ASKED = re.compile(
-    r"(?<![第十百千万\d.])(?P<n>[两二三四五六七八九十]|\d{1,2})(?:大)?(?:个|种|类|大|项|条|点|步|方面|阶段|件|样|套|位|家|款|层|道|重|座)"
-    r"|\b(?P<word>two|three|four|five|six|seven|eight)\b",
-    re.IGNORECASE,
-)
-_WORDS = {word: n for n, word in enumerate("two three four five six seven eight".split(), 2)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +55,6 @@ class Enumeration:
         """The lead and the first sentence of each entry."""
         lead = [self.lead] if self.lead and self.lead != self.entries[0][0] else []
         return [*lead, *(entry[0] for entry in self.entries)]
-
-    def is_about(self, question: str, place: int) -> bool:
-        """Whether a question names the label of the entry that holds a sentence, so that it is about this one and not about the list."""
-        label = next((_LABEL.match(entry[0].text) for entry in self.entries if place in {sentence.position for sentence in entry}), None)
-        if not label:
-            return False
-        others = [found["label"] for entry in self.entries if (found := _LABEL.match(entry[0].text)) and found["label"] != label["label"]]
-        own = {term for term in terms(label["label"]) if len(term) > 1} - {term for other in others for term in terms(other)}
-        return bool(own) and 2 * len(own & set(terms(question))) >= len(own)
-
-
-def asked_count(question: str) -> int:
-    """How many entries a question asks for; 0 when it does not say.
-
-    >>> asked_count("有哪三条技术路径？"), asked_count("Name the two risks."), asked_count("有哪些路径？"), asked_count("2030 年有什么变化？")
-    (3, 2, 0, 0)
-    """
-    match = _ASKED.search(question)
-    if not match:
-        return 0
-    if match["word"]:
-        return _WORDS[match["word"].lower()]
-    return int(match["n"]) if match["n"].isdigit() else {**DIGITS, "十": 10}[match["n"]]
 
 
 def enumeration_at(sentences: Sequence[Sentence], place: int) -> Enumeration | None:

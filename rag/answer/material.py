@@ -14,10 +14,10 @@ from typing import Literal, Protocol
 from rag.index.encoder import BuiltinEncoder
 from rag.index.lexical import terms
 from rag.index.outline import Outline, Span
+from rag.search.editions import in_language
 from rag.search.evidence import Evidence
 from rag.search.question import language_of, read_question
 from rag.search.reader import Passage, Reader
-from rag.search.retrieve import in_one_edition
 from rag.search.sentences import Sentence, SentenceIndex
 from rag.types import Answer, Chunk, Citation, Claim, Document, Hit, Turn
 
@@ -141,8 +141,7 @@ def scope(material: Material, asked: Asked) -> list[Document]:
         named = tuple(next((dict.fromkeys(names) for names in cited if names), ()))
     works = {work(name) for name in named}
     chosen = [document for document in reports if work(document.id) in works] or list(reports)
-    only = in_one_edition(None, chosen, asked.language)
-    return [document for document in chosen if only is None or only.allows(document)]
+    return in_language(chosen, material.shelf.document, asked.language)
 
 
 def work(document_id: str) -> str:
@@ -152,8 +151,7 @@ def work(document_id: str) -> str:
 
 def offered(material: Material, asked: Asked) -> list[Document]:
     """The reports that questions may be offered on, in the edition of the message's language: those that it is about first."""
-    only = in_one_edition(None, material.reports, asked.language)
-    own = [document for document in material.reports if only is None or only.allows(document)]
+    own = in_language(material.reports, material.shelf.document, asked.language)
     about = scope(material, asked)
     return [*about, *(document for document in own if document not in about)]
 

@@ -21,7 +21,7 @@ from rag.index.lexical import terms
 from rag.search.question import strip_asking
 from rag.search.sentences import Sentence
 from rag.text.chunk import split_sentences
-from rag.types import Answer, Citation, Document, Turn
+from rag.types import Answer, Block, Citation, Document, Turn
 
 MORE = 3
 """Sentences that are added at a time."""
@@ -306,7 +306,7 @@ def aligned(document: Document, other: Document, span: tuple[int, int]) -> tuple
 
     None where the editions are not built alike.
     """
-    if [block.kind for block in document.blocks] != [block.kind for block in other.blocks]:
+    if [_built(block) for block in document.blocks] != [_built(block) for block in other.blocks]:
         return None
     place = next((i for i, block in enumerate(document.blocks) if block.start <= span[0] < block.end), None)
     if place is None:
@@ -319,6 +319,11 @@ def aligned(document: Document, other: Document, span: tuple[int, int]) -> tuple
     at = next((i for i, (_, end) in enumerate(mine) if span[0] - here.start < end), len(mine) - 1)
     start, end = theirs[at] if len(mine) == len(theirs) else (theirs[0][0], theirs[-1][1])
     return there.start + start, there.start + end
+
+
+def _built(block: Block) -> tuple[bool, int]:
+    """What the blocks of two editions share: which are headings, and how deep."""
+    return block.kind == "heading", len(block.section)
 
 
 def _heading_there(document: Document, other: Document, heading: str) -> str:

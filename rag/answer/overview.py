@@ -12,11 +12,11 @@ from dataclasses import replace
 from itertools import islice
 
 from rag.answer.material import Asked, Material, Piece, candidates, edition_note, quoted, read, scope, short_title
-from rag.answer.sections import counts_in, is_counted, label, named_part, series_of
+from rag.answer.sections import SURELY, counts_in, is_counted, label, named_part, series_of
 from rag.index.lexical import terms
 from rag.index.outline import POINTS, Outline, Part, Path, Span
+from rag.search.editions import in_language
 from rag.search.question import strip_asking, without_names
-from rag.search.retrieve import in_one_edition
 from rag.search.sentences import Sentence
 from rag.types import Answer, Document
 
@@ -36,6 +36,8 @@ LOOKED_AT, READ, AT_LEAST = 60, 16, 3
 
 def of_report(material: Material, asked: Asked) -> Answer:
     """What a report is about: a line or two, then its parts, each with its sentence. Of several reports what the library holds."""
+    if found := _section_named(material, asked):
+        return section_told(material, asked, *found)
     documents = scope(material, asked)
     if len(documents) != 1:
         return of_library(material, asked)
@@ -53,6 +55,8 @@ def of_report(material: Material, asked: Asked) -> Answer:
 
 def takeaways(material: Material, asked: Asked) -> Answer:
     """The strongest sentence of each main part, at most eight; of few parts several each."""
+    if found := _section_named(material, asked):
+        return section_told(material, asked, *found)
     documents = scope(material, asked)
     pieces: list[Piece] = []
     for document in documents[:MOST_REPORTS]:
@@ -102,10 +106,22 @@ def section_meant(material: Material, asked: Asked) -> tuple[Document, Part] | N
     return None
 
 
+def _section_named(material: Material, asked: Asked) -> tuple[Document, Part] | None:
+    """The section of which a message that asks for an overview gives the number or the whole name, outside the titles of reports."""
+    text = asked.text
+    for document in material.reports:
+        text = text.replace(document.title, " ").replace(short_title(document), " ")
+    bare = replace(asked, text=text)
+    for document in scope(material, asked):
+        match = named_part(bare, material.shelf.outline(document.id))
+        if match and match[0] >= SURELY:
+            return document, match[1]
+    return None
+
+
 def of_library(material: Material, asked: Asked) -> Answer:
     """What each report is about, in a line or two, under its title."""
-    only = in_one_edition(None, material.reports, asked.language)
-    documents = [document for document in material.reports if only is None or only.allows(document)]
+    documents = in_language(material.reports, material.shelf.document, asked.language)
     pieces = []
     for document in documents[:MOST_REPORTS]:
         outline = material.shelf.outline(document.id)

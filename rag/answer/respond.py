@@ -16,7 +16,7 @@ from rag.answer.talk import about_tool, small_talk
 from rag.types import Answer, Turn
 
 SEARCHED = "content"
-"""The wish that the search answers."""
+"""The group of wishes that the search answers, and the plainest of them."""
 OPERATIONS = frozenset(
     "op_nth op_more op_shorter op_simpler op_example op_translate op_sure op_repeat op_format correction".split()
 )  # fmt: skip
@@ -45,9 +45,9 @@ def wanted(probabilities: Mapping[str, float], after_answer: bool) -> str:
     possible = {name: p for name, p in probabilities.items() if after_answer or name not in OPERATIONS}
     sums = {group: sum(possible.get(name, 0.0) for name in names) for group, names in GROUPS.items()}
     best = max(GROUPS, key=lambda group: sums[group])
-    if best == SEARCHED or sums[best] < sums[SEARCHED] + LEAD:
-        return SEARCHED
-    return max(GROUPS[best] & possible.keys(), key=lambda name: (possible[name], name))
+    if sums[best] < sums[SEARCHED] + LEAD:
+        best = SEARCHED
+    return max(GROUPS[best] & possible.keys(), key=lambda name: (possible[name], name), default=SEARCHED)
 
 
 OVERVIEWS: Mapping[str, Callable[[Material, Asked], Answer | None]] = {
@@ -67,7 +67,7 @@ def respond(material: Material, asked: Asked, wish: str, recalled: Callable[[Tur
 
     `recalled` gives the answer of a turn of which only the text is known.
     """
-    if wish == SEARCHED:
+    if wish in GROUPS[SEARCHED]:
         counted = _most_likely(material.reader.kind(asked.text)) == "list"
         answer = series_asked(material, asked) if counted else None
         return with_questions(material, answer, offered(material, asked)) if answer else None

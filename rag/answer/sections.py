@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from rag.answer.material import Asked
 from rag.index.lexical import terms
 from rag.index.outline import Outline, Part
+from rag.search.question import strip_asking
 from rag.text.quantities import DIGITS
 
-NAMED = 0.6
-"""Share of a heading's terms that name its section."""
+NAMED = 0.4
+"""Mean of the share of a heading's terms that a message has, and of the message's that the heading has, from which it names the section."""
+SURELY = 1.0
+"""Score of a section that is named by its number or its whole name."""
 
 
 def label(heading: str) -> str:
@@ -30,12 +33,13 @@ def named_part(asked: Asked, outline: Outline) -> tuple[float, Part] | None:
     """The section that a message names by its number or its words, with how surely; the deepest of those named alike gives way to the outer."""
     said = asked.text.casefold()
     there = set(terms(asked.text))
+    core = {term for term in terms(strip_asking(asked.text)) if len(term) > 1}
     found: list[tuple[float, int, int, Part]] = []
     for place, part in enumerate(outline.parts[1:]):
         heading = part.section[-1]
         name = label(heading).casefold()
         words = {term for term in terms(name) if len(term) > 1}
-        share = len(words & there) / len(words) if words else 0.0
+        share = (len(words & there) / len(words) + len(words & core) / max(1, len(core))) / 2 if words else 0.0
         score = 0.0
         if is_counted(heading, said):
             score = 2.0

@@ -119,7 +119,7 @@ def about_tool(material: Material, asked: Asked) -> Answer:
 
 def line(asked: Asked, zh: str, en: str, mode: Literal["talk", "library"] = "talk") -> Answer:
     """An answer of one line of our own."""
-    return Answer(asked.text, asked.text, asked.language, (Claim(zh if asked.language == "zh" else en),), mode=mode)
+    return Answer(asked.text, asked.text, asked.language, (Claim(zh if asked.language == "zh" else en, verdict="own"),), mode=mode)
 
 
 def _said(asked: Asked, told: Told, **fields: object) -> Answer:

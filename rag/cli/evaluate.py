@@ -87,6 +87,15 @@ def gate(
     return module.gate(config_of(), against, max_drop, output, module.Setting(split, plant=plant), run, refresh)
 
 
+@command("intents", evaluation)
+def intents(
+    messages: Annotated[Path, typer.Argument(metavar="FILE", help='JSONL: {"text", "intent", "history": whether an answer came before}.')],
+    as_json: AsJson = False,
+) -> int:
+    """Measure what messages are taken for: macro F1, questions about contents that are lost, and a table of confusions."""
+    return shared.import_bundled("eval.intents").run(messages, as_json)
+
+
 @command("make", evaluation)
 def make_questions(
     corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="A report or a folder of reports.")],

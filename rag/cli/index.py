@@ -17,24 +17,43 @@ from rag.errors import UnreadableFile, UsageError
 
 @command("index")
 def index(
-    paths: Annotated[list[Path] | None, typer.Argument(metavar="[PATH...]", help="Files and folders of reports.")] = None,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PATH...]", help="Files and folders of reports, or web addresses, each of one page or file."),
+    ] = None,
     index_dir: IndexDir = None,
     encoder: Annotated[str | None, typer.Option(metavar="NAME", help="'builtin' or a sentence-transformers name or folder.")] = None,
-    ocr: Annotated[bool, typer.Option("--ocr", help="Read page images in PDFs by text recognition (needs tesseract).")] = False,
+    ocr: Annotated[
+        bool, typer.Option("--ocr", help="Read pictures, and page images in PDFs, by text recognition (needs the extra ocr or tesseract).")
+    ] = False,
+    allow_private: Annotated[
+        bool, typer.Option("--allow-private", help="Web addresses may lead into a private network or to this machine.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Index reports, or bring an index up to date. Without PATH: the paths it was made from, at first the bundled corpus."""
+    """Index reports, or bring an index up to date. Without PATH: the paths it was made from, at first the bundled corpus.
+
+    A web address is fetched once; its copy is kept beside the index, with the address and the day, and is what gets cited.
+    """
+    from rag.reading.fetch import fetch, is_address
+
     config, roots = shared.with_index(load_config({"index_dir": index_dir, "encoder": encoder, "ocr": "on" if ocr else None}))
-    for path in paths or ():
-        if not path.exists():
+    named = [path if is_address(path) else Path(path) for path in paths or ()]
+    for path in named:
+        if isinstance(path, Path) and not path.exists():
             raise UsageError(f"{path} is not there: name a file or folder of reports")
-    report = shared.build(config, paths or roots)
+    copies = Path(f"{Path(config.index_dir).absolute()}-web")
+    files = [path if isinstance(path, Path) else fetch(path, copies, allow_private=allow_private) for path in named]
+    report = shared.build(config, files or roots)
     if as_json:
         print_json(asdict(report))
         return 0
     table("Index", ("", ""), report_rows(report, config))
     if report.notes:
-        table("Read in part", ("file", "note"), report.notes)
+        told: dict[str, list[str]] = {}
+        for name, text in report.notes:
+            told.setdefault(name, []).append(text)
+        table("Read in part", ("file", "note"), [(name, "; ".join(texts)) for name, texts in told.items()])
     if report.failed:
         table("Not read", ("file", "reason"), report.failed)
     return 0
@@ -94,7 +113,9 @@ def show(
 @command("inspect")
 def inspect_file(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A report; nothing is indexed.")],
-    ocr: Annotated[bool, typer.Option("--ocr", help="Read page images in PDFs by text recognition (needs tesseract).")] = False,
+    ocr: Annotated[
+        bool, typer.Option("--ocr", help="Read pictures, and page images in PDFs, by text recognition (needs the extra ocr or tesseract).")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what the reader makes of a file: what it says of itself, repairs and losses, and every block with page, kind and section.

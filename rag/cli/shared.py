@@ -157,10 +157,10 @@ def recognises(config: Config) -> bool:
     """Whether page images are to be read. Raises UsageError where that is wanted but nothing can do it."""
     if config.ocr == "off":
         return False
-    from rag.reading.formats.ocr import INSTALL, languages
+    from rag.reading.formats.ocr import INSTALL, engine
 
-    if not languages():
-        raise UsageError(f"ocr is on, but no tesseract that knows Chinese or English is installed: install {INSTALL}")
+    if not engine():
+        raise UsageError(f"ocr is on, but nothing that recognises Chinese or English is installed: install {INSTALL}")
     return True
 
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import pairwise
@@ -27,11 +27,15 @@ HEADING_WEIGHT = 0.5
 
 LONGEST_TERM = 64
 
+HAN_TERM = 1 / 3
+"""What a term of a question counts against a Latin word where it is Chinese: a word of two characters is three terms, the pair and both by themselves."""
+
 _HAN = "々〇\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U000323af"
 """Scripts that are written without blanks or with endings glued on: Han, and kana and Hangul so that they are found at all."""
 
 _LETTER = rf"(?:(?![{_HAN}])[^\W_])"
 _JOINED = rf"(?:[-_./&'’]{_LETTER}++)*+"
+_IN_HAN = re.compile(f"[{_HAN}]")
 _PIECE = re.compile(
     rf"(?P<han>[{_HAN}]+)"
     rf"|(?P<number>(?:\d{{1,3}}(?:,\d{{3}})++(?!\d)(?:\.\d++)?+|\d++(?:\.\d++)*+))(?:(?P<percent>%)|(?P<unit>{_LETTER}++)(?P<rest>{_JOINED}))?"
@@ -59,6 +63,15 @@ def terms(text: str) -> list[str]:
         else:
             found.extend(_word_terms(match["word"]))
     return found
+
+
+def term_weight(term: str) -> float:
+    """What a term of a question counts beside its idf, so that a word counts the same in either script.
+
+    >>> [term_weight(term) for term in ("chiplet", "挑战", "2030")] == [1.0, HAN_TERM, 1.0]
+    True
+    """
+    return HAN_TERM if _IN_HAN.match(term) else 1.0
 
 
 def _number_terms(number: str, percent: str | None, unit: str | None, rest: str | None) -> list[str]:
@@ -185,9 +198,10 @@ class LexicalIndex:
         """The positions of all rows, ascending."""
         return sorted(position for position, _ in self._run(tantivy.Query.all_query(), len(self)))
 
-    def document_frequency(self, term: str) -> int:
-        """In how many rows the term occurs: in the text, or for a term that only headings have, in the headings."""
-        return self._searcher.doc_freq("body", term) or self._searcher.doc_freq("heading", term)
+    def document_frequencies(self, names: Sequence[str]) -> list[int]:
+        """In how many rows each term occurs: in the text, or for a term that only headings have, in the headings."""
+        held = self._searcher.doc_freq
+        return [held("body", name) or held("heading", name) for name in names]
 
     def search(self, weights: Mapping[str, float], top_k: int, documents: frozenset[str] | None = None) -> list[tuple[int, float]]:
         """(position, BM25) best first, ties by position: the weighted sum over text and, at `HEADING_WEIGHT`, section path.

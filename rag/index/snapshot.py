@@ -81,7 +81,7 @@ class Snapshot:
 
     def document_frequencies(self, terms: Sequence[str]) -> list[int]:
         """In how many chunks each lexical term occurs; for a term that only section paths have, in the paths of how many."""
-        return [self._parts.lexical.document_frequency(term) for term in terms]
+        return self._parts.lexical.document_frequencies(terms)
 
     def lexical(self, terms: dict[str, float], top_k: int, documents: frozenset[str] | None = None) -> list[tuple[str, float]]:
         """(chunk id, BM25 score) best first, ties by id; chunks that share no term are left out."""

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from rag.index.lexical import terms
+from rag.index.lexical import term_weight, terms
 from rag.types import Encoder, FloatMatrix
 
 GRID = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 0.8, 1.1, 1.5, 2.0)
@@ -83,7 +83,9 @@ def bm25(questions: Sequence[Sequence[str] | Mapping[str, float]], passages: Seq
 
 
 def idf_shares(question: Sequence[str], holding: Mapping[str, int], count: int) -> dict[str, float]:
-    """Each term of a question with its share of their total idf, where `holding` of `count` passages hold a term."""
-    idf = {term: math.log1p((count - holding[term] + 0.5) / (holding[term] + 0.5)) for term in dict.fromkeys(question)}
-    total = sum(idf.values()) or 1.0
-    return {term: value / total for term, value in idf.items()}
+    """Each term of a question with its share of their total weight, where `holding` of `count` passages hold a term."""
+    weights = {
+        term: term_weight(term) * math.log1p((count - holding[term] + 0.5) / (holding[term] + 0.5)) for term in dict.fromkeys(question)
+    }
+    total = sum(weights.values()) or 1.0
+    return {term: weight / total for term, weight in weights.items()}

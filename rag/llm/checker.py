@@ -24,7 +24,7 @@ def open_checker(name: str) -> Support:
             from sentence_transformers import CrossEncoder
         except ImportError as error:
             raise EncoderError(
-                f"checker {name!r} needs sentence-transformers; pip install sentence-transformers, or unset checker"
+                f"checker {name!r} needs sentence-transformers; pip install 'provenote[encoders]', or unset checker"
             ) from error
         try:
             model = CrossEncoder(str(folder), local_files_only=True, trust_remote_code=False, model_kwargs={"use_safetensors": True})

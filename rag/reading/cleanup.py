@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from rag.reading.elements import Line
@@ -34,17 +34,6 @@ FRONT_MATTER_WORDS = re.compile(
     re.I,
 )
 _CONTENTS_WORD = re.compile(r"^(?:目\s*录|(?:table of )?contents)$", re.I)
-ROLE_LABELS = {
-    "摘要": "summary",
-    "趋势摘要": "summary",
-    "概要": "summary",
-    "趋势解读": "reading",
-    "解读": "reading",
-    "深度解读": "reading",
-    "专家点评": "remark",
-    "专家观点": "remark",
-    "点评": "remark",
-}
 JOB = re.compile(
     r"(?:院长|院士|总裁|教授|研究员|负责人|董事长|理事长|秘书长|委员|执委|创始人|总工|总工程师|工程师|主任|合伙人|总\s*经\s*理|经理|"
     r"主席|博士|科学家|总监|风险官|技术官|执行官|信息官|顾问|专家|主编|副部长|部长|司长|所长|校长|CEO|CTO|CIO|CFO|"
@@ -52,8 +41,6 @@ JOB = re.compile(
 )
 NAME = re.compile(rf"^[{HAN}]{{2,4}}$|^[{HAN}]{{1,6}}·[{HAN}]{{1,8}}$|^[A-Z][a-z]+(?: [A-Z][a-z.]*){{1,2}}$")
 DOUBLED = re.compile(r"(?:([^\s\d.…·—=_-])\1){3,}")
-_POWERS = {3: "千", 4: "万", 5: "十万", 6: "百万", 7: "千万", 8: "亿", 9: "十亿", 10: "百亿", 11: "千亿", 12: "万亿"}
-_POWERS_ENGLISH = {3: "thousand", 6: "million", 9: "billion", 12: "trillion"}
 
 
 # ---------------------------------------------------------------------------------------------------------------- repairs of one line
@@ -119,26 +106,6 @@ def undo_doubling(text: str) -> str:
     while (once := DOUBLED.sub(halved, text)) != text:
         text = once
     return text
-
-
-def lost_exponents(text: str) -> tuple[str, ...]:
-    """Notes on powers of ten whose exponent came out as further digits: "106 times" where the text elsewhere says "a million times".
-
-    >>> lost_exponents("数据量是现在的 106 倍。训练数据增长百万倍。"), lost_exponents("价格是去年的 106 倍。")
-    (('“106 倍” may be 10⁶ 倍, whose raised exponent the text layer lost: the text also says “百万倍”',), ())
-    """
-    notes = {}
-    for match in re.finditer(rf"(?<![\d.,])10([3-9]|1[0-2])\s?([{HAN}]|[a-z]{{4,12}}\b)", text):
-        exponent, unit = int(match[1]), match[2]
-        word = _POWERS.get(exponent, "") if re.match(rf"[{HAN}]", unit) else _POWERS_ENGLISH.get(exponent, "")
-        spelled = f"{word}{unit}" if word in _POWERS.values() else f"{word}[ -](?:{unit}|fold)"
-        said = re.search(rf"(?<![\d十百千万])(?<!\d ){spelled}", text) if word else None
-        if said:
-            power = "10" + str(exponent).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
-            notes[match[0]] = (
-                f"“{match[0]}” may be {power} {unit}, whose raised exponent the text layer lost: the text also says “{said[0].strip()}”"
-            )
-    return tuple(notes.values())
 
 
 def join_lines(
@@ -259,8 +226,10 @@ def number_pages(lines: Sequence[Line], opens: Sequence[int], printed: dict[int,
     return numbered
 
 
-def running_heads(lines: Sequence[Line]) -> set[int]:
+def running_heads(lines: Sequence[Line], labels: Collection[str] = ()) -> set[int]:
     """Positions of running heads, feet and page numbers: short lines at the edge of a page that recur there once digits are taken out.
+
+    `labels` recur too, but belong to the text.
 
     >>> texts = ("Harbour 1", "cranes turn", "Harbour 2", "ships wait", "Harbour 3", "for the tide")
     >>> sorted(running_heads([Line(text, page=place // 2) for place, text in enumerate(texts)]))
@@ -286,7 +255,7 @@ def running_heads(lines: Sequence[Line]) -> set[int]:
 
     def is_head(text: str) -> bool:
         shape = len(text) <= 80 and bare(text) and not BULLET.match(text) and not re.search(r"[。！？，、；：]$", text)
-        return bool(shape) and recurring[bare(text)] >= 3 and not known_label(text)
+        return bool(shape) and recurring[bare(text)] >= 3 and text not in labels and not known_label(text)
 
     for positions in edges.values():
         for order in (positions[:3], positions[:-4:-1]):
@@ -455,7 +424,7 @@ def undo_tabs(line: str) -> str:
 
 
 def known_label(text: str) -> bool:
-    return text in ROLE_LABELS or bool(LABEL_ALONE.match(text)) or bool(FRONT_MATTER_WORDS.match(text))
+    return bool(LABEL_ALONE.match(text)) or bool(FRONT_MATTER_WORDS.match(text))
 
 
 def dotted_number(match: re.Match[str]) -> str:

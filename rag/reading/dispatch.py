@@ -18,8 +18,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rag.errors import UnreadableFile, UsageError
-from rag.reading.cleanup import HAN, drop_control, join_lines, lines_of_extracted_text, looks_extracted, lost_exponents, undo_spacing, width
+from rag.reading.cleanup import HAN, drop_control, join_lines, lines_of_extracted_text, looks_extracted, undo_spacing, width
 from rag.reading.elements import Content, Line, Piece
+from rag.reading.exponents import lost_exponents
 from rag.reading.formats.archive import check_archive, is_member, members, read_member
 from rag.reading.formats.encoding import decode
 from rag.reading.formats.front_matter import front_matter
@@ -35,7 +36,7 @@ _YEAR = re.compile(r"(?<!\d)(20[0-4]\d|19[5-9]\d)(?!\d)")
 _EDITION = re.compile(r"(?<!\d)(20[0-4]\d|19[5-9]\d)\s*(?:年度?|版|年版|edition)", re.I)
 _FISCAL = re.compile(r"(?:fiscal )?(?:year|quarter|period|quarterly period) ended:?\s+[A-Z][a-z]+\s+\d{1,2},\s+(20[0-4]\d|19[5-9]\d)", re.I)
 _SKIP = "skip"
-_FIELDS = ("id", "title", "publisher", "year", "language")
+_FIELDS = ("id", "title", "publisher", "year", "language", "address")
 
 
 def read_document(
@@ -45,7 +46,7 @@ def read_document(
     watch: Callable[[int], None] = lambda page: None,
     by_hand: Collection[int] = (),
     lost: Collection[int] = (),
-    recognise: bool = False,
+    recognise: str = "",
 ) -> Document:
     """The document in a file, by its suffix. `known` overrides what the file says of itself; the rest is for PDF (`rag.reading.pdf.document.read_pdf`).
 
@@ -53,25 +54,46 @@ def read_document(
     broken or locked file, page images only.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix in _OLD_OFFICE:
-        raise UnreadableFile(
-            path, f"cannot read {suffix}; open it in the program that wrote it and save it as {_OLD_OFFICE[suffix]} or PDF"
-        )
-    if suffix not in SUFFIXES and suffix != ".zip":
-        raise UnreadableFile(path, f"cannot read {suffix or 'files without a suffix'} ({', '.join(SUFFIXES)} and .zip can be read)")
+    _check_suffix(path)
     data = read_bytes(path)
+    content = read_content(path, data, watch, by_hand, lost, recognise)
+    if not content.pieces:
+        raise UnreadableFile(path, "no text in it")
+    return _document(path, data, content, known or {})
+
+
+def read_content(
+    path: Path,
+    data: bytes,
+    watch: Callable[[int], None] = lambda page: None,
+    by_hand: Collection[int] = (),
+    lost: Collection[int] = (),
+    recognise: str = "",
+) -> Content:
+    """What the reader of this suffix finds in these bytes. Raises UnreadableFile."""
+    suffix = _check_suffix(path)
     if not data.strip(b"\0 \t\r\n\f\v"):
         raise UnreadableFile(path, f"empty ({len(data)} bytes)")
     _check_kind(path, suffix, data)
     if suffix == ".zip":
         check_archive(path, data)
         raise UnreadableFile(path, "no file in it that can be read")
-    content = _READERS[suffix](path, data) if suffix != ".pdf" else _read_pdf(path, data, watch, by_hand, lost, recognise)
-    content = replace(content, pieces=[piece for piece in content.pieces if piece.text.strip()])
-    if not content.pieces:
-        raise UnreadableFile(path, "no text in it")
-    return _document(path, data, content, known or {})
+    if suffix == ".pdf":
+        content = _read_pdf(path, data, watch, by_hand, lost, recognise)
+    else:
+        content = _read_picture(path, data, watch, recognise) if suffix in PICTURES else _READERS[suffix](path, data)
+    return replace(content, pieces=[piece for piece in content.pieces if piece.text.strip()])
+
+
+def _check_suffix(path: Path) -> str:
+    """The suffix of a file that can be read. Raises UnreadableFile."""
+    suffix = path.suffix.lower()
+    if suffix in _OLD_OFFICE:
+        what = f"open it in the program that wrote it and save it as {_OLD_OFFICE[suffix]} or PDF"
+        raise UnreadableFile(path, f"cannot read {suffix}; {what}")
+    if suffix not in SUFFIXES and suffix != ".zip":
+        raise UnreadableFile(path, f"cannot read {suffix or 'files without a suffix'} ({', '.join(SUFFIXES)} and .zip can be read)")
+    return suffix
 
 
 def read_bytes(path: Path) -> bytes:
@@ -317,7 +339,7 @@ def _document(path: Path, data: bytes, content: Content, known: Mapping[str, str
         year=number,
         language=_language_code(matter.get("language", "")) or language_of(text),
         page_count=content.page_count,
-        notes=content.notes,
+        notes=(*content.notes, *([f"copy of {known['address']}"] if known.get("address") else [])),
         pages=tuple(pages),
         labels=content.labels,
     )
@@ -444,13 +466,13 @@ def _read_text(path: Path, data: bytes) -> Content:
             _opening(lines),
             notes=("text layer of a PDF: lines joined to paragraphs", *lost_exponents("\n".join(piece.text for piece in pieces))),
         )
-    pieces = _plain_paragraphs(text)
+    pieces = plain_paragraphs(text)
     first = pieces[0].text if pieces else ""
     title = first if pieces and "\n" not in first and 2 < len(first) <= 60 and not re.search(r"[。.!?！？；;,，]$", first) else ""
     return Content(pieces, title, matter, "\n".join(text.split("\n")[:12]))
 
 
-def _plain_paragraphs(text: str) -> list[Piece]:
+def plain_paragraphs(text: str) -> list[Piece]:
     """Paragraphs of a text file: parted by blank lines; hard-wrapped lines are joined, others stay lines of their own."""
     lines = [line.rstrip() for line in text.split("\n")]
     filled = [width(line) for line in lines if line.strip()]
@@ -494,11 +516,17 @@ def _extracted_title(lines: Sequence[Line], text: str) -> str:
 
 
 def _read_pdf(
-    path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int], recognise: bool
+    path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int], recognise: str
 ) -> Content:
     from rag.reading.pdf.document import read_pdf
 
     return read_pdf(path, data, watch, by_hand, lost, recognise)
+
+
+def _read_picture(path: Path, data: bytes, watch: Callable[[int], None], recognise: str) -> Content:
+    from rag.reading.formats.picture import read_picture
+
+    return read_picture(path, data, watch, recognise)
 
 
 def _read_office(path: Path, data: bytes) -> Content:
@@ -532,6 +560,19 @@ def _read_spreadsheet(path: Path, data: bytes) -> Content:
     return read_spreadsheet(path, data)
 
 
+def _read_mail(path: Path, data: bytes) -> Content:
+    from rag.reading.formats.mail import read_mail
+
+    return read_mail(path, data)
+
+
+def _read_rich(path: Path, data: bytes) -> Content:
+    from rag.reading.formats.office.opendocument import read_odt
+    from rag.reading.formats.office.rtf import read_rtf
+
+    return read_odt(path, data) if path.suffix.lower() == ".odt" else read_rtf(path, data)
+
+
 _READERS: dict[str, Callable[[Path, bytes], Content]] = {
     ".txt": _read_text,
     ".text": _read_text,
@@ -548,5 +589,11 @@ _READERS: dict[str, Callable[[Path, bytes], Content]] = {
     ".xls": _read_spreadsheet,
     ".csv": _read_spreadsheet,
     ".tsv": _read_spreadsheet,
+    ".eml": _read_mail,
+    ".msg": _read_mail,
+    ".odt": _read_rich,
+    ".rtf": _read_rich,
 }
-SUFFIXES = (".pdf", *_READERS)
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+"""Read by text recognition, where that was asked for."""
+SUFFIXES = (".pdf", *_READERS, *PICTURES)

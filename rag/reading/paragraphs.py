@@ -8,29 +8,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from statistics import median
 
 from rag.reading.cleanup import (
     BULLET,
-    DOTTED,
-    DOUBLED,
     FRONT_MATTER_WORDS,
     HAN,
-    JOB,
     LABEL_ALONE,
-    NAME,
-    ORDINAL,
-    ROLE_LABELS,
     RUNNING_TITLE,
     SENTENCE_END,
     contents_lines,
-    dotted_number,
     is_letter_spaced,
     join_lines,
-    known_label,
     running_heads,
     running_titles,
     titles_in_contents,
@@ -38,13 +30,12 @@ from rag.reading.cleanup import (
     undo_spacing,
     width,
 )
+from rag.reading.drafts import Draft, Page, attribute, box_length
 from rag.reading.elements import Line, Piece
-from rag.types import Kind
+from rag.reading.figures import figure_lines, signatures_of
+from rag.reading.headings import CAPTION, heading, heading_shape
+from rag.reading.profiles import gathered, labels_of
 
-_COUNTED = re.compile(r"^(\d{1,2})\)\s*(?=\S)")
-_CHAPTER = re.compile(rf"^(?:第{ORDINAL}[章篇部]分?|Chapter\s+\d+|Part\s+[IVX\d]+)(?:\s|：|:|$)")
-_APPENDIX = re.compile(r"^(?:附录|Appendix)\s?[A-Z一二三四五六七八九十\d]?(?:\s?[：:.、]\s?|\s+|$)", re.I)
-_CAPTION = re.compile(r"^(?:图表?|表|Figure|Fig\.|Table|Exhibit)\s*\d+(?:[-.]\d+)?\s*[:：.、\s]", re.I)
 _ABBREVIATION_HEAD = re.compile(r"缩略语|缩写|简称|abbreviation|acronym", re.I)
 _NUMBERED = re.compile(r"^\d{1,2}[.、]\s*(?=[^\d\s])|^[（(]\d{1,2}[)）]\s*(?=\S)|^\d{1,2}[)）]\s*(?=\S)|^[①-⑳]")
 _NOTE_MARK = re.compile(r"^(?:\d{1,3}|[*†‡§①-⑳]|\[\d{1,3}\]|\(\d{1,3}\)|注\s?\d*[：:])\s?(?=\S)")
@@ -60,16 +51,17 @@ def pieces_from_lines(lines: Sequence[Line]) -> list[Piece]:
     squeezed = [undo_doubling(undo_spacing(line.text)) for line in lines]
     numbered, plain = titles_in_contents(lines[position].text for position in sorted(contents))
     chapter_numbers = {at for at in range(1, len(lines)) if re.fullmatch(r"0?\d{1,2}", squeezed[at]) and squeezed[at - 1] in plain}
-    dropped = running_heads(lines) - contents - chapter_numbers
-    repeated = {text for text, count in Counter(squeezed).items() if count >= 4} & {squeezed[position] for position in dropped}
     titles, groups = running_titles([line.text for position, line in enumerate(lines) if position not in contents])
+    labels = labels_of(squeezed, titles)
+    dropped = running_heads(lines, labels) - contents - chapter_numbers
+    repeated = {text for text, count in Counter(squeezed).items() if count >= 4} & {squeezed[position] for position in dropped}
     for position, text in enumerate(squeezed):
         match = RUNNING_TITLE.match(lines[position].text)
         known = (match and match["title"] in titles) or (titles and (LABEL_ALONE.match(text) or text in groups))
         if position not in contents and (known or text in repeated and len(text) <= 40 and position not in chapter_numbers):
             dropped.add(position)
     kept = [position for position in range(len(lines)) if position not in dropped]
-    page = _Page(
+    page = Page(
         lines,
         squeezed,
         kept,
@@ -78,86 +70,18 @@ def pieces_from_lines(lines: Sequence[Line]) -> list[Piece]:
         numbered,
         plain,
         _joiner(squeezed),
+        labels,
         _is_spaced(squeezed),
         [width(line.text) for line in lines],
     )
     page.ranked, page.outlined = any(line.rank for line in lines), any(line.depth for line in lines)
-    page.figures = _figure_lines(page)
-    page.signatures = _signatures(page)
+    page.figures = figure_lines(page)
+    page.signatures = signatures_of(page)
     drafts = _drafts(page)
     drafts = _headings_in_place(drafts)
-    if titles:
-        drafts = _labels_gathered(drafts, set(titles.values()))
+    if labels:
+        drafts = gathered(drafts, set(titles.values()))
     return _sections(drafts)
-
-
-@dataclass(slots=True)
-class _Page:
-    """What is known of all lines before they are joined."""
-
-    lines: Sequence[Line]
-    squeezed: Sequence[str]
-    kept: list[int]
-    """Positions of the lines that stay, in order; the functions below speak of indexes into this list."""
-    contents: set[int]
-    titles: dict[str, str]
-    numbered: dict[str, str]
-    plain: set[str]
-    join: Callable[[str, str], str]
-    spaced: bool = False
-    """Whether the text sets a blank between Han and Latin letters or digits."""
-    widths: list[int] = field(default_factory=list)
-    figures: set[int] = field(default_factory=set)
-    signatures: dict[int, tuple[int, str, list[str]]] = field(default_factory=dict)
-    ranked: bool = False
-    """Whether the layout tells headings by their type, so that numbers alone need not."""
-    outlined: bool = False
-    """Whether the file's own outline names the headings."""
-    counted: int = 0
-    """Number of the last "1)" heading below the numbered heading that stands open."""
-
-    def text(self, index: int) -> str:
-        return self.squeezed[self.kept[index]]
-
-    def line(self, index: int) -> Line:
-        return self.lines[self.kept[index]]
-
-    def measure(self, index: int) -> float:
-        """Usual width of the lines around `index`."""
-        around = [self.widths[p] for p in self.kept[max(0, index - 8) : index + 9] if p not in self.figures and self.widths[p] >= 12]
-        return median(around) if around else 40.0
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A piece in the making."""
-
-    kind: Kind
-    text: str
-    line: Line
-    depth: int = 0
-    """Level of a heading from 1; -1 for one below whatever stands open; 0 for a label."""
-    speaker: str = ""
-    role: str = ""
-    """What a label says of the text that belongs to it."""
-    is_open: bool = False
-    """A paragraph that stops inside a sentence."""
-    foot: bool = False
-    """A heading with nothing below it on its page."""
-    drop_capital: bool = False
-    boxed: bool = False
-    """Set apart in a text box of its own."""
-    measure: float = 0.0
-    """Usual width of its lines."""
-    signature: bool = False
-    breaks: list[tuple[int, int | None]] = field(default_factory=list)
-
-    def add(self, joined: str, text: str, line: Line) -> None:
-        """Goes on with `text` of a line; `joined` is the whole with it."""
-        page = self.breaks[-1][1] if self.breaks else self.line.number
-        if line.number != page:
-            self.breaks.append((len(joined) - len(text), line.number))
-        self.text = joined
 
 
 def _joiner(texts: Sequence[str]) -> Callable[[str, str], str]:
@@ -175,67 +99,67 @@ def _is_spaced(texts: Sequence[str]) -> bool:
     return len(re.findall(rf"[{HAN}] [A-Za-z0-9]", whole)) > len(re.findall(rf"[{HAN}][A-Za-z0-9]", whole))
 
 
-def _glued_label(text: str) -> re.Match[str] | None:
+def _glued_label(text: str, labels: Mapping[str, str]) -> re.Match[str] | None:
     """A label set before the first words of its paragraph, on one line with them."""
     match = re.match(r"^(\S{2,6}) +(?=\S)", text)
-    return match if match and match[1] in ROLE_LABELS else None
+    return match if match and match[1] in labels else None
 
 
-def _drafts(page: _Page) -> list[_Draft]:
+def _drafts(page: Page) -> list[Draft]:
     """One pass over the lines that stay, from the top: each stretch becomes a draft."""
-    drafts: list[_Draft] = []
+    drafts: list[Draft] = []
     abbreviations = False
     index = 0
     while index < len(page.kept):
         position, line = page.kept[index], page.line(index)
         whole = undo_doubling(re.sub(r"\s+", " ", line.text))
         if line.kind == "row":
-            drafts.append(_Draft("row", whole, line))
+            drafts.append(Draft("row", whole, line))
             index += 1
             continue
         if line.kind == "comment":
-            drafts.append(_Draft("prose", whole, line, boxed=True))
+            drafts.append(Draft("prose", whole, line, boxed=True))
             index += 1
             continue
         if line.kind == "note":
             index = _note(page, index, drafts)
             continue
-        heading = None if position in page.contents else _heading(page, index, drafts)
+        found = None if position in page.contents else heading(page, index, drafts)
         if position in page.contents:
-            drafts.append(_Draft("contents", re.sub(r"(?:[.．…·]\s?){4,}", " … ", whole).strip(), line))
+            drafts.append(Draft("contents", re.sub(r"(?:[.．…·]\s?){4,}", " … ", whole).strip(), line))
             index += 1
-        elif heading is not None:
-            drafts.append(heading[0])
-            if not heading[0].role:
-                abbreviations = bool(_ABBREVIATION_HEAD.search(heading[0].text))
-            index += heading[1]
+        elif found is not None:
+            drafts.append(found[0])
+            if not found[0].role:
+                abbreviations = bool(_ABBREVIATION_HEAD.search(found[0].text))
+            index += found[1]
         elif abbreviations and position not in page.signatures:
             _abbreviation(page, index, drafts)
             index += 1
         elif position in page.signatures:
             used, name, jobs = page.signatures[position]
             signed = " ".join([name, *jobs])
-            drafts.append(_Draft("prose", signed, line, speaker=signed, signature=True))
+            drafts.append(Draft("prose", signed, line, speaker=signed, signature=True))
             index += used
-        elif position in page.figures or _CAPTION.match(page.squeezed[position]):
+        elif position in page.figures or CAPTION.match(page.squeezed[position]):
             if position in page.figures and drafts and drafts[-1].kind == "figure" and page.kept[index - 1] in page.figures:
                 drafts[-1].text += "\n" + whole
             else:
-                drafts.append(_Draft("figure", whole, line))
+                drafts.append(Draft("figure", whole, line))
             index += 1
         else:
             text = page.squeezed[position]
-            glued = _glued_label(line.text)
+            glued = _glued_label(line.text, page.labels)
             if glued:
-                drafts.append(_Draft("heading", glued[1], line, role=ROLE_LABELS[glued[1]]))
+                drafts.append(Draft("heading", glued[1], line, role=page.labels[glued[1]]))
                 text = undo_spacing(line.text[glued.end() :])
             index = _paragraph(page, index, text, drafts)
     return drafts
 
 
-def _note(page: _Page, index: int, drafts: list[_Draft]) -> int:
+def _note(page: Page, index: int, drafts: list[Draft]) -> int:
     """Read one footnote and return the index behind it; it is set apart, so that the paragraph above it can go on on the next page."""
-    draft = _Draft("prose", page.text(index), page.line(index), boxed=True)
+    draft = Draft("prose", page.text(index), page.line(index), boxed=True)
     drafts.append(draft)
     at = index + 1
     while at < len(page.kept) and page.line(at).kind == "note" and page.line(at).page == draft.line.page:
@@ -246,25 +170,25 @@ def _note(page: _Page, index: int, drafts: list[_Draft]) -> int:
     return at
 
 
-def _abbreviation(page: _Page, index: int, drafts: list[_Draft]) -> None:
+def _abbreviation(page: Page, index: int, drafts: list[Draft]) -> None:
     """Add a line to a list of abbreviations: a new row where a term begins and the row before is whole, else more of that row."""
     text, whole = page.text(index), re.sub(r"\s+", " ", page.line(index).text)
     if _ABBREVIATION_HEAD.search(text) and not re.match(r"[A-Za-z]", text):
-        drafts.append(_Draft("row", whole, page.line(index)))
+        drafts.append(Draft("row", whole, page.line(index)))
         return
     before = drafts[-1] if drafts and drafts[-1].kind == "abbreviation" else None
     finished = before is None or bool(re.search(rf"[{HAN}]", before.text))
     if before is not None and not (finished and re.match(r"[A-Za-z0-9]", text)):
         before.text = page.join(before.text, text)
     else:
-        drafts.append(_Draft("abbreviation", whole, page.line(index)))
+        drafts.append(Draft("abbreviation", whole, page.line(index)))
 
 
-def _paragraph(page: _Page, index: int, text: str, drafts: list[_Draft]) -> int:
+def _paragraph(page: Page, index: int, text: str, drafts: list[Draft]) -> int:
     """Read one paragraph or list item from `index` on and return the index behind it; an open paragraph is continued."""
     capital = _drop_capital(page, index)
     bullet, numbered = BULLET.match(text), _NUMBERED.match(text)
-    boxed = _box_length(page, index) >= 3 and not bullet and not capital
+    boxed = box_length(page, index) >= 3 and not bullet and not capital
     held = None if bullet or capital else _open_paragraph(drafts)
     if held is not None and boxed and not _same_shape(page, index, held.measure):
         held = None
@@ -273,7 +197,7 @@ def _paragraph(page: _Page, index: int, text: str, drafts: list[_Draft]) -> int:
         draft = held
     else:
         is_item = bool(bullet) or bool(numbered)
-        draft = _Draft("item" if is_item else "prose", text[bullet.end() :] if bullet else text, page.line(index))
+        draft = Draft("item" if is_item else "prose", text[bullet.end() :] if bullet else text, page.line(index))
         draft.drop_capital, draft.boxed = capital, boxed
         drafts.append(draft)
     at = index
@@ -285,7 +209,7 @@ def _paragraph(page: _Page, index: int, text: str, drafts: list[_Draft]) -> int:
     return at + 1
 
 
-def _open_paragraph(drafts: list[_Draft]) -> _Draft | None:
+def _open_paragraph(drafts: list[Draft]) -> Draft | None:
     """The last paragraph, when it stops inside a sentence and no heading stands behind it; boxes and figures in between do not count."""
     for draft in reversed(drafts[-12:]):
         if draft.kind in ("prose", "item") and not draft.boxed and not draft.signature:
@@ -295,7 +219,7 @@ def _open_paragraph(drafts: list[_Draft]) -> _Draft | None:
     return None
 
 
-def _paragraph_ends(page: _Page, first: int, at: int, draft: _Draft) -> bool:
+def _paragraph_ends(page: Page, first: int, at: int, draft: Draft) -> bool:
     """Whether the paragraph that began at `first` ends with line `at`; notes in the draft whether it stops inside a sentence."""
     text, wide, local = page.text(at), page.widths[page.kept[at]], page.measure(at)
     if page.line(at + 1).kind:
@@ -307,7 +231,7 @@ def _paragraph_ends(page: _Page, first: int, at: int, draft: _Draft) -> bool:
     ends = bool(SENTENCE_END.search(text))
     draft.is_open = not ends
     draft.measure = median(own) if len(own) >= 2 else wide
-    box_below = not line_below.tight and _box_length(page, at + 1) >= 3
+    box_below = not line_below.tight and box_length(page, at + 1) >= 3
     if not (draft.drop_capital and at == first and len(text) == 1):
         if draft.boxed and not line_below.tight and ends:
             return True
@@ -333,35 +257,27 @@ def _paragraph_ends(page: _Page, first: int, at: int, draft: _Draft) -> bool:
             return True
         if not draft.boxed and box_below:
             return True
-    if below in page.contents or below in page.figures or below in page.signatures or _CAPTION.match(text_below):
+    if below in page.contents or below in page.figures or below in page.signatures or CAPTION.match(text_below):
         return True
-    if BULLET.match(text_below) or text_below in page.titles or text_below in ROLE_LABELS or _heading_shape(page, at + 1, ends):
+    if BULLET.match(text_below) or text_below in page.titles or text_below in page.labels or heading_shape(page, at + 1, ends):
         return True
     return ends and bool(
         _drop_capital(page, at + 1)
         or text_below in page.plain
         or _LEAD_IN.match(text_below)
         or _NUMBERED.match(text_below)
-        or _glued_label(line_below.text)
+        or _glued_label(line_below.text, page.labels)
         or (line_below.rank > 0 and line_below.rank != page.line(at).rank)
     )
 
 
-def _same_shape(page: _Page, index: int, measure: float) -> bool:
+def _same_shape(page: Page, index: int, measure: float) -> bool:
     """Whether the box at `index` is set as wide as an open paragraph, so that it can go on with it."""
-    box = [page.widths[p] for p in page.kept[index : index + _box_length(page, index)]]
+    box = [page.widths[p] for p in page.kept[index : index + box_length(page, index)]]
     return 0.8 * measure < median(box) < 1.25 * measure
 
 
-def _box_length(page: _Page, index: int) -> int:
-    """Lines in the text box that starts at `index`: the line and the tight ones below it."""
-    end = index + 1
-    while end < len(page.kept) and page.line(end).tight and page.kept[end] == page.kept[end - 1] + 1:
-        end += 1
-    return end - index
-
-
-def _drop_capital(page: _Page, index: int) -> bool:
+def _drop_capital(page: Page, index: int) -> bool:
     """Whether a paragraph opens here with a drop capital: a lone Han character above, or parted by a blank from, a line of text."""
     if page.kept[index] in page.figures:
         return False
@@ -371,216 +287,12 @@ def _drop_capital(page: _Page, index: int) -> bool:
     return bool(re.match(rf"^[{HAN}] [{HAN}]{{2}}", text)) and not is_letter_spaced(text)
 
 
-def _heading_shape(page: _Page, index: int, after_sentence: bool) -> bool:
-    """Whether the line at `index` opens a numbered heading, judged by its shape and by the contents alone."""
-    text = page.text(index)
-    if page.line(index).depth:
-        return True
-    dotted = DOTTED.match(text)
-    if dotted and _is_dotted_heading(page, text, dotted, after_sentence):
-        return True
-    if _COUNTED.match(text) and after_sentence and not (page.ranked and page.line(index).rank == 0):
-        return True
-    return len(text) <= 40 and bool(_CHAPTER.match(text) or _APPENDIX.match(text))
-
-
-def _is_dotted_heading(page: _Page, text: str, dotted: re.Match[str], after_sentence: bool) -> bool:
-    """A dotted number opens a heading when the contents have it with the same words; without contents, when no sentence is open."""
-    number, rest = dotted_number(dotted), re.sub(r"\W", "", text[dotted.end() :])
-    if number in page.numbered:
-        known = re.sub(r"\W", "", page.numbered[number])
-        return bool(rest) and (known[:4] == rest[:4] or known.startswith(rest[:6]))
-    words = text[dotted.end() :]
-    return (
-        not page.numbered
-        and after_sentence
-        and len(words) <= 80
-        and not re.search(r"[。，；,;]$", words)
-        and not re.match(r"[\d%％]", words)
-    )
-
-
-def _heading(page: _Page, index: int, drafts: list[_Draft]) -> tuple[_Draft, int] | None:
-    """The heading that starts at `index` and how many lines it takes, or None."""
-    line, text = page.line(index), page.text(index)
-    after_sentence = not drafts or not drafts[-1].is_open
-    if line.depth:
-        return _Draft("heading", text, line, depth=line.depth), 1
-
-    def at_foot(used: int) -> bool:
-        return index + used >= len(page.kept) or page.line(index + used).page != line.page
-
-    if text in page.titles:
-        return _Draft("heading", page.titles[text], line, depth=1), 1
-    if text in ROLE_LABELS:
-        return _Draft("heading", text, line, role=ROLE_LABELS[text]), 1
-    dotted = DOTTED.match(text)
-    if dotted and _is_dotted_heading(page, text, dotted, after_sentence):
-        whole, used = _wrapped(page, index)
-        number = dotted_number(dotted)
-        if not at_foot(used):
-            page.counted = 0
-        words = whole[DOTTED.match(whole).end() :]
-        return _Draft("heading", f"{number} {words}", line, depth=number.count(".") + 1 + 10 * page.outlined, foot=at_foot(used)), used
-    counted = _COUNTED.match(text)
-    if counted and after_sentence and not (page.ranked and line.rank == 0) and int(counted[1]) in (1, page.counted + 1):
-        whole, used = _wrapped(page, index)
-        if not re.search(r"[。；]", whole) and len(whole) <= 80:
-            page.counted = int(counted[1])
-            return _Draft("heading", f"{counted[1]}) {whole[_COUNTED.match(whole).end() :]}", line, depth=-1), used
-    large = line.rank > 0 and (after_sentence or line.rank > 1 or line.paragraph)
-    if width(text) > (160 if large else 120) or not (after_sentence or large) or re.search(r"[。，；！？,;]$", text):
-        return None
-    if not large and len(text) > 60:
-        return None
-    if text in page.plain and not at_foot(1) and re.fullmatch(r"0?\d{1,2}", page.text(index + 1)):
-        return _Draft("heading", f"{int(page.text(index + 1))} {text}", line, depth=1, foot=at_foot(2)), 2
-    if _CHAPTER.match(text) or _APPENDIX.match(text):
-        whole, used = _wrapped(page, index)
-        return _Draft("heading", whole, line, depth=1, foot=at_foot(used)), used
-    words = line.text.split()
-    if words and all(FRONT_MATTER_WORDS.match(word) for word in words):
-        return _Draft("heading", " ".join(words), line, depth=1, foot=at_foot(1)), 1
-    if text in page.plain and line.rank == 0 and len(text) <= 40 and line.number is not None and re.search(rf"[{HAN}A-Za-z]{{2}}", text):
-        return _Draft("heading", text, line, depth=_plain_depth(text)), 1
-    lettered = bool(re.search(rf"[{HAN}A-Za-z]{{2}}", text)) and not _CAPTION.match(text)
-    if line.rank > 0 and lettered and page.kept[index] not in page.figures:
-        used, whole = 1, text
-        while used < 4 and not at_foot(used) and page.line(index + used).rank == line.rank and page.line(index + used).tight:
-            whole = page.join(whole, page.text(index + used))
-            used += 1
-        chapter = text in page.plain or re.match(r"\d{1,2}\s+\D", text)
-        depth = _plain_depth(whole) if chapter else 3 - min(line.rank, 2)
-        return _Draft("heading", whole, line, depth=depth + 10 * page.outlined), used
-    opens_page = index > 0 and page.line(index - 1).page != line.page
-    title_like = 2 <= len(text) <= 14 and page.kept[index] not in page.figures and bool(re.search(rf"[{HAN}]{{2}}", text))
-    body_below = not at_foot(1) and not page.line(index + 1).tight and page.widths[page.kept[index + 1]] > max(24, 2 * width(text))
-    if opens_page and title_like and body_below:
-        return _Draft("heading", text, line, depth=1), 1
-    return None
-
-
-def _plain_depth(text: str) -> int:
-    """Level of an unnumbered heading: "一、" and the like open a chapter, "（一）" a section, others a section too.
-
-    >>> _plain_depth("二、开放"), _plain_depth("（一）开放")
-    (1, 2)
-    """
-    return 1 if re.match(rf"{ORDINAL}\s?[、.．]|\d{{1,2}}\s+\D|第", text) or FRONT_MATTER_WORDS.match(text.rstrip(":： ")) else 2
-
-
-def _wrapped(page: _Page, index: int) -> tuple[str, int]:
-    """A numbered heading with the lines on which it goes on, and how many lines those are.
-
-    Tight lines go on; so does one short line without punctuation below a heading that fills its line or stops at a comma.
-    """
-    whole, used = page.text(index), 1
-    while used < min(_box_length(page, index), 3) and not _heading_shape(page, index + used, True):
-        whole = page.join(whole, page.text(index + used))
-        used += 1
-    line, local = page.line(index), page.measure(index)
-    if used == 1 and index + 1 < len(page.kept) and (width(line.text) > 0.8 * local or whole.endswith(("，", "、", ","))):
-        below, text = page.line(index + 1), page.text(index + 1)
-        short = width(below.text) < 0.72 * local and not re.search(r"[。！？；：，、]$", text) and not BULLET.match(text)
-        same_place = below.page == line.page and not below.paragraph and page.kept[index + 1] not in page.figures
-        if short and same_place and not _heading_shape(page, index + 1, True):
-            return page.join(whole, text), 2
-    return whole, used
-
-
-def _signatures(page: _Page) -> dict[int, tuple[int, str, list[str]]]:
-    """Position of a name -> (lines taken, name, job titles): a short name after a sentence, above boxes that end in a job title."""
-    found: dict[int, tuple[int, str, list[str]]] = {}
-    for index, position in enumerate(page.kept):
-        if position in page.contents or not NAME.match(page.text(index)) or index + 1 >= len(page.kept):
-            continue
-        if index and not SENTENCE_END.search(page.text(index - 1)):
-            continue
-        at, jobs = index + 1, []
-        while at < len(page.kept) and len(jobs) < 3:
-            box = _box_length(page, at)
-            job = ""
-            for text in (page.text(at + step) for step in range(min(box, 4))):
-                job = f"{job} {text}" if JOB.search(job) and not job.endswith(("，", ",", "、")) else page.join(job, text)
-            if box > 4 or len(job) > 50 or not JOB.search(job) or re.search(r"[。！？；]", job):
-                break
-            jobs.append(job)
-            at += box
-        if jobs:
-            found[position] = (at - index, page.text(index), jobs)
-    return found
-
-
-def _figure_lines(page: _Page) -> set[int]:
-    """Positions of chart debris: runs of three or more narrow lines without punctuation, and the label lines between them."""
-    body = [page.widths[p] for p in page.kept if re.search(r"[，。]|[a-z]{3}.* [a-z]{3}", page.lines[p].text[:400])]
-    usual = median(body) if body else 40
-    narrow = [_is_narrow(page, index, usual) for index in range(len(page.kept))]
-    found: set[int] = set()
-    index = 0
-    while index < len(page.kept):
-        lead_in = page.text(index).endswith(("：", ":")) and not (index + 1 < len(page.kept) and narrow[index + 1])
-        if not narrow[index] or lead_in:
-            index += 1
-            continue
-        end, count, probe = index + 1, 1, index + 1
-        while probe < len(page.kept) and probe - end <= 6 and not _stops_figure(page, index, probe, narrow[probe]):
-            if narrow[probe]:
-                count, end = count + 1, probe + 1
-            probe += 1
-        run = page.kept[index:end]
-        signed = count <= 4 and any(NAME.match(page.squeezed[p]) for p in run) and any(JOB.search(page.squeezed[p]) for p in run)
-        if count >= 3 and not signed and not all(BULLET.match(page.squeezed[p]) for p in run):
-            found.update(run)
-        index = end
-    return found
-
-
-def _is_narrow(page: _Page, index: int, usual: float) -> bool:
-    """Whether a line looks like a label of a chart: short and unpunctuated, or labels side by side, or every glyph printed twice."""
-    position, text, raw = page.kept[index], page.text(index), page.line(index).text
-    if page.line(index).kind or page.line(index).depth:
-        return False
-    if position in page.contents or text in page.titles or text in page.plain or known_label(text) or page.line(index).rank > 0:
-        return False
-    if DOTTED.match(text) or _COUNTED.match(text) or _APPENDIX.match(text) or _in_prose_box(page, index):
-        return False
-    short = width(raw) < 0.62 * usual and not re.search(r"[，。；！？、,]$|[。！？]", text)
-    number = "" if page.spaced else r"\d"  # "有 4 个" is prose where the text sets such blanks
-    labels = (
-        bool(re.search(rf"(?<=[{HAN}{number}]) +(?=[{HAN}])| \| ", raw)) and not is_letter_spaced(raw) and not re.search(r"[。；]", raw)
-    )
-    labels = labels and (" | " in raw or "，" not in raw)
-    return (short or labels or bool(DOUBLED.search(raw))) and not re.search(r"[.!?]$", text)
-
-
-def _stops_figure(page: _Page, first: int, index: int, narrow: bool) -> bool:
-    """Whether a run of chart labels that began at `first` cannot reach over the line at `index`."""
-    position, text = page.kept[index], page.text(index)
-    if position in page.contents or text in page.titles or page.lines[position].page != page.line(first).page:
-        return True
-    if page.lines[position].kind or page.lines[position].depth:
-        return True
-    if DOTTED.match(text) or _COUNTED.match(text) or _APPENDIX.match(text) or page.lines[position].rank > 0:
-        return True
-    return not narrow and bool(re.search(r"[。！？；，]|[a-z], [a-z]|[.;]$", text)) and not DOUBLED.search(text)
-
-
-def _in_prose_box(page: _Page, index: int) -> bool:
-    """Whether a line stands in a text box of three or more tight lines that holds a sentence."""
-    start = index
-    while start > 0 and page.line(start).tight:
-        start -= 1
-    box = [page.squeezed[p] for p in page.kept[start : start + _box_length(page, start)]]
-    return len(box) >= 3 and (any(re.search(r"[。！？]", text) for text in box) or sum(text.count("，") for text in box) >= 3)
-
-
 # ------------------------------------------------------------------------------------------------------------------- order and sections
 
 
-def _headings_in_place(drafts: list[_Draft]) -> list[_Draft]:
+def _headings_in_place(drafts: list[Draft]) -> list[Draft]:
     """A heading that is the last thing on its page was set at its top: move it behind the parent on that page, else to the page's start."""
-    placed: list[_Draft] = []
+    placed: list[Draft] = []
     for draft in drafts:
         if not (draft.kind == "heading" and draft.foot and draft.depth > 0):
             placed.append(draft)
@@ -605,96 +317,9 @@ def _headings_in_place(drafts: list[_Draft]) -> list[_Draft]:
     return placed
 
 
-def _labels_gathered(drafts: list[_Draft], titles: set[str]) -> list[_Draft]:
-    """Inside each titled part, put text under the label that it belongs to, wherever on the page the label was set.
-
-    The first text after the title is the summary, a drop capital opens the reading, and boxes that end in a signature are remarks.
-    """
-    _attribute(drafts)
-    counts = Counter(draft.text for draft in drafts if draft.kind == "heading" and draft.role)
-    usual = {draft.role: draft for draft in drafts if draft.kind == "heading" and draft.role and counts[draft.text] >= 3}
-    result: list[_Draft] = []
-    part: list[_Draft] = []
-    title: _Draft | None = None
-
-    def close() -> None:
-        if title is None:
-            result.extend(part)
-        else:
-            result.append(title)
-            result.extend(_by_label(part, usual))
-        part.clear()
-
-    for draft in drafts:
-        if draft.kind == "heading" and draft.text in titles:
-            while part and title is None and part[-1].role and part[-1].line.page == draft.line.page:
-                part.pop()  # a label left over from another page's layout
-            waiting = []  # remarks that stand above the title of their page
-            while part and title is not None and part[-1].line.page == draft.line.page and (part[-1].role or part[-1].speaker):
-                waiting.insert(0, part.pop())
-            if _opens_with(part, draft):  # the page goes on with the part before, so the remarks are that part's
-                part.extend(waiting)
-                waiting = []
-            close()
-            title = draft
-            part.extend(waiting)
-            continue
-        if title is not None and draft.kind == "heading" and draft.depth == 1 and not draft.role:
-            close()
-            title = None
-            result.append(draft)
-            continue
-        part.append(draft)
-    close()
-    return result
-
-
-def _opens_with(part: list[_Draft], title: _Draft) -> bool:
-    """Whether other text of the part before stands on the title's page, above its remarks."""
-    return any(draft.line.page == title.line.page and draft.kind in ("prose", "item") for draft in part)
-
-
-def _by_label(part: list[_Draft], usual: dict[str, _Draft]) -> list[_Draft]:
-    """Drafts of one part in the order summary, reading, remarks, each under its label; a missing label is taken from other parts."""
-    names = usual | {draft.role: draft for draft in part if draft.kind == "heading" and draft.role}
-    ordered: dict[str, list[_Draft]] = {"summary": [], "reading": [], "remark": []}
-    role = "summary"
-    for draft in part:
-        if draft.kind == "heading" and draft.role:
-            continue
-        if draft.speaker:
-            ordered["remark"].append(draft)
-            continue
-        if draft.drop_capital:
-            role = "reading"
-        ordered[role].append(draft)
-    result: list[_Draft] = []
-    for role, members in ordered.items():
-        if members and role in names:
-            result.append(replace(names[role], depth=2, line=members[0].line))
-        result.extend(members)
-    return result
-
-
-def _attribute(drafts: list[_Draft]) -> None:
-    """Give the text before a signature its speaker: the boxes of the same remark, else everything back to a heading or signature."""
-    for position, draft in enumerate(drafts):
-        if not draft.signature:
-            continue
-        at = position - 1
-        if at >= 0 and drafts[at].boxed:
-            while at >= 0 and drafts[at].boxed and not drafts[at].signature and drafts[at].kind == "prose":
-                drafts[at].speaker = draft.text
-                at -= 1
-            continue
-        while at >= 0 and drafts[at].kind in ("prose", "item") and not drafts[at].signature and not drafts[at].speaker:
-            drafts[at].speaker = draft.text
-            at -= 1
-
-
-def _sections(drafts: list[_Draft]) -> list[Piece]:
+def _sections(drafts: list[Draft]) -> list[Piece]:
     """Section paths from the levels of the headings."""
-    _attribute(drafts)
+    attribute(drafts)
     pieces: list[Piece] = []
     path: list[tuple[int, str]] = []
     for draft in drafts:

@@ -26,12 +26,14 @@ from typing import Any, BinaryIO, get_args
 
 from rag.config import PACKAGE
 from rag.errors import RagError, UnreadableFile
+from rag.reading.dispatch import PICTURES
+from rag.reading.formats.ocr import MEMORY, engine
 from rag.text.chunk import chunk_id
 from rag.types import Block, Chunk, Document, Kind
 
 MAX_FRAME = 256_000_000
 """Bytes of one message from a child."""
-MAX_TEXT = 20_000_000
+MAX_TEXT = 40_000_000
 """Characters of one document."""
 MAX_CHILDREN = 8
 WORTH_A_CHILD = 300_000
@@ -191,6 +193,7 @@ class _Child:
     def __init__(self, limits: Limits, recognise: bool):
         self.limits = limits
         self.recognise = recognise
+        self._engine = engine() if recognise else ""
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._files = 0
@@ -205,7 +208,7 @@ class _Child:
         for _ in range(_ATTEMPTS):
             page = 0
             try:
-                self._send(request | {"seconds": allowed, "by_hand": by_hand, "lost": lost, "recognise": self.recognise})
+                self._send(request | {"seconds": allowed, "by_hand": by_hand, "lost": lost, "recognise": self._engine})
                 with _alarm(max(end - time.monotonic(), 1.0), self._time_out):
                     while True:
                         reply = self._receive()
@@ -241,8 +244,12 @@ class _Child:
         if folder is not None:
             folder.cleanup()
 
+    @property
+    def _memory(self) -> int:
+        return max(self.limits.memory, MEMORY) if self._engine == "rapidocr" else self.limits.memory
+
     def _seconds(self, path: Path) -> float:
-        more = self.limits.seconds_to_recognise if self.recognise and path.suffix.lower() == ".pdf" else 0
+        more = self.limits.seconds_to_recognise if self.recognise and path.suffix.lower() in (".pdf", *PICTURES) else 0
         return self.limits.seconds + self.limits.seconds_per_megabyte * _size(path) / 1e6 + more
 
     def _start(self) -> None:
@@ -272,7 +279,7 @@ class _Child:
                 f"cannot start {sys.executable} to read files ({error.strerror or error}): free some memory and try again"
             ) from error
         self._files = 0
-        self._write({"memory": self.limits.memory})
+        self._write({"memory": self._memory})
 
     def _send(self, request: dict[str, Any]) -> None:
         if self._files >= self.limits.files:
@@ -304,7 +311,7 @@ class _Child:
             return "took too long to read"
         code = process.wait()
         if code == _OUT_OF_MEMORY:
-            return f"needs more than {self.limits.memory / 1e9:.1f} GB of memory to read"
+            return f"needs more than {self._memory / 1e9:.1f} GB of memory to read"
         if code < 0 and -code == getattr(signal, "SIGXCPU", None):
             return "took too long to read"
         name = signal.Signals(-code).name if code < 0 and -code in set(signal.Signals) else f"exit code {code}"
@@ -358,7 +365,7 @@ def request_for(path: Path, cut: Cut | None = None, known: Mapping[str, str] | N
     """What a child is asked. Surrogates in the name stand for its odd bytes, so it travels as those."""
     name = os.fsencode(path.absolute()).hex()
     wanted = {"path": name, "cut": asdict(cut) if cut else None, "known": dict(known or {})}
-    return wanted | {"seconds": 60, "by_hand": [], "lost": [], "recognise": False}
+    return wanted | {"seconds": 60, "by_hand": [], "lost": [], "recognise": ""}
 
 
 def frame(message: Mapping[str, Any]) -> bytes:

@@ -73,8 +73,11 @@ def parted(found: Sequence[Item], read: Callable[[Item], Told], most: int) -> tu
 
 
 def _copy(one: frozenset[str], other: frozenset[str]) -> bool:
-    small, large = sorted((one, other), key=len)
-    if len(small) < ALIKE * len(large) or len(small & large) < ALIKE * len(small | large):
+    small, large = (one, other) if len(one) <= len(other) else (other, one)
+    if len(small) < ALIKE * len(large):
+        return False
+    both = len(small & large)
+    if both < ALIKE * (len(small) + len(large) - both):
         return False
     return not any(term[0].isdigit() for term in small - large) or not any(term[0].isdigit() for term in large - small)
 

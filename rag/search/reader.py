@@ -124,6 +124,7 @@ class Reader:
             self.revision: str = settings["revision"]
             self.intents: tuple[str, ...] = tuple(settings["intents"])
             self._support_shift = np.array(settings.get("support_shift", (0.0, 0.0, 0.0)), np.float32)
+            self._mix = np.array(settings["mix"])
             self._calibration: Mapping[str, Sequence[float]] = settings["calibration"]
             self._thresholds: Mapping[str, Mapping[str, float]] = settings["thresholds"]
             width = self._session.get_outputs()[0].shape[-1]
@@ -177,13 +178,16 @@ class Reader:
                 np.maximum(part, self._head("sentence", _means(hidden, one))[:, 0], out=part)
         return [Reading(float(answer), tuple(score.tolist())) for answer, score in zip(answers, scores, strict=True)]
 
-    def confidence(self, answers: float, best: float, pair: str) -> float:
-        """Turn the logits of a passage and of its best sentence into the probability that they answer.
+    def sentence_chance(self, sentence: float, passage: float, overlap: float) -> float:
+        """Turn a sentence's logit, that of its passage and its overlap with the question into the probability that it belongs to the answer."""
+        return _sigmoid(float(np.dot(self._mix, (sentence, passage, overlap, 1.0))))
+
+    def confidence(self, answers: float, best: float, overlap: float, pair: str) -> float:
+        """Turn the logits of a passage and of its best sentence, and its best overlap, into the probability that they answer.
 
         `pair` names the languages of question and passage ("zh-en"), each of which has a calibration of its own.
         """
-        passage, sentence, bias = self._calibration.get(pair) or self._calibration["all"]
-        return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, passage * answers + sentence * best + bias))))
+        return _sigmoid(float(np.dot(self._calibration.get(pair) or self._calibration["all"], (answers, best, overlap, 1.0))))
 
     def threshold(self, strictness: str, pair: str) -> float:
         """Return the least confidence with which a question is answered, by strictness and pair of languages."""
@@ -254,6 +258,10 @@ def _means(hidden: FloatMatrix, one: ReaderInput) -> FloatMatrix:
     np.add.at(sums, places[places >= 0], hidden[places >= 0])
     counts = np.bincount(places[places >= 0], minlength=one.sentences)
     return sums / np.maximum(counts, 1)[:, None]
+
+
+def _sigmoid(logit: float) -> float:
+    return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, logit))))
 
 
 def _softmax(logits: FloatMatrix) -> FloatMatrix:

@@ -11,19 +11,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from rag.index.encoder import word_vectors
-from rag.index.lexical import terms
+from rag.index.lexical import term_weight, terms
 from rag.search.dedupe import Told, copies_last
+from rag.search.editions import told_twice
 from rag.search.expansion import other_names
 from rag.search.fusion import Mix, best_sentence, mix_for
 from rag.search.question import language_of
 from rag.search.translate import Concept, Language, concepts, shares_of
-from rag.types import Document, Encoder, Filter, Hit, Store
+from rag.types import Encoder, Filter, Hit, Store
 
 NAMED_REPORT_BONUS = 0.6
 """For chunks of a report that the question names; others may still answer, since a name may also be what is asked about."""
@@ -57,6 +58,30 @@ class Explained:
     reranked: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question as the reports of one language are searched for it."""
+
+    core: str
+    carried: str
+    vector: np.ndarray
+    weights: Mapping[str, float] | Sequence[Concept]
+    """Lexical terms with their shares, or concepts where the question was translated."""
+    mix: Mix
+    among: frozenset[str]
+    """The reports."""
+    named: frozenset[str]
+    """Those of them that the question names."""
+
+    @property
+    def translated(self) -> bool:
+        return not isinstance(self.weights, Mapping)
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        return self.weights if isinstance(self.weights, Mapping) else shares_of(self.weights)
+
+
 Reranker = Callable[[str, Sequence[str]], Sequence[float]]
 """(question, texts) to scores that grow with relevance."""
 
@@ -72,17 +97,17 @@ def inverse_frequencies(store: Store, names: Iterable[str]) -> dict[str, float]:
 
 
 def weigh_terms(store: Store, core: str, carried: str = "") -> dict[str, float]:
-    """Each lexical term of the question with its share of the question's total idf; shares sum to 1.
+    """Each lexical term of the question with its share of the question's total weight, which is idf by `term_weight`; shares sum to 1.
 
     Of a follow-up half belongs to its own terms and half to its own and those carried over from the turn before, taken together: the mean of
     two scores, which served follow-ups better than either question.
     """
     own, both = dict.fromkeys(terms(core)), dict.fromkeys([*terms(core), *terms(carried)])
-    idf = inverse_frequencies(store, both)
-    total_own, total_both = sum(idf[term] for term in own) or 1.0, sum(idf.values()) or 1.0
+    weights = {term: idf * term_weight(term) for term, idf in inverse_frequencies(store, both).items()}
+    total_own, total_both = sum(weights[term] for term in own) or 1.0, sum(weights.values()) or 1.0
     return {
-        term: ((value / total_own if term in own else 0.0) + value / total_both) / 2 if own else value / total_both
-        for term, value in idf.items()
+        term: ((weight / total_own if term in own else 0.0) + weight / total_both) / 2 if own else weight / total_both
+        for term, weight in weights.items()
     }
 
 
@@ -115,7 +140,8 @@ def search(
     """The best chunks, best first, copies of a better one last (`rag.search.dedupe`); ties by chunk id. `core` is the question without its asking words, `carried` that of the turn before.
 
     `only` restricts to documents, `named` (document ids) merely prefers them. A reranker reads the best `RERANKED`
-    beside `asked`, the question as it stands, and decides their order.
+    beside `asked`, the question as it stands, and decides their order. Of a report in two languages the edition in the question's comes first.
+    What stands first does not depend on `top_k`, and there are no more than the `candidates` by words and by meaning.
     A store without a match gives an empty list.
     """
     found = explained_search(
@@ -149,43 +175,73 @@ def explained_search(
     explain: bool = True,
 ) -> list[Explained]:
     """As `search`, with the parts of each score."""
+    read: list[Explained] = []
+    further: list[Explained] = []
+    for question in _questions(store, encoder, core, carried, only, named):
+        part = _candidates(store, question, candidates)
+        read += _read_closely(store, encoder, part[:READ], question)
+        further += part[READ:]
+    # How many are asked for decides nothing above: the first three of twenty are the first three of three.
+    found = copies_last(_own_edition_first(store, sorted(read, key=_order)), _told, max(top_k, RERANKED) if reranker else top_k)
+    found += [_with_text(store, one) for one in sorted(further, key=_order)[: max(0, top_k - len(found))]]
+    if explain:
+        found = [replace(one, terms=_terms_there(one)) for one in found]
+    if reranker and found:
+        best, rest = found[:RERANKED], found[RERANKED:]
+        scores = reranker(asked or f"{carried} {core}".strip(), [one.hit.text for one in best])
+        best = [
+            replace(one, hit=replace(one.hit, fused=float(score)), reranked=float(score)) for one, score in zip(best, scores, strict=True)
+        ]
+        found = [*copies_last(sorted(best, key=_order), _told, top_k), *rest][:top_k]
+    return found
+
+
+def _questions(store: Store, encoder: Encoder, core: str, carried: str, only: Filter | None, named: frozenset[str]) -> Iterator[_Asked]:
+    """The question for the reports in its own language (or none that is known), then for those in the other."""
+    language = language_of(f"{core} {carried}")
+    other: Language = "en" if language == "zh" else "zh"
     documents = [document for document in store.documents() if not only or only.allows(document)]
-    question = language_of(f"{core} {carried}")
-    other: Language = "en" if question == "zh" else "zh"
     foreign = frozenset(document.id for document in documents if document.language == other)
     own = frozenset(document.id for document in documents) - foreign
     vector = _question_vector(encoder, core, carried)
     dense_weight = getattr(store, "dense_weight", None)  # an index of another encoder has estimated one
-    found: list[Explained] = []
-    for group, language in ((own, question), (foreign, other)):
-        if not group:
-            continue
-        translated = weigh_translated(store, language, core, carried) if language != question else None
-        shares = _shares(store, core, carried) if translated is None else shares_of(translated)
-        mix = mix_for(question, language, dense_weight)
-        # Searching everything needs no list of documents.
-        among = None if len(group) == len(store.documents()) else group
-        scored = _scored(store, shares, vector, candidates, among)
-        if favoured := group & named:  # other reports must not crowd them out before anything is read
-            scored = sorted({*scored, *_scored(store, shares, vector, candidates, favoured)})
-        part = []
-        for chunk, (_, lexical, cosine) in zip(store.chunks([chunk_id for chunk_id, _, _ in scored]), scored, strict=True):
-            bonus = NAMED_REPORT_BONUS if chunk.document in named else 0.0
-            hit = Hit(chunk, "", lexical, cosine, mix.fused(lexical, cosine) + bonus)
-            part.append(Explained(hit, mix, language != question, shares, bonus))
-        part.sort(key=_order)
-        found += _read_closely(store, encoder, part[: max(top_k, READ)], core, carried, shares if translated is None else translated)
-    found.sort(key=_order)
-    found = copies_last(found, _told, max(top_k, RERANKED) if reranker else top_k)
-    if explain:
-        found = [replace(one, terms=_terms_there(one)) for one in found]
-    if reranker and found:
-        scores = reranker(asked or f"{carried} {core}".strip(), [one.hit.text for one in found])
-        found = [
-            replace(one, hit=replace(one.hit, fused=float(score)), reranked=float(score)) for one, score in zip(found, scores, strict=True)
-        ]
-        found = copies_last(sorted(found, key=_order), _told, top_k)
-    return found
+    if own:
+        yield _Asked(core, carried, vector, _shares(store, core, carried), mix_for(language, language, dense_weight), own, own & named)
+    if foreign:
+        concepts = weigh_translated(store, other, core, carried)
+        yield _Asked(core, carried, vector, concepts, mix_for(language, other, dense_weight), foreign, foreign & named)
+
+
+def _candidates(store: Store, question: _Asked, count: int) -> list[Explained]:
+    """The best `count` by words and by meaning, best first; those of reports that the question names are not crowded out by others."""
+    shares = question.shares
+    # Searching everything needs no list of documents.
+    among = None if len(question.among) == len(store.documents()) else question.among
+    scored = set(_scored(store, shares, question.vector, count, among))
+    if question.named:
+        scored |= set(_scored(store, shares, question.vector, count, question.named))
+    found = []
+    for chunk, (_, lexical, cosine) in zip(store.chunks([name for name, _, _ in sorted(scored)]), sorted(scored), strict=True):
+        bonus = NAMED_REPORT_BONUS if chunk.document in question.named else 0.0
+        hit = Hit(chunk, "", lexical, cosine, question.mix.fused(lexical, cosine) + bonus)
+        found.append(Explained(hit, question.mix, question.translated, dict(shares), bonus))
+    return sorted(found, key=_order)
+
+
+def _own_edition_first(store: Store, found: Sequence[Explained]) -> list[Explained]:
+    """The same, what a report in the other language says behind all else where its edition in the question's language was found too."""
+    languages = {one.hit.chunk.document: one.translated for one in found}
+    if len(set(languages.values())) < 2:
+        return list(found)
+    reports = [store.document(name) for name in languages]
+    foreign = next(report.language for report in reports if languages[report.id])
+    told = told_twice(reports, foreign)
+    return sorted(found, key=lambda one: one.hit.chunk.document in told)
+
+
+def _with_text(store: Store, one: Explained) -> Explained:
+    chunk = one.hit.chunk
+    return replace(one, hit=replace(one.hit, text=store.document(chunk.document).text[chunk.start : chunk.end]))
 
 
 def _told(one: Explained) -> Told:
@@ -196,23 +252,21 @@ def _order(one: Explained) -> tuple[float, str]:
     return -one.hit.fused, one.hit.chunk.id
 
 
-def _read_closely(
-    store: Store, encoder: Encoder, found: Sequence[Explained], core: str, carried: str, asked: Mapping[str, float] | Sequence[Concept]
-) -> list[Explained]:
+def _read_closely(store: Store, encoder: Encoder, found: Sequence[Explained], question: _Asked) -> list[Explained]:
     """The hits with their text, the other two parts of their score, and the whole of it."""
-    texts = [store.document(one.hit.chunk.document).text[one.hit.chunk.start : one.hit.chunk.end] for one in found]
+    found, core, carried = [_with_text(store, one) for one in found], question.core, question.carried
     words = word_vectors(encoder)
-    placed = [" ".join((*one.hit.chunk.section, text)) for one, text in zip(found, texts, strict=True)]
+    placed = [" ".join((*one.hit.chunk.section, one.hit.text)) for one in found]
     likeness = words.likeness(f"{carried} {core}".strip(), placed)
     if carried:  # the mean of both turns and of the new one, as everywhere
         likeness = (likeness + words.likeness(core, placed)) / 2
     read = []
     headed = _headed(store, found, f"{carried} {core} {other_names(core)}")
-    for one, text, alike, head in zip(found, texts, likeness.tolist(), headed, strict=True):
-        hit, sentence = one.hit, best_sentence(asked, text) if one.mix.sentence else 0.0
+    for one, alike, head in zip(found, likeness.tolist(), headed, strict=True):
+        hit, sentence = one.hit, best_sentence(question.weights, one.hit.text) if one.mix.sentence else 0.0
         bonus = one.bonus + HEADING_BONUS * head
         fused = one.mix.fused(hit.lexical, hit.dense, sentence, alike) + bonus
-        read.append(replace(one, hit=replace(hit, text=text, fused=fused), sentence=sentence, likeness=alike, bonus=bonus))
+        read.append(replace(one, hit=replace(hit, fused=fused), sentence=sentence, likeness=alike, bonus=bonus))
     return read
 
 
@@ -269,13 +323,3 @@ def _scored(
 def _terms_there(one: Explained) -> dict[str, float]:
     there = set(terms(" ".join((one.hit.text, *one.hit.chunk.section))))
     return {term: share for term, share in one.terms.items() if term in there}
-
-
-def in_one_edition(only: Filter | None, reports: Sequence[Document], language: str) -> Filter | None:
-    """`only`, without the editions of a report that are in another language than the question, where one is in its own.
-
-    Editions have ids that differ after the last dot: "tides.zh" and "tides.en" say the same thing twice.
-    """
-    own = {document.id.rpartition(".")[0] for document in reports if document.language == language} - {""}
-    kept = [document.id for document in reports if document.language == language or document.id.rpartition(".")[0] not in own]
-    return only if len(kept) == len(reports) else replace(only or Filter(), reports=tuple(kept))

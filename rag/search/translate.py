@@ -1,7 +1,7 @@
 """Questions in one language as lexical terms of the other: a packed table of word translations, used as a structured query.
 
 Each word or phrase of the question becomes a concept: the weighted ways to say it that the corpus contains. It gives up grammar and word
-sense: a passage in which several of the concepts meet is what disambiguates.
+sense: a passage in which several of the concepts meet is what disambiguates. It gives up names that no dictionary has.
 """
 
 from __future__ import annotations
@@ -10,16 +10,15 @@ import gzip
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import groupby, pairwise
+from itertools import pairwise
 from os.path import commonprefix
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from rag.index.lexical import stem, terms
-from rag.sounds import chinese_names, latin_names, persons
+from rag.index.lexical import terms
 from rag.text.lexicon import proper_names
 from rag.text.normalize import search_form
 
@@ -42,8 +41,6 @@ SYNONYM = 0.05
 """Words that are less alike than this, of what the word is to itself, are no synonyms."""
 _SPELLINGS = (("e", "ae"), ("e", "oe"), ("ae", "e"), ("or", "our"), ("our", "or"), ("iz", "is"), ("is", "iz"), ("er", "re"), ("yz", "ys"))
 """American and British."""
-_CAPITALS = re.compile(r"[A-Z][a-zà-ÿ]+(?:[' -]?[A-Z][a-zà-ÿ]+)*")
-"""Names as English writes them."""
 _ROMAN = re.compile(r"(?=..)(xl|l?x{0,3})(ix|iv|v?i{0,3})")
 _DIGITS = {"i": 1, "v": 5, "x": 10, "l": 50}
 
@@ -214,55 +211,9 @@ def concepts(text: str, target: Language, frequencies: Callable[[Sequence[str]],
     corpus = _Corpus(frequencies)
     words = source_words(text)
     corpus.ask(term for word in words for way in (word, *_meanings(word, target)) for term in lexical_terms(way))
-    named = list(_by_sound(text, frozenset(words), target, corpus))
-    inside = {word for source, _ in named for word in source}
-    found = [_concept(" ".join(source), names, names, {}, corpus, count) for source, names in named]
-    found += [concept for word in words if word not in inside for concept in _concepts(word, target, corpus, count)]
+    found = [concept for word in words for concept in _concepts(word, target, corpus, count)]
     total = sum(concept.weight for concept in found) or 1.0
     return [replace(concept, weight=concept.weight / total) for concept in found]
-
-
-def _by_sound(text: str, words: frozenset[str], target: Language, corpus: _Corpus) -> Iterator[tuple[tuple[str, ...], dict[str, float]]]:
-    """(words of the question, what sounds like them) for names that the corpus has under no translation."""
-    if target == "en":
-        for run in _runs_of_single(text):
-            yield from _windows(run, 2, len(run), lambda part: latin_names("".join(part), corpus.ask))
-        return
-
-    def unknown(word: str) -> bool:
-        return word in words and not corpus.holding(lexical_terms(word)) and not _found(translations(word), corpus)
-
-    def named(part: Sequence[str]) -> dict[str, float]:
-        keys = [stem(name.lower()) for name in part]
-        if not words.issuperset(keys) or not any(map(unknown, keys)):
-            return {}
-        return persons(part, corpus.ask) or (chinese_names(part[0], corpus.ask) if len(part) == 1 and len(part[0]) > 3 else {})
-
-    for match in _CAPITALS.finditer(text):
-        for part, found in _windows(match[0].split(), 1, 3, named):
-            yield tuple(stem(name.lower()) for name in part), found
-
-
-def _windows(
-    names: Sequence[str], least: int, most: int, found_for: Callable[[Sequence[str]], dict[str, float]]
-) -> Iterator[tuple[tuple[str, ...], dict[str, float]]]:
-    """Parts of a run of names of which something is found, long ones first, from left to right and without overlap."""
-    at = 0
-    while at < len(names):
-        for size in range(min(most, len(names) - at), least - 1, -1):
-            if found := found_for(names[at : at + size]):
-                yield tuple(names[at : at + size]), found
-                at += size - 1
-                break
-        at += 1
-
-
-def _runs_of_single(text: str) -> Iterator[list[str]]:
-    """Neighbouring characters that belong to no longer word, as those of a foreign name."""
-    for run in re.findall("[\u3400-\u9fff]+", search_form(text)):
-        for single, part in groupby(segment(run), key=lambda word: len(word) == 1):
-            if single and len(characters := list(part)) > 1:
-                yield characters
 
 
 def _meanings(word: str, target: Language) -> dict[str, float]:

@@ -22,7 +22,7 @@ from rag.chat import Assistant, Event, Finished, Said, Withdrawn
 from rag.errors import IndexDamaged, NothingIndexed, RagError, UsageError
 from rag.llm.text import plain
 from rag.text.tokens import count_tokens
-from rag.types import Answer, Claim
+from rag.types import SOUND, Answer, Claim
 from rag.web import health, openapi
 from rag.web.asked import FORMER, LONGEST_NAME, MODEL, WRITTEN, Asked, Refused, no_model
 from rag.web.guard import Throttle
@@ -199,8 +199,13 @@ def pieces(answer: Answer) -> Iterator[str]:
     if answer.abstained:
         yield ("报告中没有找到答案。" if zh else "Not found in the reports. ") + plain(answer.reason)
         return
+    headed = any(claim.heading for claim in answer.claims)
+    above = ""
     for place, claim in enumerate(answer.claims):
-        yield ("" if not place else _between(answer)) + sentence(claim, zh)
+        heading = f"{plain(claim.heading)}\n" if claim.heading and claim.heading != above else ""
+        above = claim.heading
+        item = "- " if headed and above else ""
+        yield ("" if not place else "\n" if headed else _between(answer)) + heading + item + sentence(claim, zh)
     if answer.reason:
         yield f"\n\n{plain(answer.reason)}"
     if answer.citations:
@@ -217,7 +222,7 @@ def sentence(claim: Claim, zh: bool) -> str:
     '~~It is 80 m tall.~~[1] (not supported: the figure 80 m is not there)'
     """
     text = plain(claim.text) + "".join(f"[{n}]" for n in claim.citations)
-    if claim.verdict in ("quoted", "supported"):
+    if claim.verdict in SOUND:
         return text
     word = {
         "unsupported": "原文不支持" if zh else "not supported",
@@ -231,9 +236,7 @@ def sentence(claim: Claim, zh: bool) -> str:
 
 
 def _between(answer: Answer) -> str:
-    if answer.mode == "extractive":
-        return "\n" if len(answer.claims) > 3 else "" if answer.language == "zh" else " "
-    return "" if answer.language == "zh" else " "
+    return "\n" if answer.listed else "" if answer.language == "zh" else " "
 
 
 async def _stream(asked: Asked, first: Event, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:

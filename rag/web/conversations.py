@@ -212,6 +212,7 @@ def from_plain(value: Mapping[str, Any]) -> Shown:
             and Answer(
                 **{
                     **answer,
+                    "suggestions": tuple(answer.get("suggestions", ())),
                     "claims": tuple(map(_claim, answer["claims"])),
                     "citations": tuple(Citation(**each) for each in answer["citations"]),
                     "nearest": tuple(Citation(**each) for each in answer["nearest"]),

@@ -23,7 +23,7 @@ from typing import Any, Literal
 from rag.config import PACKAGE, Config
 from rag.errors import IndexBusy, RagError, UsageError
 from rag.index.build import build_index, remove_document
-from rag.index.manifest import Manifest
+from rag.index.manifest import BuildReport, Manifest, Source
 from rag.index.snapshot import open_index
 
 FILES_AT_ONCE = 20
@@ -33,7 +33,18 @@ NAME_LENGTH = 100
 
 Status = Literal["added", "changed", "same", "failed"]
 _CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\\\\/:*?"<>|]')
-_MAGIC = {".pdf": (b"%PDF-",), ".docx": (b"PK\x03\x04",), ".pptx": (b"PK\x03\x04",), ".xlsx": (b"PK\x03\x04",), ".epub": (b"PK\x03\x04",)}
+_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+_MAGIC = {
+    ".pdf": (b"%PDF-",),
+    ".msg": (_OLE,),
+    ".rtf": (b"{\\rtf",),
+    ".png": (b"\x89PNG",),
+    ".webp": (b"RIFF",),
+    **dict.fromkeys((".jpg", ".jpeg"), (b"\xff\xd8\xff",)),
+    **dict.fromkeys((".tif", ".tiff"), (b"II*\0", b"MM\0*")),
+    **dict.fromkeys((".docx", ".pptx", ".xlsx", ".xlsm", ".epub", ".odt", ".zip"), (_ZIP,)),
+}
+_FOREIGN = (b"%PDF-", _ZIP, b"\x7fELF", b"MZ", b"\x89PNG", b"\xff\xd8\xff", b"GIF8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +269,8 @@ def refusal(name: str, path: Path) -> str:
     from rag.reading.dispatch import MAX_BYTES, SUFFIXES
 
     suffix, size = Path(name).suffix, path.stat().st_size
-    if suffix not in SUFFIXES:
-        return f"cannot read {suffix or 'files without a suffix'} ({', '.join(each[1:] for each in SUFFIXES)} can be read)"
+    if suffix not in (*SUFFIXES, ".zip"):
+        return f"cannot read {suffix or 'files without a suffix'} ({', '.join(each[1:] for each in SUFFIXES)} and zip can be read)"
     if not size:
         return "empty (0 bytes)"
     if size > MAX_BYTES:
@@ -268,7 +279,8 @@ def refusal(name: str, path: Path) -> str:
         head = file.read(1024)
     if suffix in _MAGIC and not any(mark in head for mark in _MAGIC[suffix]):
         return f"not what its name says: the content is no {suffix[1:]}"
-    if suffix not in _MAGIC and head.startswith((b"%PDF-", b"PK\x03\x04", b"\x7fELF", b"MZ", b"\x89PNG", b"\xff\xd8\xff", b"GIF8")):
+    foreign = tuple(mark for mark in _FOREIGN if suffix != ".xls" or mark != _ZIP)  # an XLSX may go by the old name
+    if suffix not in _MAGIC and head.startswith(foreign):
         return f"not what its name says: the content is no {suffix[1:]}"
     return ""
 
@@ -307,15 +319,29 @@ def _work(job: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], None]) -> 
     else:
         report = build([folder, *map(Path, job["files"])])
         sources = open_index(index_dir, verify=False).manifest.sources
-        failed = dict(report.failed)
-        for path in job["files"]:
-            source = sources.get(path)
-            if path in failed or source is None:
-                outcomes.append(Outcome(Path(path).name, "failed", reason=failed.get(path, "nothing in it could be indexed")))
-            else:
-                status: Status = "added" if source.document in report.added else "changed" if source.document in report.changed else "same"
-                outcomes.append(Outcome(Path(path).name, "same" if source.duplicate else status, source.document))
+        outcomes = [_outcome(path, sources, report) for path in job["files"]]
     tell({"report": asdict(report), "outcomes": [asdict(outcome) for outcome in outcomes]})
+
+
+def _outcome(path: str, sources: Mapping[str, Source], report: BuildReport) -> Outcome:
+    """What became of a file; of an archive, of all that it holds."""
+    inside = [source for name, source in sources.items() if name.startswith(f"{path}/")]
+    unread = [(name.removeprefix(f"{path}/"), why) for name, why in report.failed if name.startswith(f"{path}/")]
+    if inside:
+        told = (
+            f"{len(inside)} reports"
+            + "".join(f"; {name}: {why}" for name, why in unread[:5])
+            + (f"; {len(unread) - 5} more not read" if unread[5:] else "")
+        )
+        new = any(source.document in report.added for source in inside)
+        return Outcome(
+            Path(path).name, "added" if new else "changed" if any(s.document in report.changed for s in inside) else "same", reason=told
+        )
+    source, why = sources.get(path), dict(report.failed).get(path, unread[0][1] if unread else "nothing in it could be indexed")
+    if source is None or path in dict(report.failed):
+        return Outcome(Path(path).name, "failed", reason=why)
+    status: Status = "added" if source.document in report.added else "changed" if source.document in report.changed else "same"
+    return Outcome(Path(path).name, "same" if source.duplicate else status, source.document)
 
 
 def _child() -> int:

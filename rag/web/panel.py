@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from rag.chat import Passage
-from rag.types import Answer, Citation, Claim, Turn
+from rag.types import SOUND, Answer, Citation, Claim, Turn
 from rag.web.strings import LANGUAGES, say
 from rag.web.strings import reason as told_why
 
@@ -124,8 +124,7 @@ class Shown:
         """
         if self.answer is None:
             return Turn(self.question, query=self.query) if self.phase == "stopped" and self.query else None
-        cited = dict.fromkeys((citation.document, section_path(citation.section)) for citation in self.answer.citations)
-        return Turn(self.question, self.answer.answer, self.answer.query, tuple(cited))
+        return replace(Turn.of(self.answer), question=self.question)
 
 
 def section_path(section: str) -> tuple[str, ...]:
@@ -253,15 +252,7 @@ def _answer_parts(turn: Shown, language: str, typed: int | None) -> Iterator[str
         yield f'<div class="missing"><strong>{literal(say(own, "not_found"))}</strong>{reason}'
         yield f"<p>{literal(say(own, 'not_found_help') + ('' if own == 'zh' else ' ') + near)}</p></div>"
     elif turn.sentences:
-        listed = len(turn.sentences) > 3 and answer is not None and answer.mode == "extractive"
-        yield f'<div class="{"lines" if listed else "flow"}">'
-        for place, claim in enumerate(turn.sentences):
-            writing = typed is not None and place == len(turn.sentences) - 1
-            chips = "" if writing else _chips(turn.evidence[place]) + _verdict(claim, language)
-            said = sentence(claim, typed if writing else None)
-            said = f"<s>{said}</s>" if claim.verdict == "unsupported" else said
-            yield f'<p class="say">{said}{chips}</p> '
-        yield "</div>"
+        yield from _said(turn, language, typed)
         if answer is not None and answer.reason:
             yield f'<p class="remark">{literal(answer.reason)}</p>'
     if turn.waiting and turn.running:
@@ -300,6 +291,24 @@ def duration(milliseconds: float, language: str) -> str:
     return f"{round(milliseconds / 1000) // 60} {minute} {round(milliseconds / 1000) % 60} {second}"
 
 
+def _said(turn: Shown, language: str, typed: int | None) -> Iterator[str]:
+    """The sentences so far: running, a line each, or under the headings of their parts."""
+    headed = any(claim.heading for claim in turn.sentences)
+    listed = headed or (turn.answer is not None and turn.answer.listed)
+    yield f'<div class="{"lines" if listed else "flow"}{" parts" if headed else ""}">'
+    above = ""
+    for place, claim in enumerate(turn.sentences):
+        if claim.heading and claim.heading != above:
+            yield f'<p class="part" role="heading" aria-level="3">{literal(claim.heading)}</p> '
+        above = claim.heading
+        writing = typed is not None and place == len(turn.sentences) - 1
+        chips = "" if writing else _chips(turn.evidence[place]) + _verdict(claim, language)
+        said = sentence(claim, typed if writing else None)
+        said = f"<s>{said}</s>" if claim.verdict == "unsupported" else said
+        yield f'<p class="say{"" if above or not headed else " lead"}{" own" if claim.verdict == "own" else ""}">{said}{chips}</p> '
+    yield "</div>"
+
+
 def _action(turn: Shown, name: str, language: str) -> str:
     title = escaped(say(language, f"do_{name}"))
     on = " on" if turn.rating == name else ""
@@ -312,6 +321,8 @@ def _chips(evidence: Sequence[Evidence]) -> str:
 
 
 def _verdict(claim: Claim, language: str) -> str:
+    if claim.verdict == "own":
+        return ""
     words = say(language, claim.verdict)
     title = escaped(f"{words}: {claim.why}" if claim.why else words)
     if claim.verdict == "quoted":
@@ -475,10 +486,12 @@ def plain(turn: Shown, language: str) -> str:
     if turn.answer is not None and turn.answer.abstained:
         lines += ["", f"{say(language, 'answer')}: {say(language, 'not_found')}. {turn.answer.reason}".rstrip()]
         return visible("\n".join(lines))
-    said = [
-        claim.text.strip() + "".join(f"[{item.citation.n}]" for item in items) + _doubt(claim, language)
-        for claim, items in zip(turn.sentences, turn.evidence, strict=True)
-    ]
+    said, above = [], ""
+    for claim, items in zip(turn.sentences, turn.evidence, strict=True):
+        if claim.heading and claim.heading != above:
+            said.append(f"\n{claim.heading}")
+        above = claim.heading
+        said.append(claim.text.strip() + "".join(f"[{item.citation.n}]" for item in items) + _doubt(claim, language))
     lines += ["", f"{say(language, 'answer')}: " + "\n".join(said), ""]
     for _, item in _distinct(turn):
         about = ", ".join(part for part in (item.citation.title, _published(item.passage), _place(item.citation, language)) if part)
@@ -500,7 +513,11 @@ def markdown(turns: Sequence[Shown], language: str) -> str:
             continue
         notes = _distinct(turn)
         label = {(item.citation.n, item.citation.document, item.citation.start, item.citation.end): name for name, item in notes}
+        above = ""
         for claim, items in zip(turn.sentences, turn.evidence, strict=True):
+            if claim.heading and claim.heading != above:
+                lines += [f"### {_inert(claim.heading)}", ""]
+            above = claim.heading
             marks = "".join(f"[^{label[i.citation.n, i.citation.document, i.citation.start, i.citation.end]}]" for i in items)
             lines += [f"{_inert(claim.text)}{marks}{_doubt(claim, language)}", ""]
         for name, item in notes:
@@ -550,7 +567,7 @@ def _braced(text: str) -> str:
 
 
 def _doubt(claim: Claim, language: str) -> str:
-    return "" if claim.verdict in ("quoted", "supported") else f" ({say(language, claim.verdict)})"
+    return "" if claim.verdict in SOUND else f" ({say(language, claim.verdict)})"
 
 
 def _distinct(turn: Shown) -> list[tuple[str, Evidence]]:

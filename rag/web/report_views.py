@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rag.index.outline import Outline
 from rag.types import Answer, Document
 from rag.web.conversations import Talk
 from rag.web.explore import Field
@@ -17,14 +18,63 @@ from rag.web.strings import LANGUAGES, STRINGS, reason, say
 from rag.web.suggest import topic
 
 MAIN_FIGURES = ("answer_hit", "recall_at_5", "evidence_covered", "claims_supported", "false_refusal", "false_answer", "latency_p50_ms")
+CARD_PARTS = 10
+"""Parts of a report that its card tells."""
 UNFOLDED = 2
 """Reports of the map that show their sections at once."""
+NOTES = 4
+"""Of what was left out of a report or repaired, what its card says at once."""
 RUNS = 12
 """The last so many runs make the trend."""
 
 
-def reports_html(documents: Sequence[tuple[Document, int]], language: str) -> str:
-    """The list of (report, number of passages) with what they can be filtered by and a button to remove each."""
+@dataclass(frozen=True, slots=True)
+class ReportCard:
+    """What a report says at a glance: a line or two, and its parts, each with the sentence that says most of it."""
+
+    document: Document
+    lead: tuple[str, ...]
+    parts: tuple[tuple[str, str], ...]
+    """(heading, sentence)."""
+    questions: tuple[str, ...] = ()
+    """Questions that it answers."""
+
+
+def report_card(report: Document, outline: Outline, questions: Sequence[str] = ()) -> ReportCard:
+    """The card of a report from its outline."""
+    lead = outline.lead or outline.whole.points[:2]
+    parts = [part for part in outline.main(CARD_PARTS) if part.section]
+    said = tuple((part.section[-1], report.text[slice(*part.points[0])]) for part in parts)
+    return ReportCard(replace(report, text="", blocks=()), tuple(report.text[start:end] for start, end in lead), said, tuple(questions))
+
+
+def card_html(card: ReportCard, language: str) -> str:
+    """What was read of a report, what it is about, and what it can be asked: shown once a file has been added."""
+    document = card.document
+    facts = [document.publisher, str(document.year or ""), say(language, document.language) if document.language in LANGUAGES else ""]
+    facts.append(say(language, "pages_count", n=document.page_count) if document.page_count else "")
+    facts.append(say(language, "parts_count", n=len(card.parts)) if card.parts else "")
+    lang = {"zh": "zh-CN", "en": "en"}.get(document.language, "")
+    lead = "".join(f"<p>{escaped(line)}</p>" for line in card.lead)
+    asks = "".join(
+        f'<button type="button" class="pill" data-question="{escaped(question)}">{escaped(question)}</button>'
+        for question in card.questions
+    )
+    return (
+        f'<article class="glance"><h4 lang="{lang}">{escaped(document.title)}</h4><p class="soft">{escaped(" · ".join(filter(None, facts)))}</p>'
+        f'<div lang="{lang}">{lead}</div><div class="found">{asks}</div></article>'
+    )
+
+
+def _outline_html(card: ReportCard, language: str) -> str:
+    lang = {"zh": "zh-CN", "en": "en"}.get(card.document.language, "")
+    lead = "".join(f"<p>{escaped(line)}</p>" for line in card.lead)
+    parts = "".join(f"<dt>{escaped(heading)}</dt><dd>{escaped(text)}</dd>" for heading, text in card.parts)
+    return f'<details class="glance"><summary>{escaped(say(language, "at_a_glance"))}</summary><div lang="{lang}">{lead}<dl>{parts}</dl></div></details>'
+
+
+def reports_html(documents: Sequence[tuple[Document, int]], language: str, cards: Mapping[str, ReportCard] | None = None) -> str:
+    """The list of (report, number of passages) with what they can be filtered by, what they say at a glance and a button to remove each."""
     most = max([1, *(passages for _, passages in documents)])
     rows = []
     for document, passages in documents:
@@ -35,12 +85,15 @@ def reports_html(documents: Sequence[tuple[Document, int]], language: str) -> st
         about = escaped(" · ".join(fact for fact in (*facts, *sizes) if fact))
         key = escaped(document.id)
         lang = {"zh": "zh-CN", "en": "en"}.get(document.language, "")
+        told = escaped(say(language, "left_out", notes="; ".join(document.notes[:NOTES]))) if document.notes else ""
+        notes = f'<small class="notes" title="{escaped("; ".join(document.notes)[:2000])}">{told}</small>' if told else ""
         rows.append(
             f'<li data-words="{escaped(" ".join([document.title, document.id, document.source, *facts]).casefold())}">'
-            f'<label><input type="checkbox" data-report="{key}"><span><b lang="{lang}">{name}</b><small>{about}</small>'
+            f'<label><input type="checkbox" data-report="{key}"><span><b lang="{lang}">{name}</b><small>{about}</small>{notes}'
             f'<i class="size"><i style="width:{100 * passages / most:.0f}%"></i></i></span></label>'
             f'<button type="button" class="remove" data-remove="{key}" data-sure="{escaped(say(language, "remove_sure"))}" '
-            f'aria-label="{escaped(say(language, "remove"))}: {name}" title="{escaped(say(language, "remove"))}">✕</button></li>'
+            f'aria-label="{escaped(say(language, "remove"))}: {name}" title="{escaped(say(language, "remove"))}">✕</button>'
+            f"{_outline_html(cards[document.id], language) if cards and document.id in cards else ''}</li>"
         )
     hint = escaped(say(language, "filter"))
     return (
@@ -52,8 +105,8 @@ def reports_html(documents: Sequence[tuple[Document, int]], language: str) -> st
     )
 
 
-def change_html(state: State | None, language: str, problem: str = "") -> str:
-    """How far a change of the reports has come, file by file, or what became of it."""
+def change_html(state: State | None, language: str, problem: str = "", cards: Sequence[ReportCard] = ()) -> str:
+    """How far a change of the reports has come, file by file, or what became of it, with a card of each report that came in."""
     if problem:
         return f'<div class="change" role="status"><p class="bad">{escaped(problem)}</p></div>'
     if state is None:
@@ -80,7 +133,7 @@ def change_html(state: State | None, language: str, problem: str = "") -> str:
         counts = {name: len(report.get(name, ())) for name in ("added", "changed", "removed")}
         line = say(language, "updated", **counts) if report.get("changed_anything") else say(language, "nothing_new")
     lead = f"<p>{escaped(line)}</p>" if line else ""
-    return f'<div class="change" role="status">{lead}<ul>{rows}</ul></div>'
+    return f'<div class="change" role="status">{lead}<ul>{rows}</ul>{"".join(card_html(card, language) for card in cards)}</div>'
 
 
 def _file(outcome: Outcome, language: str) -> str:

@@ -110,7 +110,22 @@ def about_term(assistant: Assistant, document: str, term: str, count: int = 3) -
 
 
 def openers(assistant: Assistant, language: str, count: int = 4) -> tuple[str, ...]:
-    """Questions to begin with, from as many reports as possible."""
+    """Questions to begin with, from as many reports as possible: half of them on a whole report or a section, which its outline answers."""
+    whole = assistant.openers(language, count // 2)
+    asked = [*whole, *_particular(assistant, language, count - len(whole))]
+    return tuple(dict.fromkeys(asked))[:count]
+
+
+def about_report(assistant: Assistant, document: str, count: int = 3) -> tuple[str, ...]:
+    """Questions that one report answers, such as one just added: what it is about, a section, and something particular."""
+    report = assistant.store.document(document)
+    language = "zh" if report.language == "zh" else "en"
+    whole = assistant.openers(language, count - 1, Filter((document,)))
+    drafts = _definitions(report, ()) + [draft for path in _paths(report)[:TRIES] for draft in _drafts(report, path, language)[:1]]
+    return (*whole, *answerable(assistant, drafts, Filter((document,)), count - len(whole)))
+
+
+def _particular(assistant: Assistant, language: str, count: int) -> tuple[str, ...]:
     known = assistant.documents()
     reports = [document for document in known if document.language == language] or list(known)
     share = -(-count // max(1, min(len(reports), count)))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -16,6 +16,7 @@ from typing import Any
 from rag.errors import UnreadableFile
 from rag.reading.cleanup import looks_garbled
 from rag.reading.elements import Content, Line
+from rag.reading.formats.ocr import INSTALL, LOW, RecognitionFailed, recognised_page
 from rag.reading.paragraphs import pieces_from_lines
 from rag.reading.pdf.by_hand import HandFailed, all_by_hand, page_by_hand
 from rag.reading.pdf.glyphs import plain_font
@@ -30,7 +31,7 @@ MAX_PAGES = 5_000
 
 NO_TEXT = "no text: empty or images only"
 """In a document's notes, behind the pages of which that is true."""
-_HOW_TO_RECOGNISE = "install tesseract (Debian: tesseract-ocr and tesseract-ocr-chi-sim) and index it with --ocr"
+_HOW_TO_RECOGNISE = f"install {INSTALL} and index it with --ocr"
 _ONE_AT_A_TIME = threading.Lock()  # PDFium must never run in two threads at once
 
 
@@ -40,7 +41,7 @@ def read_pdf(
     watch: Callable[[int], None] = lambda page: None,
     by_hand: Collection[int] = (),
     lost: Collection[int] = (),
-    recognise: bool = False,
+    recognise: str = "",
 ) -> Content:
     """All pages of a PDF. `watch` is told each page (from 1) before it is read, and 0 before the file is opened.
 
@@ -50,13 +51,13 @@ def read_pdf(
     """
     watch(0)
     if 0 in by_hand:
-        return _content(path, *all_by_hand(path, data, watch, lost, MAX_PAGES))
+        return content_of(path, *all_by_hand(path, data, watch, lost, MAX_PAGES))
     with _ONE_AT_A_TIME:
         return _read(path, data, watch, by_hand, lost, recognise)
 
 
 def _read(
-    path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int], recognise: bool
+    path: Path, data: bytes, watch: Callable[[int], None], by_hand: Collection[int], lost: Collection[int], recognise: str
 ) -> Content:
     import pypdfium2
 
@@ -66,7 +67,7 @@ def _read(
         if "password" in str(error).lower():
             raise UnreadableFile(path, "locked with a password; save an open copy") from error
         try:
-            return _content(path, *all_by_hand(path, data, watch, lost, MAX_PAGES))
+            return content_of(path, *all_by_hand(path, data, watch, lost, MAX_PAGES))
         except UnreadableFile:
             raise UnreadableFile(path, "not a readable PDF (damaged or incomplete); save it again") from error
     try:
@@ -98,13 +99,14 @@ def _read(
                     watch(number)
                     read(number, usual)
         pages = [found.get(number, Page()) for number in range(1, count + 1)]
-        seen = _recognised(pdf, [page.lines for page in pages], watch, lost) if recognise else None
-        for number, lines in (seen or {}).items():
+        seen = _recognised(pdf, [page.lines for page in pages], watch, lost, recognise) if recognise else None
+        for number, (lines, _) in (seen or {}).items():
             pages[number - 1] = replace(pages[number - 1], lines=lines)
+        sure = None if seen is None else {number: confidence for number, (_, confidence) in seen.items()}
         watch(0)
         names = [name for name, _ in attachments(pdf)]
         outline, labels = outline_of(pdf, count), printed_labels(pdf, count)
-        return _content(path, pages, len(pdf), properties_of(pdf), outline, labels, failed, seen, names)
+        return content_of(path, pages, len(pdf), properties_of(pdf), outline, labels, failed, sure, names)
     finally:
         pdf.close()
 
@@ -123,30 +125,30 @@ def _forms_of(pdf: Any) -> Any:
     return pdf.formenv
 
 
-def _recognised(pdf, pages: Sequence[Sequence[SetLine]], watch: Callable[[int], None], lost: Collection[int]) -> dict[int, list[SetLine]]:
-    """page -> what text recognition sees on the pages without readable text; those on which it sees nothing are left out."""
-    from rag.reading.formats.ocr import RecognitionFailed, recognised
-
+def _recognised(
+    pdf: Any, pages: Sequence[Sequence[SetLine]], watch: Callable[[int], None], lost: Collection[int], by: str
+) -> dict[int, tuple[list[SetLine], float]]:
+    """page -> what text recognition sees on the pages without readable text, and how sure it is; pages on which it sees nothing are left out."""
     whole = looks_garbled("\n".join(s.line.text for lines in pages for s in lines))
-    seen: dict[int, list[SetLine]] = {}
+    seen: dict[int, tuple[list[SetLine], float]] = {}
     for page, lines in enumerate(pages, 1):
         readable = any(re.search(r"\w", s.line.text) for s in lines) and not _is_garbled(lines) and not whole
         if readable or page in lost:
             continue
         watch(page)
         try:
-            found = lines_of_runs(recognised(pdf, page), page)
+            found = recognised_page(pdf, page, by)
         except RecognitionFailed:
             continue
-        if found:
-            seen[page] = found
+        if found.runs:
+            seen[page] = lines_of_runs(found.runs, page), found.sure
     return seen
 
 
 # -------------------------------------------------------------------------------------------------------------- the whole document
 
 
-def _content(
+def content_of(
     path: Path,
     read: Sequence[Page],
     count: int,
@@ -154,10 +156,12 @@ def _content(
     outline: dict[int, list[tuple[str, int]]],
     labels: dict[int, str],
     failed: Sequence[int],
-    seen: Collection[int] | None = None,
+    seen: Mapping[int, float] | None = None,
     attached: Sequence[str] = (),
 ) -> Content:
-    """Pages put together; what is wrong with some of them becomes a note, what is wrong with all of them an UnreadableFile."""
+    """Pages put together; what is wrong with some of them becomes a note, what is wrong with all of them an UnreadableFile.
+
+    `seen` are the pages that text recognition read, with its confidence; None when it was not asked for."""
     pages = [page.lines for page in read]
     garbled = [number for number, lines in enumerate(pages, 1) if _is_garbled(lines)]
     wordless = [number for number, lines in enumerate(pages, 1) if not any(re.search(r"\w", s.line.text) for s in lines)]
@@ -188,7 +192,8 @@ def _content(
         (failed, "cannot be read"),
         (empty, NO_TEXT if seen is None else "empty, or images in which nothing can be recognised"),
         (garbled, "unreadable characters (broken font map), left out"),
-        (seen or (), "read by text recognition, so letters and figures may be wrong"),
+        (list(seen or ()), "read by text recognition, so letters and figures may be wrong"),
+        ([number for number, sure in (seen or {}).items() if sure < LOW], "recognised badly: check them against the file"),
     ):
         if numbers:
             notes.append(f"{listed(numbers)}: {what}")

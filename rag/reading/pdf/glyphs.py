@@ -122,13 +122,10 @@ def _runs(page: Any, textpage: Any, plain: bytes, seen: Glyphs) -> Iterator[Run]
                 text.append(" ")
                 places.append(right)
             continue
-        if not text or text[-1] == " ":  # whether it is seen is judged once a word
-            before, visible = visible, bool(turn) or sight.sees(at, new_left, new_bottom, new_right, new_top)
-            if text and before and not visible:
+        if not visible or text and text[-1] == " ":  # judged once a word
+            visible = bool(turn) or sight.sees(at, new_left, new_bottom, new_right, new_top)
+            if text and not visible:
                 yield made()
-        if not visible:
-            seen.hidden += 1
-            continue
         if text and not (new_left == last_left and new_right == last_right and _is_ligature(textpage, last_at, at)):
             gap = new_left - right
             if character == last and abs(new_left - last_left) < 0.35 * (new_right - new_left) and abs(new_bottom - bottom) < 0.2 * size:
@@ -140,21 +137,19 @@ def _runs(page: Any, textpage: Any, plain: bytes, seen: Glyphs) -> Iterator[Run]
             elif gap > 0.2 * size and text[-1] != " ":
                 text.append(" ")
                 places.append(right)
-            elif (
-                character in RAISABLE
-                and text[-1] != " "
-                and not turn
-                and gap < 0.15 * base_size
-                and _is_raised(handle, at, base, new_top - new_bottom, base_size, new_bottom - base_bottom)
-            ):
-                character = character.translate(RAISED)
+            elif character in RAISABLE and not turn and text[-1] != " " and gap < 0.15 * base_size:
+                place = new_top - new_bottom, base_size, new_bottom - base_bottom
+                character = character.translate(RAISED) if _is_raised(handle, at, base, *place) else character
+        if not text:
+            visible = bool(turn) or sight.sees(at, new_left, new_bottom, new_right, new_top)
+        if not visible:
+            seen.hidden += 1
+            continue
         if not text:
             left, right, bottom, top, started = new_left, new_right, new_bottom, new_top, at
         if character not in RAISED_DIGITS:
             base, base_size, base_bottom = at, new_top - new_bottom, new_bottom
-        size = new_top - new_bottom
-        if size < 1.0:
-            size = 1.0
+        size = max(new_top - new_bottom, 1.0)
         if new_right > right:
             right = new_right
         text.append(character)

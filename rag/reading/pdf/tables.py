@@ -154,10 +154,8 @@ def table_rows(rows: Sequence[Sequence[Run]], above: Heads) -> tuple[list[tuple[
     A table without heads of its own that goes on in the columns of the one above, behind a line of text, has its heads.
     """
     columns = _columns(rows)
-    rows = _groups_named(rows, columns)
-    known = _heads_from(above, columns)
-    heads = known or [""] * len(columns)
-    inherited = bool(known)
+    rows, known = _groups_named(rows, columns), _heads_from(above, columns)
+    heads, inherited = known or [""] * len(columns), bool(known)
     found: list[tuple[str, Run]] = []
     below = False  # rows of figures have begun
     held: Run | None = None  # a label that may go on in the next row
