@@ -103,7 +103,7 @@ def test_the_page_strikes_exactly_the_false_sentence_and_stop_reaches_the_model(
     page.wait_for_function("document.querySelector('#chat .answer .draft')?.innerText.includes('东岸')")
     page.locator("#question .stop-button").click()
     assert upstream.requests[-1].closed.wait(10)
-    page.wait_for_function("[...document.querySelectorAll('#chat .answer .foot')].pop().innerText.includes('已停止')")
+    page.wait_for_function("[...document.querySelectorAll('#chat .answer .foot')].pop()?.innerText.includes('已停止')")
 
 
 def test_the_extract_stands_until_prose_takes_its_place_and_the_wait_is_shown(opened, tmp_path):  # noqa: F811
