@@ -970,7 +970,5 @@ def test_a_cross_encoder_gives_the_probability_of_entailment(tmp_path, monkeypat
 @pytest.mark.skipif(not os.environ.get("RAG_LLM_BASE_URL"), reason="RAG_LLM_BASE_URL names no endpoint")
 def test_live_endpoint(opened):
     settings = {name: os.environ.get(f"RAG_{name.upper()}", "") for name in ("llm_base_url", "llm_model", "llm_api_key")}
-    answer = Assistant(replace(opened.config, **settings), opened.encoder, opened.store, opened.reader, by_words).ask(
-        QUESTION, llm=True
-    )
+    answer = Assistant(replace(opened.config, **settings), opened.encoder, opened.store, opened.reader, by_words).ask(QUESTION, llm=True)
     assert answer.mode == "llm" and any("4.2" in claim.text and claim.verdict == "supported" for claim in answer.claims)
