@@ -67,7 +67,7 @@ def a_page(opened, environment: dict[str, str], folder: Path):  # noqa: F811
         with playwright.sync_playwright() as driver:
             browser = driver.chromium.launch(executable_path=CHROMIUM, headless=True, args=FLAGS)
             page = browser.new_context(locale="zh-CN").new_page()
-            page.set_default_timeout(30_000)
+            page.set_default_timeout(60_000)
             page.goto(f"http://127.0.0.1:{port}/")
             page.wait_for_selector("#sources > *", state="attached")
             yield page
@@ -96,6 +96,8 @@ def test_the_page_strikes_exactly_the_false_sentence_and_stop_reaches_the_model(
     assert "4.2 GW" in answer.inner_text() and "泻湖式对生态的影响最小" in answer.inner_text()
     assert TOLD in page.locator("#chat .answer").last.evaluate("answer => answer.outerHTML")
 
+    page.locator("#new").click()  # without a turn before it, so that it is a question and nothing else
+    page.wait_for_selector("#chat .answer", state="detached")
     page.fill("#question textarea", QUESTION)
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelector('#chat .answer .draft')?.innerText.includes('东岸')")
