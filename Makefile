@@ -3,7 +3,7 @@
 # make test      the tests
 # make gate      answers of the bundled questions against the stored baseline; make baseline stores what is measured now
 # make lint      style, types and limits
-# make docs      docs/api.md from the docstrings
+# make docs      docs/python.md from the docstrings
 # make screenshots  pictures of every state of the page, in screenshots/ (needs chromium)
 # make clean     removes what was built; the index and your reports stay
 
@@ -63,10 +63,10 @@ lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python docs/make_api.py --check
+	$(BIN)/python docs/make_reference.py --check
 
 docs: install
-	$(BIN)/python docs/make_api.py
+	$(BIN)/python docs/make_reference.py
 
 screenshots: install
 	$(BIN)/python tests/screenshots.py screenshots

@@ -22,8 +22,9 @@ from rag.config import Config
 from rag.errors import EncoderError, RagError, UsageError
 from rag.index.encoder import BuiltinEncoder, open_encoder, open_reranker, word_vectors
 from rag.index.snapshot import Snapshot, open_index
+from rag.rules.answering import RuleAnswerer
 from rag.search.editions import in_language
-from rag.search.evidence import Evidence, Retriever
+from rag.search.evidence import Evidence, Retriever, ScoredSentence
 from rag.search.overlap import Overlap
 from rag.search.question import read_question, without_markup
 from rag.search.reader import Reader
@@ -125,6 +126,8 @@ class Assistant:
         self._writer: Writer | None = None
         self._support = support or self.reader.support
         self._reranker = open_reranker(config.reranker) if config.reranker else None
+        by_rules = config.answerer == "rules" and reader is None
+        self._rules = RuleAnswerer(encoder, config.candidates, config.top_k, self._reranker) if by_rules else None
 
     @classmethod
     def open(cls, config: Config, *, support: Support | None = None) -> Assistant:
@@ -192,19 +195,24 @@ class Assistant:
             return
         text = other or text
 
-        def found(asked: str, before: Sequence[Turn]) -> Evidence:
-            return self._retriever(store).find(asked, before, only, reports)
+        def found(asked: str, before: Sequence[Turn]) -> tuple[Evidence, Answer | None]:
+            if self._rules is None:
+                return self._retriever(store).find(asked, before, only, reports), None
+            ruled = self._rules.answer(store, asked, before, only, reports, self.config.strictness)
+            scored = tuple(ScoredSentence(one.sentence, one.score, one.hit) for one in ruled.sentences)
+            return Evidence(read_question(asked, reports), ruled.answer.query, "", ruled.hits, (), scored), ruled.answer
 
-        evidence, failure, rewriting = found(text, history), None, 0.0
+        (evidence, ruled), failure, rewriting = found(text, history), None, 0.0
         if writer and history and evidence.query != text:  # a question that stands alone is left as it is
             began = time.perf_counter()
             standalone, failure = yield from _rewritten(writer, text, history)
             rewriting = time.perf_counter() - began
-            evidence = found(standalone, ()) if standalone else evidence
+            evidence, ruled = found(standalone, ()) if standalone else (evidence, ruled)
         yield Rewritten(evidence.query)
         after_search = time.perf_counter()
 
-        answer = ExtractiveAnswerer(self.reader, self._sentences, store.document, self.config.strictness).answer(evidence, reports)
+        answerer = ExtractiveAnswerer(self.reader, self._sentences, store.document, self.config.strictness)
+        answer = ruled or answerer.answer(evidence, reports)
         checking = 0.0
         if writer and not answer.abstained:
             answer, checking = yield from self._write(writer, store, evidence, answer, history, failure)

@@ -19,6 +19,7 @@ from rag.errors import UsageError
 PACKAGE = Path(__file__).resolve().parent
 
 CHOICES: dict[str, tuple[str, ...]] = {
+    "answerer": ("rules", "reader"),
     "strictness": ("strict", "balanced", "open"),
     "ocr": ("off", "on"),
     "default_mode": ("extracts", "llm"),
@@ -52,6 +53,7 @@ class Config:
     """Chunks whose sentences compete for the answer."""
 
     # answering
+    answerer: str = "rules"
     strictness: str = "balanced"
     max_question_chars: int = 4000
 
@@ -234,6 +236,7 @@ MEANINGS: dict[str, str] = {
     "reranker": "a cross-encoder that reads the best passages again, by name or folder (extra: encoders)",
     "candidates": "passages taken from each of the two searches, by words and by meaning",
     "top_k": "passages whose sentences compete for the answer",
+    "answerer": "who chooses the sentences of an answer and refuses: rules, or the trained reader",
     "strictness": "how much must speak for an answer before it is given: strict, balanced or open",
     "max_question_chars": "longest question, in characters",
     "llm_base_url": "address of an OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1",

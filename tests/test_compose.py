@@ -39,13 +39,13 @@ def answer(
     scored, passages = [], []
     for document, logit in zip(documents, logits + logits[-1:] * len(documents), strict=False):
         hit = Hit(Chunk(f"c-{document.id}", document.id, 0, len(document.text), 3, ("一 现状",), 1), document.text, 1, 1, 1)
-        passages.append(ReadPassage(hit, logit, logit))
+        passages.append(ReadPassage(hit, logit, logit, 0.0, TinyReader().confidence(logit, logit, 0.0, "zh-zh")))
         for sentence in index.of(document):
             if sentence.kind != "heading":
                 score = next((value for start, value in scores.items() if sentence.text.startswith(start)), 0.05)
                 scored.append(ScoredSentence(sentence, score, hit))
     scored.sort(key=lambda one: (-one.score, one.sentence.document, one.sentence.position))
-    passages.sort(key=lambda passage: -passage.answers)
+    passages.sort(key=lambda passage: -passage.confidence)
     asked = read_question(question, documents)
     evidence = Evidence(asked, question, kind, tuple(p.hit for p in passages), tuple(passages), tuple(scored))
     return ExtractiveAnswerer(TinyReader(), index, by_name.__getitem__, **settings).answer(evidence, documents)

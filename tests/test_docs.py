@@ -68,7 +68,7 @@ def test_every_setting_is_explained_with_its_default():
 
 
 def test_the_reference_names_all_that_is_public():
-    page = read("docs/api.md")
+    page = read("docs/python.md")
     assert all(re.search(rf"^### `{name}\b", page, re.M) for name in rag.__all__)
 
 

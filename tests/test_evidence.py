@@ -1,6 +1,5 @@
 """Question to evidence: what is read, in which order, from which report, and what a follow-up is read with."""
 
-import math
 from dataclasses import replace
 
 import pytest
@@ -10,7 +9,8 @@ from rag.answer.compose import ExtractiveAnswerer
 from rag.index.build import build_index
 from rag.index.encoder import BuiltinEncoder
 from rag.index.snapshot import open_index
-from rag.search.evidence import READ_EACH, READ_FIRST, READ_MORE, SURE, Retriever, sigmoid
+from rag.search.evidence import READ_EACH, READ_FIRST, READ_MORE, SURE, Retriever
+from rag.search.overlap import Overlap
 from rag.search.question import read_question
 from rag.search.sentences import SentenceIndex
 from rag.types import Filter, Turn
@@ -63,16 +63,21 @@ def opened(tmp_path_factory):
     return {name: (open_index(folder / f"{name}-index", encoder=encoder), encoder) for name in ("coast", "piers")}
 
 
+def retriever_of(store, encoder, reader, top_k):
+    sentences = SentenceIndex()
+    return Retriever(store, encoder, reader, sentences, Overlap(encoder, sentences), 60, top_k)
+
+
 @pytest.fixture
 def retriever(opened):
     store, encoder = opened["coast"]
-    return Retriever(store, encoder, WatchedReader(KINDS), SentenceIndex(), 60, 12)
+    return retriever_of(store, encoder, WatchedReader(KINDS), 12)
 
 
 @pytest.fixture
 def piers(opened):
     store, encoder = opened["piers"]
-    return Retriever(store, encoder, WatchedReader(KINDS), SentenceIndex(), 60, 30)
+    return retriever_of(store, encoder, WatchedReader(KINDS), 30)
 
 
 def find(retriever, question, history=(), only=None):
@@ -88,22 +93,22 @@ def test_the_sentence_that_says_it_comes_first(retriever):
 
 def test_passages_and_sentences_are_in_the_readers_order_and_each_stands_once(retriever):
     found = find(retriever, "东岸电站的装机容量是多少？")
-    answers, scores = [p.answers for p in found.passages], [s.score for s in found.sentences]
+    answers, scores = [p.confidence for p in found.passages], [s.score for s in found.sentences]
     assert answers == sorted(answers, reverse=True) and scores == sorted(scores, reverse=True)
     places = [(s.sentence.document, s.sentence.position) for s in found.sentences]
     assert len(places) == len(set(places)) and len({hit.chunk.id for hit in found.hits}) == len(found.hits)
     assert not [s for s in found.sentences if s.sentence.kind == "heading"]
     best = next(p for p in found.passages if p.hit == found.sentences[0].hit)
-    assert scores[0] == pytest.approx(sigmoid(best.best) * math.sqrt(sigmoid(best.answers)))
+    assert scores[0] == pytest.approx(retriever.reader.sentence_chance(best.best, best.answers, best.overlap))
 
 
 def test_no_more_is_read_where_the_first_passages_leave_no_doubt(piers):
     sure = find(piers, "第 7 号码头的吊机能吊多少吨？")
-    assert "107 吨" in sure.sentences[0].sentence.text and sure.passages[0].answers >= SURE
+    assert "107 吨" in sure.sentences[0].sentence.text and sure.passages[0].confidence >= SURE
     assert piers.reader.given == [("第 7 号码头的吊机能吊多少吨？", READ_FIRST, 0)]
     piers.reader.given.clear()
     doubt = find(piers, "谁在码头上卖鱼和面包？")
-    assert doubt.passages[0].answers < SURE and [count for _, count, _ in piers.reader.given] == [READ_FIRST, READ_MORE]
+    assert doubt.passages[0].confidence < SURE and [count for _, count, _ in piers.reader.given] == [READ_FIRST, READ_MORE]
 
 
 def test_a_shorter_search_is_the_head_of_a_longer_one(piers):
@@ -195,6 +200,6 @@ def test_copies_stand_behind_what_else_is_said_however_well_they_answer(tmp_path
     (tmp_path / "bees.md").write_text("# Bees\n\nThe harbour has 40 hives, most of them on roofs.\n", encoding="utf-8")
     encoder = BuiltinEncoder()
     build_index([tmp_path], tmp_path / "index", encoder)
-    found = Retriever(open_index(tmp_path / "index", encoder=encoder), encoder, TinyReader(), SentenceIndex(), 60, 12)
+    found = retriever_of(open_index(tmp_path / "index", encoder=encoder), encoder, TinyReader(), 12)
     texts = [hit.text for hit in found.search(read_question(asked), None, 5)]
     assert ["90 hives" in text for text in texts] == [True, False, True, True, True]

@@ -162,9 +162,10 @@ def test_chances_sum_to_one(reader):
 
 
 def test_confidence_and_threshold_are_those_of_the_pair_of_languages(reader):
-    assert reader.confidence(1.0, 2.0, "en-en") == pytest.approx(1 / (1 + math.exp(-(1.0 + 0.5 * 2.0 - 0.25))))
-    assert reader.confidence(1.0, 2.0, "zh-en") == pytest.approx(1 / (1 + math.exp(-2.0)))
-    assert reader.confidence(-math.inf, -math.inf, "en-en") < 1e-9 < 1 - 1e-9 < reader.confidence(1e9, 1e9, "en-en")
+    assert reader.confidence(1.0, 2.0, 3.0, "en-en") == pytest.approx(1 / (1 + math.exp(-(1.0 + 0.5 * 2.0 + 0.1 * 3.0 - 0.25))))
+    assert reader.confidence(1.0, 2.0, 3.0, "zh-en") == pytest.approx(1 / (1 + math.exp(-2.0)))
+    assert reader.confidence(-1e9, -1e9, 0.0, "en-en") < 1e-9 < 1 - 1e-9 < reader.confidence(1e9, 1e9, 0.0, "en-en")
+    assert reader.sentence_chance(1.0, 2.0, 3.0) == pytest.approx(1 / (1 + math.exp(-(1.0 + 0.5 * 2.0 + 0.2 * 3.0 - 0.1))))
     assert [reader.threshold(name, pair) for name in ("strict", "open") for pair in ("en-en", "zh-en")] == [0.7, 0.8, 0.3, 0.4]
     assert (reader.revision, reader.intents) == ("tiny-1", INTENTS)
 

@@ -81,7 +81,8 @@ def write_reader(folder: Path, base_path: Path) -> Path:
         "revision": "tiny-1",
         "intents": INTENTS,
         "support_shift": [0.5, 0.0, -0.5],
-        "calibration": {"all": [1.0, 0.5, -0.25], "zh-en": [2.0, 0.0, 0.0]},
+        "mix": [1.0, 0.5, 0.2, -0.1],
+        "calibration": {"all": [1.0, 0.5, 0.1, -0.25], "zh-en": [2.0, 0.0, 0.0, 0.0]},
         "thresholds": {"all": {"strict": 0.7, "balanced": 0.5, "open": 0.3}, "zh-en": {"strict": 0.8, "balanced": 0.6, "open": 0.4}},
     }
     (folder / "reader.json").write_text(json.dumps(settings), encoding="utf-8")

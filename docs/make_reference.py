@@ -1,6 +1,6 @@
-"""Writes docs/api.md, the reference of the public names, from their signatures and docstrings. `--check` only says whether it is up to date.
+"""Writes docs/python.md, the reference of the public names, from their signatures and docstrings. `--check` only says whether it is up to date.
 
-What is public is `rag.__all__`, the front door `rag.chat.Assistant` with its events, and `rag.batch.run_batch`.
+What is public is `rag.__all__`, the events of a stream, and `rag.batch.run_batch`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import dataclasses
 import inspect
 import sys
 import textwrap
+import typing
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,9 @@ import rag  # noqa: E402
 import rag.batch  # noqa: E402
 import rag.chat  # noqa: E402
 
-EVENTS = ("Rewritten", "Writing", "Said", "Withdrawn", "Finished")
 PUBLIC = (
     ("rag", [getattr(rag, name) for name in rag.__all__]),
-    ("rag.chat", [rag.chat.Assistant, *(getattr(rag.chat, name) for name in EVENTS)]),
+    ("rag.chat", list(typing.get_args(rag.chat.Event))),
     ("rag.batch", [rag.batch.run_batch]),
 )
 
@@ -69,7 +69,7 @@ def entry(thing: Any) -> list[str]:
 
 def reference() -> str:
     """The whole page."""
-    lines = ["# API", "", "Made from the docstrings by `make docs`.", ""]
+    lines = ["# Python reference", "", "Made from the docstrings by `make docs`.", ""]
     for module, things in PUBLIC:
         lines += [f"## `{module}`", ""]
         for thing in things:
@@ -78,10 +78,10 @@ def reference() -> str:
 
 
 def main() -> int:
-    page = FOLDER / "api.md"
+    page = FOLDER / "python.md"
     if "--check" in sys.argv:
         current = page.exists() and page.read_text(encoding="utf-8") == reference()
-        print("docs/api.md is up to date" if current else "docs/api.md is not up to date: run `make docs`")
+        print("docs/python.md is up to date" if current else "docs/python.md is not up to date: run `make docs`")
         return 0 if current else 1
     page.write_text(reference(), encoding="utf-8")
     return 0
