@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag.answer.verify import check
 from rag.config import bundled
 from rag.index.lexical import terms
+from rag.rules.verify import check
 from rag.search.question import HAN, language_of
 from rag.search.translate import segment, source_words
 from rag.text.chunk import split_sentences

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-import rag.answer.verify
+import rag.rules.verify
 from rag.config import Config
 from rag.errors import LLMError, UsageError
 
@@ -46,7 +46,7 @@ def open_judge(name: str, config: Config) -> Judge:
 
 def builtin_judge(claim: str, quotes: Sequence[str]) -> bool:
     """Whether the product's own check calls the claim supported."""
-    return rag.answer.verify.check(claim, list(quotes))[0] == "supported"
+    return rag.rules.verify.check(claim, list(quotes))[0] == "supported"
 
 
 def cache_of(judge: Judge) -> Judge:

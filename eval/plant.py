@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-import rag.answer.verify
+import rag.rules.verify
 import rag.search.retrieve
 from rag.chat import Assistant
 from rag.index.encoder import BuiltinEncoder
@@ -62,7 +62,7 @@ class _Silent:
 
 
 def _without_verifier(assistant: Assistant, stack: ExitStack) -> Any:
-    _patch_everywhere(stack, rag.answer.verify.check, lambda claim, evidence, *more, **options: ("supported", ""))
+    _patch_everywhere(stack, rag.rules.verify.check, lambda claim, evidence, *more, **options: ("supported", ""))
     return assistant
 
 

@@ -124,9 +124,9 @@ class Assistant:
         self._sentences = SentenceIndex()
         self._overlap = Overlap(word_vectors(encoder), self._sentences)
         self._writer: Writer | None = None
-        self._support = support or self.reader.support
         self._reranker = open_reranker(config.reranker) if config.reranker else None
         by_rules = config.answerer == "rules" and reader is None
+        self._support = support or (None if by_rules else self.reader.support)
         self._rules = RuleAnswerer(encoder, config.candidates, config.top_k, self._reranker) if by_rules else None
 
     @classmethod
@@ -310,6 +310,8 @@ class Assistant:
         store = self._current()
         reports = self._reports(store, only)
         asked = read_question(self._checked(question), reports)
+        if self._rules is not None:
+            return [one.hit for one in self._retriever(store).explained(asked, "", only, top_k, explain=False)]
         return self._retriever(store).search(asked, only, top_k)
 
     def explain(self, question: str, *, top_k: int = 10, only: Filter | None = None) -> list[Explained]:

@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from rag.answer.verify import check, unfounded
+from rag.answer.verify import unfounded
 from rag.index.lexical import stem, terms
 from rag.llm.prompts import INVISIBLE, NO_ANSWER, Prompt, Source
 from rag.llm.text import APPEALS, DECORATION, HEADING, LINK, MARKER, OPENING, TAG, gives_orders, markers, plain
+from rag.rules.verify import check
 from rag.search.dedupe import Told, parted, shared_out
 from rag.search.question import EN_STOP, language_of, strip_asking
 from rag.search.sentences import Sentence
