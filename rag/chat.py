@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from rag.answer.compose import ExtractiveAnswerer
-from rag.answer.material import Asked, Material
+from rag.answer.material import Asked, Material, names_report
 from rag.answer.overview import questions
 from rag.answer.respond import respond, wanted
 from rag.config import Config
@@ -234,12 +234,13 @@ class Assistant:
         """The answer to a message that is no question about contents, or what it asks in other words; None for what is to be searched as it is."""
         turns = tuple(history)
         after_answer = any(turn.answer or turn.claims for turn in turns)
-        wish = wanted(self.reader.intent(text, after_answer), after_answer)
+        material, asked = self._material(store, reports, open_report), Asked(text, turns)
+        wish = wanted(self.reader.intent(text, after_answer), after_answer, names_report(material, asked))
 
         def recalled(turn: Turn) -> Answer:
             return self.ask(turn.question, history=turns[: turns.index(turn)], only=Filter(tuple(document.id for document in reports)))
 
-        return respond(self._material(store, reports, open_report), Asked(text, turns), wish, recalled)
+        return respond(material, asked, wish, recalled)
 
     def _material(self, store: Snapshot, reports: tuple[Document, ...], open_report: str = "") -> Material:
         retriever = self._retriever(store)

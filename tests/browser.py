@@ -180,9 +180,9 @@ class Stage(Assistant):
     note = ""
     warning = property(lambda self: self.note)
 
-    def stream(self, question: str, *, history: Sequence[Turn] = (), only: Filter | None = None, llm: bool = False) -> Iterator[Event]:
+    def stream(self, question: str, *, history: Sequence[Turn] = (), only: Filter | None = None, **options) -> Iterator[Event]:
         if question not in (TALL, PEARS, FOLLOW, UNKNOWN, NASTY, BROKEN, LONG, "impossible", "nothing"):
-            yield from super().stream(question, history=history, only=only)
+            yield from super().stream(question, history=history, only=only, **options)
             return
         for event in ScriptedAssistant().stream(question, history=history, only=only or Filter()):
             if isinstance(event, Said):

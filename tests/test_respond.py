@@ -300,3 +300,19 @@ def test_editions_are_aligned_sentence_by_sentence(index):
     place = aligned(english, chinese, (start, start + 10))
     assert chinese.text[place[0] : place[1]] == "大雾是渡轮夜间航行的风险。"
     assert aligned(english, store.document("bees"), (start, start + 10)) is None
+
+
+def test_a_heading_that_every_chapter_has_names_no_section(index):
+    from rag.answer.material import Asked
+    from rag.answer.sections import named_part
+    from rag.index.outline import Outline, Part
+
+    parts = [Part((), 0, 9, 9)] + [Part((name, *below), 0, 9, 9) for name in ("Ice", "Snow") for below in ((), ("Summary",))]
+    outline = Outline("d", (), tuple(parts))
+    assert named_part(Asked("Give me the summary"), outline) is None
+    assert named_part(Asked("What about snow?"), outline)[1].section == ("Snow",)
+
+
+def test_one_report_that_is_named_is_not_all_of_them():
+    assert wanted({"library_overview": 0.5, "headings_list": 0.4}, False) == "library_overview"
+    assert wanted({"library_overview": 0.5, "headings_list": 0.4}, False, one_report=True) == "headings_list"

@@ -144,6 +144,11 @@ def scope(material: Material, asked: Asked) -> list[Document]:
     return in_language(chosen, material.shelf.document, asked.language)
 
 
+def names_report(material: Material, asked: Asked) -> bool:
+    """Whether a message names one report."""
+    return len({work(name) for name in read_question(asked.text, material.reports).reports}) == 1
+
+
 def work(document_id: str) -> str:
     """What the editions of a report share: "tides" of "tides.zh" and "tides.en"."""
     return document_id.rpartition(".")[0] or document_id

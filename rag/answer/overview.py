@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from rag.answer.material import Asked, Material, Piece, candidates, edition_note, quoted, read, scope, short_title
+from rag.answer.material import Asked, Material, Piece, candidates, edition_note, names_report, quoted, read, scope, short_title
 from rag.answer.sections import SURELY, counts_in, is_counted, label, named_part, series_of
 from rag.index.lexical import terms
 from rag.index.outline import POINTS, Outline, Part, Path, Span
@@ -76,9 +76,12 @@ def _by_turns(parts: Sequence[Part], most: int) -> list[Span]:
 
 
 def of_section(material: Material, asked: Asked) -> Answer | None:
-    """What a section says: its best sentences, then those of the sections below it. None where the message names no section."""
-    found = section_meant(material, asked)
-    return section_told(material, asked, *found) if found else None
+    """What a section says: its best sentences, then those of the sections below it. Of a message that names no section but a report what that
+    is about; None where it names neither.
+    """
+    if found := section_meant(material, asked):
+        return section_told(material, asked, *found)
+    return of_report(material, asked) if names_report(material, asked) else None
 
 
 def section_told(material: Material, asked: Asked, document: Document, part: Part) -> Answer:
@@ -95,10 +98,11 @@ def section_told(material: Material, asked: Asked, document: Document, part: Par
 
 def section_meant(material: Material, asked: Asked) -> tuple[Document, Part] | None:
     """The section that a message names, of the reports that it may be about, else of any."""
-    for documents in (scope(material, asked), material.reports):
+    for documents, least in ((scope(material, asked), 0.0), (material.reports, SURELY)):
         found = [
             (match[0], document, match[1]) for document in documents if (match := named_part(asked, material.shelf.outline(document.id)))
         ]
+        found = [entry for entry in found if entry[0] >= least]
         own = [entry for entry in found if entry[1].language == asked.language] or found
         if own:
             _, document, part = max(own, key=lambda entry: entry[0])

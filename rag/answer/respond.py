@@ -34,15 +34,16 @@ LEAD = 0.4
 """How much more likely than the search another reading must be to win."""
 
 
-def wanted(probabilities: Mapping[str, float], after_answer: bool) -> str:
-    """The intent to act on. An operation only where there is an answer to operate on.
+def wanted(probabilities: Mapping[str, float], after_answer: bool, one_report: bool = False) -> str:
+    """The intent to act on. An operation only where there is an answer to operate on, an overview of all reports only where not one is named.
 
     >>> wanted({"content": 0.4, "takeaways": 0.55}, False), wanted({"content": 0.1, "takeaways": 0.6, "outlook": 0.3}, False)
     ('content', 'takeaways')
     >>> wanted({"op_more": 0.9, "content": 0.1}, False), wanted({"op_more": 0.9, "content": 0.1}, True)
     ('content', 'op_more')
     """
-    possible = {name: p for name, p in probabilities.items() if after_answer or name not in OPERATIONS}
+    impossible = (frozenset() if after_answer else OPERATIONS) | ({"library_overview"} if one_report else frozenset())
+    possible = {name: p for name, p in probabilities.items() if name not in impossible}
     sums = {group: sum(possible.get(name, 0.0) for name in names) for group, names in GROUPS.items()}
     best = max(GROUPS, key=lambda group: sums[group])
     if sums[best] < sums[SEARCHED] + LEAD:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from rag.answer.material import Asked
@@ -34,6 +35,7 @@ def named_part(asked: Asked, outline: Outline) -> tuple[float, Part] | None:
     said = asked.text.casefold()
     there = set(terms(asked.text))
     core = {term for term in terms(strip_asking(asked.text)) if len(term) > 1}
+    shared = Counter(part.section[-1] for part in outline.parts[1:])  # "Summary" of every chapter names none of them
     found: list[tuple[float, int, int, Part]] = []
     for place, part in enumerate(outline.parts[1:]):
         heading = part.section[-1]
@@ -43,6 +45,8 @@ def named_part(asked: Asked, outline: Outline) -> tuple[float, Part] | None:
         score = 0.0
         if is_counted(heading, said):
             score = 2.0
+        elif shared[heading] > 1:
+            continue
         elif len(name) > 1 and name in said:
             score = 1.0 + len(name) / 100
         elif share >= NAMED:
