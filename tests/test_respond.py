@@ -17,13 +17,21 @@ from rag.index.snapshot import open_index
 from rag.types import Answer, Filter, Turn
 
 TOPICS = {
-    "Harbour cranes": ("The harbour cranes lift 40 tonnes each.", "Rust is the greatest risk for the cranes.", "A crane was painted red."),
-    "Tidal locks": ("The tidal locks open 12 times a day.", "Silt is a risk for the locks.", "The locks hold back the spring tide."),
+    "Harbour cranes": (
+        "The harbour cranes lift 40 tonnes each.",
+        "Rust is the greatest risk for the cranes.",
+        "A crane was painted red in 1987.",
+    ),
+    "Tidal locks": (
+        "The tidal locks open 12 times a day.",
+        "Silt is a risk for the locks.",
+        "The locks hold back the spring tide of 14 metres.",
+    ),
     "Night ferries": ("The night ferries carry 900 people.", "Fog is the risk of the ferries at night.", "A ferry crosses in 20 minutes."),
 }
 TOPICS_ZH = {
-    "港口起重机": ("港口起重机每台可吊起 40 吨货物。", "锈蚀是起重机面临的最大风险。", "有一台起重机漆成了红色。"),
-    "潮汐船闸": ("潮汐船闸每天开启 12 次。", "淤泥是船闸面临的风险。", "船闸挡住了大潮。"),
+    "港口起重机": ("港口起重机每台可吊起 40 吨货物。", "锈蚀是起重机面临的最大风险。", "有一台起重机在 1987 年漆成了红色。"),
+    "潮汐船闸": ("潮汐船闸每天开启 12 次。", "淤泥是船闸面临的风险。", "船闸挡住了 14 米的大潮。"),
     "夜间渡轮": ("夜间渡轮载客 900 人。", "大雾是渡轮夜间航行的风险。", "渡轮过江需要 20 分钟。"),
 }
 
@@ -39,11 +47,18 @@ def report(title: str, about: str, topics: dict[str, tuple[str, ...]], numbered:
 def index(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("port")
     (folder / "port.en.md").write_text(
-        report("The port of Aber", "The report on the port of Aber describes its machines.", TOPICS, "Topic ", "Aber Harbour Board", 2021),
+        report(
+            "The port of Aber",
+            "The report on the port of Aber describes its machines of 2021 in 35 chapters.",
+            TOPICS,
+            "Topic ",
+            "Aber Harbour Board",
+            2021,
+        ),
         encoding="utf-8",
     )
     (folder / "port.zh.md").write_text(
-        report("阿伯港报告", "阿伯港报告介绍港口的各种机械。", TOPICS_ZH, "主题", "阿伯港务局", 2021), encoding="utf-8"
+        report("阿伯港报告", "阿伯港报告用 35 章介绍 2021 年港口的各种机械。", TOPICS_ZH, "主题", "阿伯港务局", 2021), encoding="utf-8"
     )
     (folder / "bees.md").write_text(
         "---\ntitle: Urban bees\npublisher: Bee Society\nyear: 2019\n---\n# Urban bees\n\n## Honey\n\nCity hives gave 14 kilograms of honey each. "
@@ -60,7 +75,7 @@ def assistant(index: Path, **said) -> Assistant:
 
 
 def ask(index: Path, text: str, wish: str, history=(), only=None, open_report="", **said) -> Answer:
-    made = assistant(index, intents={text: wish}, **said)
+    made = assistant(index, wishes={text: wish}, **said)
     answer = made.ask(text, history=history, only=only, open_report=open_report)
     for citation in answer.citations:
         assert made.store.document(citation.document).text[citation.start : citation.end] == citation.quote
@@ -104,7 +119,7 @@ def test_names_that_nobody_knows_are_contents():
 def test_what_a_report_is_about_is_told_part_by_part(index):
     answer = ask(index, "What is the report of the Aber Harbour Board about?", "report_overview")
     assert answer.mode == "overview" and not answer.abstained
-    assert answer.claims[0].text == "The report on the port of Aber describes its machines."
+    assert answer.claims[0].text == "The report on the port of Aber describes its machines of 2021 in 35 chapters."
     assert [claim.heading for claim in answer.claims if claim.heading] == [
         "Topic 1 Harbour cranes",
         "Topic 2 Tidal locks",

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from rag.answer.material import Asked, Material, candidates, cite, offered, scope, work
+from rag.answer.material import Asked, Material, candidates, cite, editions, offered, scope
 from rag.answer.overview import MOST_REPORTS, with_questions
 from rag.answer.talk import line, nearest
 from rag.index.lexical import terms
+from rag.search.editions import says_the_same
 from rag.search.question import names_of, read_question, strip_asking
 from rag.text.quantities import quantities
 from rag.types import Answer, Citation, Claim, Document
@@ -47,7 +48,7 @@ def about_reports(material: Material, asked: Asked) -> Answer:
     documents = meant(material, asked)
     zh = asked.language == "zh"
     listed = documents[:LISTED]
-    claims = [Claim(_count(documents, zh), verdict="own")] if len(documents) != 1 else []
+    claims = [Claim(_count(material, documents, zh), verdict="own")] if len(documents) != 1 else []
     claims += [Claim(_facts(material, document, zh), verdict="own") for document in listed]
     note = ""
     if len(documents) > len(listed):
@@ -68,8 +69,8 @@ def meant(material: Material, asked: Asked) -> list[Document]:
     ]
     named = read_question(asked.text, reports).reports
     if named:
-        works = {work(name) for name in named}
-        return [document for document in by_value or reports if work(document.id) in works] or by_value
+        meant_here = editions(material, named)
+        return [document for document in by_value or reports if document in meant_here] or by_value
     if by_value:
         return by_value
     about = scope(material, asked)
@@ -125,11 +126,12 @@ def _places(material: Material, asked: Asked, document: Document, subject: set[s
     return list(chosen.values())
 
 
-def _count(documents: Sequence[Document], zh: bool) -> str:
+def _count(material: Material, documents: Sequence[Document], zh: bool) -> str:
     """How many reports there are, by language, and of how many works."""
     counts = Counter(document.language for document in documents if document.language in LANGUAGES)
     by_language = [f"{LANGUAGES[code][not zh]} {n}" for code, n in sorted(counts.items(), reverse=True)]
-    works = len({work(document.id) for document in documents})
+    whole = [material.shelf.document(document.id) for document in documents]
+    works = sum(not any(says_the_same(one, other) for other in whole[:place]) for place, one in enumerate(whole))
     inside = ("，" if zh else ", ").join(by_language)
     if zh:
         editions = f"，其中有不同语言的版本，共 {works} 种" if works < len(documents) else ""

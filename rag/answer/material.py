@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from rag.index.encoder import BuiltinEncoder
 from rag.index.lexical import terms
 from rag.index.outline import Outline, Span
-from rag.search.editions import in_language
+from rag.search.editions import in_language, says_the_same
 from rag.search.evidence import Evidence
 from rag.search.question import language_of, read_question
 from rag.search.reader import Passage, Reader
@@ -139,19 +139,22 @@ def scope(material: Material, asked: Asked) -> list[Document]:
             [citation.document for citation in turn.citations] or [name for name, _ in turn.sections] for turn in reversed(asked.history)
         )
         named = tuple(next((dict.fromkeys(names) for names in cited if names), ()))
-    works = {work(name) for name in named}
-    chosen = [document for document in reports if work(document.id) in works] or list(reports)
+    chosen = editions(material, named) or list(reports)
     return in_language(chosen, material.shelf.document, asked.language)
 
 
 def names_report(material: Material, asked: Asked) -> bool:
     """Whether a message names one report."""
-    return len({work(name) for name in read_question(asked.text, material.reports).reports}) == 1
+    named = read_question(asked.text, material.reports).reports
+    return bool(named) and {document.id for document in editions(material, named[:1])} >= set(named)
 
 
-def work(document_id: str) -> str:
-    """What the editions of a report share: "tides" of "tides.zh" and "tides.en"."""
-    return document_id.rpartition(".")[0] or document_id
+def editions(material: Material, names: Sequence[str]) -> list[Document]:
+    """The reports of these ids with those that say the same in the other language, in the order of the library."""
+    whole = [material.shelf.document(document.id) for document in material.reports]
+    named = [document for document in whole if document.id in names]
+    wanted = {document.id for document in whole if document in named or any(says_the_same(document, one) for one in named)}
+    return [document for document in material.reports if document.id in wanted]
 
 
 def offered(material: Material, asked: Asked) -> list[Document]:

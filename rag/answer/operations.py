@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from rag.answer.library import LANGUAGES
-from rag.answer.material import Asked, Material, Piece, candidates, claims_of, quoted, read, work
+from rag.answer.material import Asked, Material, Piece, candidates, claims_of, editions, quoted, read
 from rag.answer.overview import section_told
 from rag.answer.sections import arabic
 from rag.answer.talk import line, nearest
@@ -281,7 +281,7 @@ def translated(material: Material, asked: Asked, before: Before) -> Answer:
     for claim, citations in claims_of(before.answer):
         for citation in citations[:1]:
             document = material.shelf.document(citation.document)
-            edition = next((d for d in material.shelf.documents() if work(d.id) == work(document.id) and d.language == target), None)
+            edition = next((d for d in editions(material, [document.id]) if d.language == target), None)
             span = aligned(document, material.shelf.document(edition.id), (citation.start, citation.end)) if edition else None
             if edition and span:
                 heading = _heading_there(document, material.shelf.document(edition.id), claim.heading) if claim.heading else ""

@@ -66,6 +66,14 @@ def are_editions(chinese: Marks, english: Marks) -> bool:
     return sum(block.size for block in blocks) >= FIGURES_SHARED * shorter
 
 
+def says_the_same(one: Document, other: Document) -> bool:
+    """Tell whether two reports with their texts are editions of one in two languages."""
+    if {one.language, other.language} != LOOKED_AT.keys():
+        return False
+    chinese, english = (one, other) if one.language == "zh" else (other, one)
+    return are_editions(marks_of(chinese.text, "zh"), marks_of(english.text, "en"))
+
+
 def told_twice(reports: Sequence[Document], language: str) -> frozenset[str]:
     """Return the ids of those reports in `language`, "zh" or "en", that another of the reports says in the other language.
 
