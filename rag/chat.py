@@ -193,26 +193,17 @@ class Assistant:
             seconds = time.perf_counter() - started
             yield Finished(replace(other, question=question, timings_ms={"answer": 1000 * seconds, "total": 1000 * seconds}))
             return
-        text = other or text
 
-        def found(asked: str, before: Sequence[Turn]) -> tuple[Evidence, Answer | None]:
-            if self._rules is None:
-                return self._retriever(store).find(asked, before, only, reports), None
-            ruled = self._rules.answer(store, asked, before, only, reports, self.config.strictness)
-            scored = tuple(ScoredSentence(one.sentence, one.score, one.hit) for one in ruled.sentences)
-            return Evidence(read_question(asked, reports), ruled.answer.query, "", ruled.hits, (), scored), ruled.answer
-
-        (evidence, ruled), failure, rewriting = found(text, history), None, 0.0
+        (evidence, ruled), failure, rewriting = self._found(store, text, history, only, reports), None, 0.0
         if writer and history and evidence.query != text:  # a question that stands alone is left as it is
             began = time.perf_counter()
             standalone, failure = yield from _rewritten(writer, text, history)
             rewriting = time.perf_counter() - began
-            evidence, ruled = found(standalone, ()) if standalone else (evidence, ruled)
+            evidence, ruled = self._found(store, standalone, (), only, reports) if standalone else (evidence, ruled)
         yield Rewritten(evidence.query)
         after_search = time.perf_counter()
 
-        answerer = ExtractiveAnswerer(self.reader, self._sentences, store.document, self.config.strictness)
-        answer = ruled or answerer.answer(evidence, reports)
+        answer = ruled or self._answerer(store).answer(evidence, reports)
         checking = 0.0
         if writer and not answer.abstained:
             answer, checking = yield from self._write(writer, store, evidence, answer, history, failure)
@@ -228,10 +219,8 @@ class Assistant:
         }
         yield Finished(replace(answer, question=question, timings_ms={name: 1000 * seconds for name, seconds in timings.items()}))
 
-    def _other(
-        self, store: Snapshot, text: str, history: Sequence[Turn], reports: tuple[Document, ...], open_report: str
-    ) -> Answer | str | None:
-        """The answer to a message that is no question about contents, or what it asks in other words; None for what is to be searched as it is."""
+    def _other(self, store: Snapshot, text: str, history: Sequence[Turn], reports: tuple[Document, ...], open_report: str) -> Answer | None:
+        """The answer to a message that is no question about contents; None for what is to be searched."""
         turns = tuple(history)
         after_answer = any(turn.answer or turn.claims for turn in turns)
         material, asked = self._material(store, reports, open_report), Asked(text, turns)
@@ -243,22 +232,36 @@ class Assistant:
         return respond(material, asked, wish, recalled)
 
     def _material(self, store: Snapshot, reports: tuple[Document, ...], open_report: str = "") -> Material:
-        retriever = self._retriever(store)
+        retriever, within = self._retriever(store), Filter(tuple(document.id for document in reports))
 
         def hits(question: str, ids: Sequence[str], top_k: int) -> list[Hit]:
             only = Filter(tuple(ids or (document.id for document in reports)))
             return [one.hit for one in retriever.explained(read_question(question, reports), "", only, top_k, explain=False)]
 
         def evidence(question: str) -> Evidence:
-            return retriever.find(question, (), Filter(tuple(document.id for document in reports)), reports)
+            return self._found(store, question, (), within, reports)[0]
 
-        return Material(store, word_vectors(self.encoder), self._sentences, hits, evidence, reports, self.reader, open_report)
+        def ask(question: str) -> Answer:
+            found, ruled = self._found(store, question, (), within, reports)
+            return ruled or self._answerer(store).answer(found, reports)
+
+        return Material(store, word_vectors(self.encoder), self._sentences, hits, evidence, ask, reports, self.reader, open_report)
 
     def openers(self, language: str, count: int = 4, only: Filter | None = None) -> tuple[str, ...]:
         """Questions to begin with that the outlines of the reports answer."""
         store = self._current()
         material = self._material(store, self._reports(store, only))
         return questions(material, language, in_language(material.reports, store.document, language), count)
+
+    def _found(
+        self, store: Snapshot, asked: str, before: Sequence[Turn], only: Filter | None, reports: tuple[Document, ...]
+    ) -> tuple[Evidence, Answer | None]:
+        """Evidence for a question after earlier turns, and its answer where the rules give one."""
+        if self._rules is None:
+            return self._retriever(store).find(asked, before, only, reports), None
+        ruled = self._rules.answer(store, asked, before, only, reports, self.config.strictness)
+        scored = tuple(ScoredSentence(one.sentence, one.score, one.hit) for one in ruled.sentences)
+        return Evidence(read_question(asked, reports), ruled.answer.query, "", ruled.hits, (), scored), ruled.answer
 
     def _write(
         self, writer: Writer, store: Snapshot, evidence: Evidence, extract: Answer, history: Sequence[Turn], failure: Failure | None
@@ -390,6 +393,9 @@ class Assistant:
             if not allowed:
                 raise UsageError("no report passes the filter: loosen it, or see `rag list`")
         return allowed
+
+    def _answerer(self, store: Snapshot) -> ExtractiveAnswerer:
+        return ExtractiveAnswerer(self.reader, self._sentences, store.document, self.config.strictness)
 
     def _retriever(self, store: Snapshot) -> Retriever:
         return Retriever(

@@ -58,8 +58,7 @@ def about_reports(material: Material, asked: Asked) -> Answer:
 
 
 def meant(material: Material, asked: Asked) -> list[Document]:
-    """The reports with a value that a message names: a title, a publisher, a year, a language; those it is about where it names one or the
-    talk is about one; else all."""
+    """The reports with a value that a message names: a title, a publisher, a year, a language; else all, those first that the talk is about."""
     reports = list(material.reports)
     said = asked.text.casefold()
     years = {int(quantity.low) for quantity in quantities(asked.text) if quantity.low == quantity.high}
@@ -73,8 +72,8 @@ def meant(material: Material, asked: Asked) -> list[Document]:
         return [document for document in by_value or reports if document in meant_here] or by_value
     if by_value:
         return by_value
-    about = scope(material, asked)
-    return about if (material.open_report or asked.history) and len(about) == 1 else reports
+    about = scope(material, asked) if material.open_report or asked.history else []
+    return [*about, *(document for document in reports if document not in about)]
 
 
 def speaking_of(material: Material, asked: Asked) -> Answer | None:

@@ -43,6 +43,9 @@ class Shelf(Protocol):
     def outline(self, document_id: str) -> Outline:
         """Its outline."""
 
+    def document_frequencies(self, terms: Sequence[str]) -> list[int]:
+        """In how many chunks each term occurs."""
+
     def chunks_of(self, document_id: str) -> list[Chunk]:
         """Its chunks, in the order of its text."""
 
@@ -58,6 +61,8 @@ class Material:
     """The best passages for a question in the reports of these ids, all for none, that nobody has read yet."""
     evidence: Callable[[str], Evidence]
     """What the search finds for a question, read."""
+    ask: Callable[[str], Answer]
+    """The answer to a question about contents that stands alone."""
     reports: tuple[Document, ...]
     """Those that may answer, without their texts."""
     reader: Reader

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from rag.answer.library import LANGUAGES
 from rag.answer.material import Asked, Material, Piece, candidates, claims_of, editions, quoted, read
-from rag.answer.overview import section_told
+from rag.answer.overview import section_meant, section_told
 from rag.answer.sections import arabic
 from rag.answer.talk import line, nearest
 from rag.answer.verify import figures_at_odds
@@ -97,8 +97,8 @@ class Before:
         return list(dict.fromkeys(citation.document for citation in self.answer.citations))
 
 
-def operate(material: Material, asked: Asked, wish: str, before: Before) -> Answer | str:
-    """What a message wants of the last answer, as an answer, or as another question to be searched."""
+def operate(material: Material, asked: Asked, wish: str, before: Before) -> Answer:
+    """What a message wants of the last answer, as an answer."""
     operations = {
         "op_nth": nth,
         "op_more": more,
@@ -386,12 +386,33 @@ def set_otherwise(material: Material, asked: Asked, before: Before) -> Answer:
     return replace(answer, layout="list")
 
 
-def corrected(material: Material, asked: Asked, before: Before) -> str:
-    """What a message says that the last question did not: that is meant. The reader sees the last question beside it."""
+def corrected(material: Material, asked: Asked, before: Before) -> Answer:
+    """The last question again, with what is meant in the place of what was; where that has no answer, what the section of that name says."""
+    meant = _meant(material, asked, before)
+    answer = material.ask(_replaced(material, before.query, meant))
+    if answer.abstained and (found := section_meant(material, replace(asked, text=meant))):
+        answer = section_told(material, asked, *found)
+    return replace(answer, question=asked.text)
+
+
+def _meant(material: Material, asked: Asked, before: Before) -> str:
+    """What a message says that the last question did not, in words that the reports use."""
     known = set(terms(before.query))
-    pieces = [piece for piece in re.split(r"[\s，,。.；;！!、：:—-]+", strip_asking(asked.text)) if piece]
+    pieces = [piece for piece in re.split(r"[\s，,。.；;！!、：:—]+", strip_asking(asked.text)) if piece]
     fresh = [piece for piece in pieces if not set(terms(piece)) <= known] or pieces
-    return " ".join(fresh)
+    spoken = [piece for piece in fresh if all(material.shelf.document_frequencies([term for term in terms(piece) if len(term) > 1]))]
+    return " ".join(spoken or fresh)
+
+
+def _replaced(material: Material, question: str, meant: str) -> str:
+    """A question with what is meant in the place of those of its words that are nearest to it by the encoder's vectors."""
+    core = strip_asking(question).split()
+    windows = {" ".join(core[at : at + n]) for n in (1, 2, 3) for at in range(len(core) - n + 1)}
+    there = sorted(window for window in windows if window in question)
+    if not there:
+        return f"{meant} {question}"
+    cosines = material.words.encode(there) @ material.words.encode([meant])[0]
+    return question.replace(max(zip(cosines.tolist(), map(len, there), there, strict=True))[2], meant, 1)
 
 
 def _cited(answer: Answer) -> list[tuple[str, int, int]]:

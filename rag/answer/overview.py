@@ -7,7 +7,7 @@ Gives up: sentences of one kind are looked for among those that the search finds
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -44,7 +44,8 @@ def of_report(material: Material, asked: Asked) -> Answer:
     document = documents[0]
     outline = material.shelf.outline(document.id)
     parts = outline.main(MOST_PARTS)
-    pieces = [Piece(document.id, span) for span in outline.lead]
+    alone = {part.points[0] for part in parts if len(part.points) == 1 and part.section}  # all that a small part has to say stays with it
+    pieces = [Piece(document.id, span) for span in outline.lead if span not in alone]
     if parts == [outline.whole]:
         pieces += [Piece(document.id, span) for span in sorted(outline.whole.points[:MOST_TAKEAWAYS])]
     else:
@@ -277,10 +278,12 @@ def _is_divided(outline: Outline, section: Path) -> bool:
 # ----------------------------------------------------------------------------------------------------------- what to ask next
 
 
-def questions(material: Material, language: str, documents: Sequence[Document], count: int = 3) -> tuple[str, ...]:
+def questions(
+    material: Material, language: str, documents: Sequence[Document], count: int = 3, told: Collection[str] = ()
+) -> tuple[str, ...]:
     """Questions that an outline answers: what a report is about, what to take from it, what one of its sections says; from each report in turn."""
     zh = language == "zh"
-    rows = [_questions_of(material, zh, document) for document in documents[:MOST_REPORTS]]
+    rows = [_questions_of(material, zh, document)[document.id in told :] for document in documents[:MOST_REPORTS]]
     longest = max(map(len, rows), default=0)
     mixed = [rows[(at + rank) % len(rows)] for rank in range(longest) for at in range(len(rows))]
     ranks = [rank for rank in range(longest) for _ in rows]
@@ -300,7 +303,8 @@ def _questions_of(material: Material, zh: bool, document: Document) -> list[str]
 
 
 def with_questions(material: Material, answer: Answer, documents: Sequence[Document], count: int = 3) -> Answer:
-    """An answer with questions to go on with, none that was just asked."""
-    found = questions(material, answer.language, documents, count + 1)
+    """An answer with questions to go on with, none that was just asked, nor what a report is about of which that was just told."""
+    told = {citation.document for citation in answer.citations} if answer.mode == "overview" else set()
+    found = questions(material, answer.language, documents, count + 1, told)
     plain = re.sub(r"\W+", "", answer.question).casefold()
     return replace(answer, suggestions=tuple(question for question in found if re.sub(r"\W+", "", question).casefold() != plain)[:count])

@@ -63,8 +63,8 @@ OVERVIEWS: Mapping[str, Callable[[Material, Asked], Answer | None]] = {
 }
 
 
-def respond(material: Material, asked: Asked, wish: str, recalled: Callable[[Turn], Answer]) -> Answer | str | None:
-    """The answer to a message that wants something else than the search gives, or what to search for instead; None for the message itself.
+def respond(material: Material, asked: Asked, wish: str, recalled: Callable[[Turn], Answer]) -> Answer | None:
+    """The answer to a message that wants something else than the search gives; None for what is to be searched.
 
     `recalled` gives the answer of a turn of which only the text is known.
     """

@@ -127,8 +127,8 @@ def _said(asked: Asked, told: Told, **fields: object) -> Answer:
 
 
 def nearest(words: BuiltinEncoder, text: str, table: Mapping[str, Sequence[str]], least: float = NEAR) -> str:
-    """The name of the example that is nearest to a text by the encoder's vectors; "" where none is near."""
-    rows = [(name, example) for name, examples in table.items() for example in examples]
-    cosines = words.encode([example for _, example in rows]) @ words.encode([text])[0]
-    best = int(cosines.argmax())
-    return rows[best][0] if cosines[best] >= least else ""
+    """The name whose two nearest examples are nearest to a text by the encoder's vectors; "" where none is near."""
+    asked = words.encode([text])[0]
+    near = {name: sorted((words.encode(examples) @ asked).tolist())[-2:] for name, examples in table.items()}
+    best = max(near, key=lambda name: sum(near[name]))
+    return best if near[best][-1] >= least else ""
