@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from rag.answer.verify import check as read_check
 from rag.answer.verify import unfounded
 from rag.index.lexical import stem, terms
 from rag.llm.prompts import INVISIBLE, NO_ANSWER, Prompt, Source
@@ -278,7 +279,7 @@ class Prose:
         about = " ".join(dict.fromkeys(f"{source.heading} {' '.join(sentence.section)} {sentence.speaker}" for source, sentence in pairs))
         if self.question and len(self._content(text)) <= FRAGMENT:
             text = f"{strip_asking(self.question)} {text}"
-        verdict, why = check(text, quotes, about, self.support)
+        verdict, why = check(text, quotes, about) if self.support is None else read_check(text, quotes, about, self.support)
         if why and language_of(text) != self.language:  # the reason in the language of the question
             why = unfounded(text, quotes, about, self.language) or REASONS[self.language][verdict]
         return verdict, why

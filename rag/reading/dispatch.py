@@ -563,7 +563,7 @@ def _read_spreadsheet(path: Path, data: bytes) -> Content:
 def _read_mail(path: Path, data: bytes) -> Content:
     from rag.reading.formats.mail import read_mail
 
-    return read_mail(path, data)
+    return read_mail(path, data, read_content, plain_paragraphs)
 
 
 def _read_rich(path: Path, data: bytes) -> Content:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import email.policy
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -27,6 +27,10 @@ _WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "iso-8859-1": "cp1252", "us-asc
 _INSTALL = "needs a package of its own to read: pip install 'provenote[msg]', or save the mail as .eml"
 
 
+ReadFile = Callable[[Path, bytes], Content]
+Paragraphs = Callable[[str], Sequence[Piece]]
+
+
 @dataclass(slots=True)
 class _Mail:
     """What a mail holds, in whatever format it came."""
@@ -41,14 +45,14 @@ class _Mail:
     left_out: Counter[str] = field(default_factory=Counter)
 
 
-def read_mail(path: Path, data: bytes, depth: int = 0) -> Content:
-    """A mail with its attachments. Raises UnreadableFile for what is none."""
+def read_mail(path: Path, data: bytes, read: ReadFile, paragraphs: Paragraphs, depth: int = 0) -> Content:
+    """A mail with its attachments, which `read` reads; `paragraphs` cuts its text. Raises UnreadableFile for what is none."""
     mail = _outlook(path, data) if path.suffix.lower() == ".msg" else _internet(path, data)
     pieces = [Piece("prose", f"{name}: {value}") for name, value in mail.heads]
-    pieces += _body(path, mail)
+    pieces += _body(path, mail, paragraphs)
     notes = []
     for name, content in mail.attachments[:MAX_ATTACHMENTS]:
-        attached, note = _attached(name, content, depth)
+        attached, note = _attached(name, content, read, paragraphs, depth)
         notes += [note] if note else []
         mail.left_out["attachments read" if attached else "attachments not read"] += 1
         if attached:
@@ -60,18 +64,16 @@ def read_mail(path: Path, data: bytes, depth: int = 0) -> Content:
     return Content(pieces, mail.subject, matter, notes=(*counted_notes(mail.left_out), *notes))
 
 
-def _attached(name: str, data: bytes, depth: int) -> tuple[list[Piece], str]:
+def _attached(name: str, data: bytes, read: ReadFile, paragraphs: Paragraphs, depth: int) -> tuple[list[Piece], str]:
     """(pieces, "") of an attachment, or none and why it could not be read."""
-    from rag.reading.dispatch import read_content
-
     path = Path(name)
     try:
         if path.suffix.lower() in (".eml", ".msg"):
             if depth >= MAX_DEPTH:
                 raise UnreadableFile(path, "mails nested too deeply")
-            content = read_mail(path, data, depth + 1)
+            content = read_mail(path, data, read, paragraphs, depth + 1)
         else:
-            content = read_content(path, data)
+            content = read(path, data)
     except UnreadableFile as error:
         return [], f"attachment {name} not read: {error.reason}"
     pieces = [piece for piece in content.pieces if piece.text.strip()]
@@ -79,11 +81,9 @@ def _attached(name: str, data: bytes, depth: int) -> tuple[list[Piece], str]:
     return pieces, f"attachment {name}: {told}" if told and pieces else "" if pieces else f"attachment {name} not read: no text in it"
 
 
-def _body(path: Path, mail: _Mail) -> Sequence[Piece]:
-    from rag.reading.dispatch import plain_paragraphs
-
+def _body(path: Path, mail: _Mail, paragraphs: Paragraphs) -> Sequence[Piece]:
     if mail.text.strip():
-        return plain_paragraphs(drop_control(mail.text.replace("\r\n", "\n")))
+        return paragraphs(drop_control(mail.text.replace("\r\n", "\n")))
     if mail.page.strip():
         from rag.reading.formats.html import parse_markup
         from rag.reading.formats.markup import walk
