@@ -257,7 +257,7 @@ def test_what_is_written_for_onnxruntime_computes_what_was_trained(lessons, base
     reader_onnx.main()
     settings = json.loads((tmp_path / "reader" / "reader.json").read_text())
     assert settings["steps"] == 2 and len(settings["revision"]) == 12
-    settings |= {"intents": INTENTS, "calibration": {}, "thresholds": {}}  # what calibrating adds
+    settings |= {"intents": INTENTS, "mix": [1.0, 0.0, 0.0, 0.0], "calibration": {}, "thresholds": {}}  # what calibrating adds
     (tmp_path / "reader" / "reader.json").write_text(json.dumps(settings))
     shipped = Reader(tmp_path / "reader", threads=1)
 
