@@ -68,8 +68,21 @@ class ScriptedAssistant:
     def __init__(self, warning: str = ""):
         self.warning = warning
 
+    @property
+    def store(self) -> ScriptedAssistant:
+        return self
+
     def documents(self) -> tuple[Document, ...]:
         return DOCUMENTS
+
+    def document(self, name: str) -> Document:
+        return next(each for each in DOCUMENTS if each.id == name)
+
+    def openers(self, language: str, count: int = 4, only: Filter | None = None) -> tuple[str, ...]:
+        return (TALL, PEARS)[:count]
+
+    def ask(self, question: str, *, history: Sequence[Turn] = (), only: Filter | None = None) -> Answer:
+        return next(event.answer for event in self.stream(question) if isinstance(event, Finished))
 
     def passage(self, citation: Citation) -> Passage:
         document = next(each for each in DOCUMENTS if each.id == citation.document)

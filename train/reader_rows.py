@@ -131,10 +131,16 @@ def read_lines(path: Path) -> Iterator[dict]:
 
 
 def our_rows(folder: Path | None, data: Path, name: str) -> Iterator[dict]:
-    """Read rows of our own, which name the place of their passage (`file`, `start`, `end`) and quote by places within it."""
+    """Read rows of our own, which name the place of their passage (`file`, `start`, `end`) and quote by places within it.
+
+    `file` is the beginning of the sha256 of the path within the data.
+    """
+    paths = {
+        hashlib.sha256(path.relative_to(data).as_posix().encode()).hexdigest()[:12]: path for path in data.rglob("*") if path.is_file()
+    }
     for path in sorted(folder.glob(f"{name}*.jsonl")) if folder else ():
         for row in read_lines(path):
-            passage = _source(data / row["file"])[row["start"] : row["end"]]
+            passage = _source(paths[row["file"]])[row["start"] : row["end"]]
             quotes = {key: [passage[low:high] for low, high in row[key]] for key in ("evidence", "support") if key in row}
             yield {**row, "passage": passage, **quotes}
 
