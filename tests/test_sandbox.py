@@ -277,7 +277,7 @@ def test_a_font_that_maps_everything_and_a_page_that_never_ends(tmp_path):
     found = outcomes(tmp_path, {"map.pdf": hostile.endless_map_pdf(), "operators.pdf": hostile.many_operators(3 * MAX_CHARACTERS)})
     assert isinstance(found["map.pdf"], Reading) and isinstance(found["operators.pdf"], Reading)
     assert f"page 1: cut off after {MAX_CHARACTERS} characters" in found["operators.pdf"].document.notes
-    assert len(found["operators.pdf"].document.text) == MAX_CHARACTERS
+    assert 0 < len(found["operators.pdf"].document.text) <= MAX_CHARACTERS  # what runs off the page is left out too
 
 
 def test_nothing_that_a_file_names_is_fetched(tmp_path):
