@@ -114,8 +114,20 @@ Event: TypeAlias = Rewritten | Quoted | Writing | Said | Withdrawn | Finished
 class Assistant:
     """Answers questions from one index. Safe to use from several threads; sees a newly published generation at the next question."""
 
-    def __init__(self, config: Config, encoder: Encoder, snapshot: Snapshot, reader: Reader | None = None, support: Support | None = None):
-        """`support` reads an LLM's sentence beside what it cites: by default the reader, or the model that the setting `checker` names."""
+    def __init__(
+        self,
+        config: Config,
+        encoder: Encoder,
+        snapshot: Snapshot,
+        reader: Reader | None = None,
+        support: Support | None = None,
+        *,
+        rules: bool | None = None,
+    ):
+        """`support` reads an LLM's sentence beside what it cites: by default the reader, or the model that the setting `checker` names.
+
+        `rules` says whether the setting `answerer` may choose them; a reader that is given answers itself unless that is said.
+        """
         self.config = config
         self.encoder = encoder
         self.reader = reader or Reader()
@@ -125,7 +137,7 @@ class Assistant:
         self._overlap = Overlap(word_vectors(encoder), self._sentences)
         self._writer: Writer | None = None
         self._reranker = open_reranker(config.reranker) if config.reranker else None
-        by_rules = config.answerer == "rules" and reader is None
+        by_rules = config.answerer == "rules" and (reader is None if rules is None else rules)
         self._support = support or (None if by_rules else self.reader.support)
         self._rules = RuleAnswerer(encoder, config.candidates, config.top_k, self._reranker) if by_rules else None
 

@@ -244,7 +244,7 @@ if __name__ == "__main__":
     port, folder = int(sys.argv[1]), Path(sys.argv[2])
     config, encoder = build(folder), open_encoder("builtin")
     reader = Reader() if "--shipped" in sys.argv else TinyReader({"哪三条": "list", "How many": "number", "多少": "number"}, WISHES)
-    assistant = Stage(config, encoder, open_index(Path(config.index_dir), encoder=encoder), reader)
+    assistant = Stage(config, encoder, open_index(Path(config.index_dir), encoder=encoder), reader, rules=True)
     if "--warn" in sys.argv:
         assistant.note = "An <older> generation is served."
     if "--alone" in sys.argv:
