@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = "types errors config text reading index search rules answer llm chat batch web cli".split()
+ORDER = "types errors config text reading index search answer rules llm chat batch web cli".split()
 """Each imports itself and what stands before it. `rag` itself opens `chat` when a question is asked, and `__main__` starts `cli`."""
 
 

@@ -18,7 +18,7 @@ APART = 4
 """Sentences that may stand between two numbers of a list at most."""
 
 _BULLET_NUMBERED = re.compile(r"[（(]?\d{1,2}[)）.、]")
-_LABEL = re.compile(r"(?P<label>[^，。；：:！？!?]{2,30})[：:]\s*\S")
+LABEL = re.compile(r"(?P<label>[^，。；：:！？!?]{2,30})[：:]\s*\S")
 _AT = r"(?:^|(?<=[：:；;，,。、\s]))"
 _ORDINALS: tuple[re.Pattern[str], ...] = (
     re.compile(rf"{_AT}[（(]?(?P<n>\d{{1,2}})\s?[)）](?!\d)"),
@@ -120,7 +120,7 @@ def _labelled(sentences: Sequence[Sentence], start: int) -> Enumeration | None:
     at = next((i for i, block in enumerate(blocks) if here in block), None)
 
     def opens(i: int) -> bool:
-        return 0 <= i < len(blocks) and blocks[i][0].kind == "prose" and bool(_LABEL.match(blocks[i][0].text))
+        return 0 <= i < len(blocks) and blocks[i][0].kind == "prose" and bool(LABEL.match(blocks[i][0].text))
 
     if at is None or not opens(at):
         return None

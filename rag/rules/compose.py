@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from rag.answer.lists import Enumeration, enumeration_at
 from rag.index.lexical import terms
 from rag.rules.demands import Surroundings, unmet
 from rag.rules.evidence import GLOSSED
-from rag.rules.lists import Enumeration, asked_count, enumeration_at
+from rag.rules.lists import asked_count, is_about
 from rag.rules.premises import false_premise
 from rag.rules.question import LONG_KINDS, Question, names_of, quantity_answers
 from rag.rules.rank import Scored, Sentence, SentenceRanker
@@ -387,7 +388,7 @@ class Composer:
             return True
         if question.kind != "list" or made.form != "bullets" or _LEAD.search(best.text):
             return False  # a bullet that announces a list of its own belongs to that and not to its neighbours
-        return not made.is_about(question.text, best.position)
+        return not is_about(made, question.text, best.position)
 
     def _whole(self, question: Question, chosen: Sequence[Sentence], budget: int) -> list[Sentence]:
         """An answer in which every sentence that only announces ("for three reasons:") is followed by what it announces.
