@@ -8,7 +8,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted([*(ROOT / "rag").rglob("*.py"), ROOT / "app.py"])
 LINES, FUNCTION = 450, 60
 LONG_FILES = {
-    "app.py", "rag/reading/dispatch.py", "rag/rules/compose.py", "rag/rules/premises.py", "rag/rules/question.py", "rag/rules/verify.py", "rag/reading/sandbox.py", "rag/web/panel.py", "rag/web/strings.py",
+    "app.py", "rag/reading/dispatch.py", "rag/rules/compose.py", "rag/rules/premises.py", "rag/rules/verify.py", "rag/reading/sandbox.py", "rag/web/panel.py", "rag/web/strings.py",
 }  # fmt: skip
 LONG_FUNCTIONS = {
     "app.py:build", "app.py:progress", "app.py:serve", "rag/index/adapt.py:adapt", "rag/text/quantities.py:quantities",

@@ -14,9 +14,10 @@ from functools import lru_cache
 from rag.index.lexical import stem, terms
 from rag.rules.likeness import says, words_of
 from rag.rules.premises import DOWN, UP
-from rag.rules.question import HAN, Question, quantity_answers
+from rag.rules.question import Question, quantity_answers
 from rag.rules.verify import alike
 from rag.rules.who import unnamed
+from rag.search.question import HAN
 from rag.search.translate import segment, source_words, translations
 from rag.text.lexicon import proper_names
 from rag.text.quantities import quantities, years

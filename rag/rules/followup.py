@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rag.index.lexical import terms
-from rag.rules.question import HAN, strip_asking
+from rag.rules.question import strip_asking
+from rag.search.question import HAN
 from rag.types import Turn
 
 _LEANS = re.compile(

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from rag.rules.question import EN_STOP, HAN
+from rag.rules.question import EN_STOP
+from rag.search.question import HAN
 from rag.search.translate import source_words, synonyms, translations
 
 SURELY = 3.0

@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from rag.index.lexical import stem, terms
-from rag.rules.question import HAN, Question
+from rag.rules.question import Question
 from rag.rules.verify import alike, contradicted
+from rag.search.question import HAN
 from rag.search.translate import segment, source_words, translations
 from rag.text.lexicon import proper_names
 from rag.text.quantities import Quantity, quantities

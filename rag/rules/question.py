@@ -6,14 +6,11 @@ Rules in two languages, one table each. Patterns for Chinese never touch Latin l
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
-from rag.index.lexical import stem
-from rag.search.translate import named_in_latin, translations
-from rag.text.lexicon import proper_names
+from rag.search.question import HAN, LATIN, count_publishers, language_of, names_in, names_of
 from rag.text.quantities import QuantityKind, quantities, years
 from rag.types import Document
 
@@ -22,7 +19,6 @@ QuestionKind = Literal["abbreviation", "compare", "definition", "why", "entity",
 LONG_KINDS = frozenset({"list", "why", "compare"})
 """Kinds whose answers take several sentences."""
 
-HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
 
 _ACRONYM = r"[A-Z][A-Za-z0-9&/+.-]*[A-Z0-9a-z]|[a-z]+[A-Z][A-Za-z]*"
 
@@ -162,7 +158,6 @@ EN_STOP = frozenset(
 _HOW_MUCH = re.compile(r"\bhow (?:much|many|large|big|long|far)\b|\bby how\b|\b(?:much|many)\b", re.IGNORECASE)
 _LEFT_OVER = frozenset("和与跟及又也还都就才会能要将在对为到从看讲说提叫搞做用有里中上下请")
 """Characters that are left over from a phrase when they stand alone."""
-_LATIN = re.compile(r"[0-9]*[A-Za-z][A-Za-z0-9]*(?:[-+./&'][A-Za-z0-9]+)*\+*")
 
 _COMPARING = re.compile(
     r"(?:19|20)\d\d\s?年?|专家|报告|押注|看法|看待|观点|态度|期待|判断|说法|讲法|提法|一致|差多远|差别|差异|区别|异同|不同|相同|相比|比较|对比|两边|双方|"
@@ -193,7 +188,6 @@ _ASKING = re.compile(
 _ASKS = re.compile(r"什么|啥|谁|哪|多少|几(?=[个种类家位成项])|怎么|怎样|如何|为何|多[大高长久快低]|吗|是否")
 _AND_ASKS = re.compile(r",? and (?=(?:what|which|who|why|how|when|where|by what|at what|in what)\b)|[;?] ", re.IGNORECASE)
 
-_MARKUP = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)|</?[A-Za-z][^<>]*>", re.DOTALL | re.IGNORECASE)
 
 _SAYS_WHO = re.compile(r"(?:[A-Z][\w-]*(?:'s)?\s+)+(?:(?:19|20)\d\d\s+)?reports?\b|\baccording to (?:the )?(?:[A-Z][\w-]*\s*)+")
 """Names that only say whose report is meant, which the report itself need not spell out."""
@@ -215,9 +209,6 @@ _FORM = re.compile(
     re.IGNORECASE,
 )
 """How an answer is to be written, which no report says."""
-_LEGAL_FORM = re.compile(
-    r"(?:the|inc|incorporated|corp|corporation|company|co|ltd|limited|llc|plc|ag|se|gmbh|group|holdings?|&|and|of)[.,]*", re.IGNORECASE
-)
 _ONLY_YEAR = re.compile(
     r"(20\d\d)\s?年?(?:的|那|这)?(?:份|篇|本)(?:报告)?|(?:只|仅)(?:看|查|用|限)?\s?(20\d\d)\s?年?的?报告|\b(?:the|only) (20\d\d) report\b"
 )
@@ -243,17 +234,6 @@ class Question:
     """Ids of the documents that alone are asked ("华为的报告", "达摩院怎么看", "只看 2023 年的报告"); empty for all."""
     carried: str = ""
     """Content words of the turn before that a follow-up leans on."""
-
-
-def language_of(text: str) -> Literal["zh", "en"]:
-    """ "zh" as soon as Han characters carry a share of the text that Latin names inside Chinese cannot reach.
-
-    >>> language_of("CIPU 是什么？"), language_of("What does 存算一体 mean in the DAMO report?")
-    ('zh', 'en')
-    """
-    han = len(HAN.findall(text))
-    words = len(_LATIN.findall(text))
-    return "zh" if han and han >= words else "en"
 
 
 def asking_of(text: str) -> str:
@@ -296,7 +276,7 @@ def strip_asking(text: str) -> str:
     asked, pieces = text, []
     text = _HOW_MUCH.sub(" ", _FORM.sub(" ", _BACKGROUND.sub("", text)))
     for piece in re.split(r"([0-9]*[A-Za-z][A-Za-z0-9+./&'-]*)", text):
-        if _LATIN.fullmatch(piece):
+        if LATIN.fullmatch(piece):
             pieces.append(" " if piece.lower() in EN_STOP and piece not in ("IT", "US", "AI") else piece)
         else:
             pieces.append(_ZH_PHRASES.sub(" ", piece))
@@ -332,22 +312,11 @@ def section_named(text: str) -> str:
     return next(filter(None, match.groups())).strip() if match else ""
 
 
-def without_markup(text: str) -> str:
-    """The text without HTML, which says nothing of what is asked; the text as it is where nothing else is in it.
-
-    >>> without_markup("<b>What</b> is <img src=x onerror=a()> CIPU?<script>b()</script>"), without_markup("is 3 < 5 > 4"), without_markup("<b>")
-    ('What is CIPU?', 'is 3 < 5 > 4', '<b>')
-    """
-    bare = re.sub(r"\s+", " ", _MARKUP.sub(" ", text)).replace(" ?", "?").strip()
-    bare = re.sub(rf"(?<={HAN.pattern}) (?={HAN.pattern})", "", bare)
-    return bare if bare != text and any(sign.isalnum() for sign in bare) and _MARKUP.search(text) else text
-
-
 def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
     """Reads a question against the reports that there are, whose titles and publishers it may name."""
-    named = {document: found for document in documents if (found := _names(text, document))}
+    named = {document: found for document in documents if (found := names_in(text, document))}
     reports = tuple(sorted(document.id for document in named))
-    kind = kind_of(text, _publishers_named(named))
+    kind = kind_of(text, count_publishers(named))
     asked = tuple(dict.fromkeys(kind for kinds, pattern in _ASKED if pattern.search(asking_of(text).lower()) for kind in kinds))
     return Question(
         text=text,
@@ -357,7 +326,7 @@ def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
         asked=asked,
         years=years(text),
         names=tuple(
-            name for name in dict.fromkeys(_LATIN.findall(_SAYS_WHO.sub(" ", _BACKGROUND.sub("", text)))) if name.lower() not in EN_STOP
+            name for name in dict.fromkeys(LATIN.findall(_SAYS_WHO.sub(" ", _BACKGROUND.sub("", text)))) if name.lower() not in EN_STOP
         ),
         reports=reports,
         only=() if kind == "compare" else _only(text, documents),
@@ -392,80 +361,8 @@ def without_names(core: str, documents: Sequence[Document]) -> str:
     return re.sub(r"\s+", " ", core).strip() or core
 
 
-@lru_cache(maxsize=1 << 10)
-def _aliases(publisher: str, title: str, identity: str) -> frozenset[str]:
-    """Short forms by which a report is named: "阿里巴巴达摩院" is also 阿里 and 达摩院, "huawei-2030" is Huawei's and 华为's."""
-    pieces: set[str] = set()
-    for part in re.split(r"[（()）,，/]", publisher):
-        part = part.strip()
-        if HAN.match(part):
-            pieces |= {part, part[:2], part[-3:] if len(part) > 4 else ""}
-            pieces |= {name for length in (2, 3, 4) if (name := part[:length]) in proper_names()}
-        else:
-            words = [word for word in part.split() if not _LEGAL_FORM.fullmatch(word)]
-            pieces |= {" ".join(words)} | {word for word in words if len(word) > 3 and not _is_common(word)}
-            pieces |= {word for word in words[:1] if len(word) > 3 and len(translations(stem(word.lower()))) == 1}
-    pieces |= set(re.findall(r"^[\u4e00-\u9fff]{1,10}(?:院|所|公司|集团|协会|联盟|大学|银行)", title))
-    for word in re.findall(r"(?<![A-Za-z])[A-Za-z]{4,}(?![A-Za-z])", identity):
-        if named := named_in_latin(word):
-            pieces |= {word, named}
-        elif not _is_common(word):
-            pieces.add(word)
-    spelled = {form for piece in pieces if HAN.match(piece) for form, p in translations(piece).items() if p >= 0.5 and len(form) > 3}
-    return frozenset(pieces | spelled) - {""}
-
-
-def names_of(document: Document) -> frozenset[str]:
-    """The forms by which a question may name a report, other than its title."""
-    return _aliases(document.publisher, re.sub(r"[（(].*?[)）]", "", document.title).strip(), document.id)
-
-
-def _names(text: str, document: Document) -> frozenset[str]:
-    """The names of a report that a question has: forms of its publisher, its title; empty when it names another or none."""
-    title = re.sub(r"[（(].*?[)）]", "", document.title).strip()
-    word = title.isascii() and title.isalpha() and _is_common(title)  # of "harbour.pdf"
-    told = {title} if len(title) > 5 and not word and title.lower() in text.lower() else set()
-    return frozenset(told | {name for name in names_of(document) if _is_named(name, text)})
-
-
-def _is_named(name: str, text: str) -> bool:
-    """Whether a text has a name, however its words are joined; one that is also a common word must be written as a name.
-
-    >>> _is_named("FOOTLOCKER", "Does Foot Locker's CEO stay?"), _is_named("Square", "How big is the square?"), _is_named("Square", "What is Square's revenue?")
-    (True, False, True)
-    """
-    if not name.isascii():
-        return name.lower() in text.lower()
-    words = re.findall(r"[a-z0-9]+", re.sub(r"['’]s(?![a-z])", "", text, flags=re.IGNORECASE).lower())
-    squeezed = re.sub(r"[^a-z0-9]", "", name.lower())
-    if not any(squeezed == "".join(words[i : i + n]) for n in range(1, 5) for i in range(len(words) - n + 1)):
-        return False
-    if not name.isalpha() or not _is_common(name):
-        return True
-    return bool(re.search(rf"(?<=[^.?!\s] )(?:{name.capitalize()}|{name.upper()})(?![a-z])", text))
-
-
-def _is_common(word: str) -> bool:
-    """Whether a Latin word is one of the language, also in British spelling, so that its capital alone makes it a name."""
-    lowered = word.lower()
-    spelled = (lowered, lowered.replace("our", "or"), re.sub("tre$", "ter", lowered))
-    return not named_in_latin(lowered) and any(translations(stem(form)) for form in spelled)
-
-
 def _name_pattern(name: str) -> str:
     return rf"(?<![A-Za-z]){re.escape(name)}(?![A-Za-z])" if name.isascii() else re.escape(name)
-
-
-def _publishers_named(named: Mapping[Document, frozenset[str]]) -> int:
-    """How many different ones a question names; reports that share a name, or are editions of one, count as one."""
-    groups: list[set[str]] = []
-    for document, names in named.items():
-        own = {name.lower() for name in names} | {document.id.split(".")[0]}
-        for group in [group for group in groups if group & own]:
-            groups.remove(group)
-            own |= group
-        groups.append(own)
-    return len(groups)
 
 
 def quantity_answers(question: Question, text: str) -> list[tuple[int, int]]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from rag.answer.measures import agree, date_parts, same_measure
 from rag.index.lexical import stem, terms
-from rag.rules.question import HAN, language_of
+from rag.search.question import HAN, language_of
 from rag.text.normalize import search_form
 from rag.text.quantities import Quantity, quantities
 from rag.types import Verdict

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from rag.rules.question import HAN
 from rag.rules.verify import alike
+from rag.search.question import HAN
 from rag.search.translate import segment, source_words, translations
 from rag.text.lexicon import proper_names
 

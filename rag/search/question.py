@@ -32,7 +32,7 @@ _ZH_ASKING = re.compile(
     r"多少|有没有|是不是|是否|能不能|可不可以|到底|究竟|分别|各自|报告[里中]?|文[中里]|根据|按照|这份|那么|它们?的?|他们?的?|这个|那个|这些|那些|"
     r"吗|呢|吧|呀|啊|嘛|了(?=[？?，。]|$)|^那|的|被|是"
 )
-_LATIN = re.compile(r"[0-9]*[A-Za-z][A-Za-z0-9]*(?:[-+./&'][A-Za-z0-9]+)*\+*")
+LATIN = re.compile(r"[0-9]*[A-Za-z][A-Za-z0-9]*(?:[-+./&'][A-Za-z0-9]+)*\+*")
 _MARKUP = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|$)|<!--.*?(?:-->|$)|</?[A-Za-z][^<>]*>", re.DOTALL | re.IGNORECASE)
 _LEGAL_FORM = re.compile(
     r"(?:the|inc|incorporated|corp|corporation|company|co|ltd|limited|llc|plc|ag|se|gmbh|group|holdings?|&|and|of)[.,]*", re.IGNORECASE
@@ -62,7 +62,7 @@ def language_of(text: str) -> Literal["zh", "en"]:
     ('zh', 'en')
     """
     han = len(HAN.findall(text))
-    words = len(_LATIN.findall(text))
+    words = len(LATIN.findall(text))
     return "zh" if han and han >= words else "en"
 
 
@@ -74,7 +74,7 @@ def strip_asking(text: str) -> str:
     """
     pieces = []
     for piece in re.split(r"([0-9]*[A-Za-z][A-Za-z0-9+./&'-]*)", text):
-        if _LATIN.fullmatch(piece):
+        if LATIN.fullmatch(piece):
             pieces.append(" " if piece.lower() in EN_STOP and piece not in ("IT", "US", "AI") else piece)
         else:
             pieces.append(_ZH_ASKING.sub(" ", piece))
@@ -95,15 +95,15 @@ def without_markup(text: str) -> str:
 
 def read_question(text: str, documents: Sequence[Document] = ()) -> Question:
     """Read a question against the reports that there are, whose titles and publishers it may name."""
-    named = {document: found for document in documents if (found := _names(text, document))}
+    named = {document: found for document in documents if (found := names_in(text, document))}
     return Question(
         text=text,
         language=language_of(text),
         core=strip_asking(text),
         years=years(text),
-        names=tuple(name for name in dict.fromkeys(_LATIN.findall(text)) if name.lower() not in EN_STOP),
+        names=tuple(name for name in dict.fromkeys(LATIN.findall(text)) if name.lower() not in EN_STOP),
         reports=tuple(sorted(document.id for document in named)),
-        publishers=_publishers_named(named),
+        publishers=count_publishers(named),
     )
 
 
@@ -144,7 +144,7 @@ def names_of(document: Document) -> frozenset[str]:
     return _aliases(document.publisher, re.sub(r"[（(].*?[)）]", "", document.title).strip(), document.id)
 
 
-def _names(text: str, document: Document) -> frozenset[str]:
+def names_in(text: str, document: Document) -> frozenset[str]:
     """The names of a report that a question has: forms of its publisher, its title; empty when it names another or none."""
     title = re.sub(r"[（(].*?[)）]", "", document.title).strip()
     word = title.isascii() and title.isalpha() and _is_common(title)  # of "harbour.pdf"
@@ -176,7 +176,7 @@ def _is_common(word: str) -> bool:
     return not named_in_latin(lowered) and any(translations(stem(form)) for form in spelled)
 
 
-def _publishers_named(named: Mapping[Document, frozenset[str]]) -> int:
+def count_publishers(named: Mapping[Document, frozenset[str]]) -> int:
     """How many different ones a question names; reports that share a name, or are editions of one, count as one."""
     groups: list[set[str]] = []
     for document, names in named.items():
