@@ -139,7 +139,9 @@ class Assistant:
         self._reranker = open_reranker(config.reranker) if config.reranker else None
         by_rules = config.answerer == "rules" and (reader is None if rules is None else rules)
         self._support = support or (None if by_rules else self.reader.support)
-        self._rules = RuleAnswerer(encoder, config.candidates, config.top_k, self._reranker) if by_rules else None
+        self._rules = (
+            RuleAnswerer(encoder, self._sentences, self._overlap, config.candidates, config.top_k, self._reranker) if by_rules else None
+        )
 
     @classmethod
     def open(cls, config: Config, *, support: Support | None = None) -> Assistant:

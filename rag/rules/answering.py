@@ -11,7 +11,9 @@ from rag.rules.evidence import Finder
 from rag.rules.followup import rewrite
 from rag.rules.question import QuestionKind, parts_of
 from rag.rules.rank import Scored, SentenceRanker
+from rag.search.overlap import Overlap
 from rag.search.retrieve import Reranker
+from rag.search.sentences import SentenceIndex
 from rag.types import Answer, Document, Encoder, Filter, Hit, Store, Turn
 
 
@@ -25,11 +27,13 @@ class Ruled:
 
 
 class RuleAnswerer:
-    """Answers questions over any store; keeps what it learned of each report's sentences."""
+    """Answers questions over any store."""
 
-    def __init__(self, encoder: Encoder, candidates: int, top_k: int, reranker: Reranker | None) -> None:
+    def __init__(
+        self, encoder: Encoder, index: SentenceIndex, overlap: Overlap, candidates: int, top_k: int, reranker: Reranker | None
+    ) -> None:
         self._encoder, self._candidates, self._top_k, self._reranker = encoder, candidates, top_k, reranker
-        self._ranker = SentenceRanker(word_vectors(encoder))
+        self._ranker = SentenceRanker(word_vectors(encoder), index, overlap)
 
     def answer(
         self, store: Store, text: str, history: Sequence[Turn], only: Filter | None, reports: Sequence[Document], strictness: str

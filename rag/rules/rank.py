@@ -9,27 +9,27 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from rag.index.encoder import BuiltinEncoder
-from rag.index.lexical import terms
 from rag.rules.question import Question, quantity_answers
-from rag.search.sentences import Sentence
-from rag.text.chunk import sentence_spans
+from rag.search.overlap import FEATURES as OVERLAP
+from rag.search.overlap import Overlap
+from rag.search.sentences import Sentence, SentenceIndex
 from rag.types import Document, FloatMatrix, Hit
 
 FEATURES = (
     "bm25_sentence", "bm25_window", "bm25_heading", "bm25_chunk", "coverage", "maxsim_sentence", "maxsim_heading", "window_cosine", "chunk_cosine",
     "has_asked_number", "lacks_number", "person", "defining", "defining_opens", "enumerates", "causal", "names", "short", "heading", "figure", "first_hit",
 )  # fmt: skip
+
+SHARED = OVERLAP.index("short")
+"""Features in front that are those of `rag.search.overlap`."""
 
 _PERSON = re.compile(
     r"院士|教授|总裁|首席|院长|博士|研究员|主任|总经理|负责人|科学家|创始人|理事|\b(?:CEO|CTO|Professor|President|Chief|Director|Dr|Chair|founder|scientist)\b"
@@ -57,10 +57,6 @@ _TROUBLE = re.compile(
     r"挑战|难|瓶颈|问题|不足|缺|弊|风险|障碍|威胁|受限|限制|高昂|昂贵|\b(?:challenge|problem|drawback|obstacle|difficult|hard|weak|limit|risk|threat|costly|expensive|lack)",
     re.IGNORECASE,
 )
-KEPT_UNITS = 4_000
-"""Sentences and headings that are kept as they are compared, some 12 kB each."""
-_K1, _B, _AVERAGE = 1.2, 0.4, 60.0
-"""BM25 of a sentence: terms of an average sentence are about sixty (characters and bigrams); length matters less than in chunks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,25 +73,6 @@ class Scored:
         return self.features[FEATURES.index(name)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """The sentences of a document, made once."""
-
-    sentences: tuple[Sentence, ...]
-    starts: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """A sentence or heading as it is compared with questions."""
-
-    terms: Counter[str]
-    tokens: np.ndarray
-    """int (n,): of the built-in encoder; their vectors are looked up for each question, because they would fill the memory."""
-    total: np.ndarray
-    """float32 (dimension,): the sum of what the tokens add to a text's vector."""
-
-
 @cache
 def ranker_weights() -> np.ndarray:
     """float64 (len(FEATURES),) in the order of FEATURES. Raises ValueError when the file names other features."""
@@ -108,160 +85,44 @@ def ranker_weights() -> np.ndarray:
 
 
 class SentenceRanker:
-    """Ranks the sentences of hits. Keeps what it learned about each document, so that the next question is faster."""
+    """Ranks the sentences of hits by their overlap with the question and by what its kind looks for."""
 
-    def __init__(self, words: BuiltinEncoder, weights: np.ndarray | None = None):
-        self._words = words
-        self._weights = ranker_weights() if weights is None else weights
-        self._prepared: dict[tuple[str, str], _Prepared] = {}
-        self._unit = lru_cache(maxsize=KEPT_UNITS)(self._read_unit)
+    def __init__(self, words: BuiltinEncoder, index: SentenceIndex, overlap: Overlap):
+        self._words, self._index, self._overlap = words, index, overlap
 
     def sentences(self, document: Document) -> tuple[Sentence, ...]:
         """All sentences of a document, in order."""
-        return self._prepare(document).sentences
+        return self._index.of(document)
 
     def rank(
         self, question: Question, idf: Mapping[str, float], hits: Sequence[Hit], document: Callable[[str], Document], carried: str = ""
     ) -> list[Scored]:
         """The sentences of the hits, best first; ties by place. `idf` holds the question's terms with their shares of the idf."""
-        candidates: dict[tuple[str, int], Hit] = {}
-        prepared: dict[str, _Prepared] = {}
+        candidates: dict[tuple[str, int], tuple[Sentence, Hit]] = {}
         for hit in hits:
-            name = hit.chunk.document
-            if name not in prepared:
-                prepared[name] = self._prepare(document(name))
-            for position in _positions(prepared[name], hit.chunk.start, hit.chunk.end):
-                candidates.setdefault((name, position), hit)
+            for sentence in self._index.within(document(hit.chunk.document), hit.chunk.start, hit.chunk.end):
+                candidates.setdefault((sentence.document, sentence.position), (sentence, hit))
         if not candidates:
             return []
-        rows = [(prepared[name].sentences[position], hit) for (name, position), hit in candidates.items()]
-        matrix = self._features(question, idf, rows, prepared, carried, hits[0])
-        scores = matrix @ self._weights
+        rows = list(candidates.values())
+        overlap = self._overlap.features(self._asked(question.core, carried), idf, rows, document)
+        flags = np.array([(*_flags(question, sentence), hit is hits[0]) for sentence, hit in rows], dtype=float)
+        matrix = np.hstack([overlap[:, :SHARED], flags])
         scored = [
             Scored(sentence, float(score), hit, tuple(map(float, row)))
-            for (sentence, hit), score, row in zip(rows, scores, matrix, strict=True)
+            for (sentence, hit), score, row in zip(rows, matrix @ ranker_weights(), matrix, strict=True)
         ]
         return sorted(scored, key=lambda item: (-item.score, item.sentence.document, item.sentence.position))
 
-    def _features(
-        self,
-        question: Question,
-        idf: Mapping[str, float],
-        rows: Sequence[tuple[Sentence, Hit]],
-        prepared: Mapping[str, _Prepared],
-        carried: str,
-        first: Hit,
-    ) -> np.ndarray:
-        """(rows, FEATURES)."""
-        asked, asked_weights = self._words.token_vectors(question.core)
+    def _asked(self, core: str, carried: str) -> tuple[FloatMatrix, FloatMatrix]:
+        """The token vectors of a question and their weights; of a follow-up half of the weight is its own, half is shared, as for terms."""
+        asked, weights = self._words.token_vectors(core)
         if carried:
             more, more_weights = self._words.token_vectors(carried)
-            # As for terms: half of the weight is the new question's own, half is shared.
-            share = 1.0 / max(float(asked_weights.sum() + more_weights.sum()), 1e-9)
-            asked_weights = asked_weights * (share + 1.0 / max(float(asked_weights.sum()), 1e-9))
-            asked, asked_weights = np.concatenate([asked, more]), np.concatenate([asked_weights, more_weights * share])
-
-        # Sentences and their neighbours of the same section, each once; the last place stands for "none".
-        places: dict[tuple[str, int], int] = {}
-        around = np.full((len(rows), 3), -1)
-        for i, (sentence, _) in enumerate(rows):
-            sentences = prepared[sentence.document].sentences
-            for side, position in enumerate((sentence.position - 1, sentence.position, sentence.position + 1)):
-                if 0 <= position < len(sentences) and sentences[position].section == sentence.section:
-                    around[i, side] = places.setdefault((sentence.document, position), len(places))
-        units = [self._unit(prepared[name].sentences[position].text) for name, position in places]
-        sections = {section: i for i, section in enumerate(dict.fromkeys(sentence.section for sentence, _ in rows))}
-        headings = [self._unit(" ".join(section)) for section in sections]
-        heading_of = [sections[sentence.section] for sentence, _ in rows]
-
-        lexical = _Lexical(idf)
-        counts, lengths = lexical.counts([unit.terms for unit in units])
-        heading_counts, heading_lengths = lexical.counts([heading.terms for heading in headings])
-        own, own_lengths = counts[around[:, 1]], lengths[around[:, 1]]
-        with_heading = own + heading_counts[heading_of]
-
-        matrix = np.zeros((len(rows), len(FEATURES)))
-        matrix[:, 0] = lexical.bm25(own, own_lengths)
-        matrix[:, 1] = lexical.bm25(counts[around].sum(axis=1), lengths[around].sum(axis=1))
-        matrix[:, 2] = lexical.bm25(with_heading, own_lengths + heading_lengths[heading_of])
-        matrix[:, 4] = (with_heading > 0) @ lexical.idf / lexical.total
-        if len(asked) and asked_weights.sum():
-            share = asked_weights / asked_weights.sum()
-            best = self._best_cosines(asked, [*units, *headings])
-            alone, headed = best[:, around[:, 1]], best[:, len(units) :][:, heading_of]
-            matrix[:, 5], matrix[:, 6] = share @ alone, share @ np.maximum(alone, headed)
-            matrix[:, 7] = _window_cosines(asked_weights @ asked, units, around)
-        for i, (sentence, hit) in enumerate(rows):
-            matrix[i, 3], matrix[i, 8] = hit.lexical, hit.dense
-            matrix[i, 9:] = (*_flags(question, sentence), hit is first)
-        return matrix
-
-    def _best_cosines(self, asked: FloatMatrix, units: Sequence[_Unit]) -> np.ndarray:
-        """(tokens asked, units): the best cosine of each asked token in each unit, 0 for a unit without tokens, never below 0."""
-        best = np.zeros((len(asked), len(units)))
-        filled = [i for i, unit in enumerate(units) if len(unit.tokens)]
-        if filled:
-            # A few hundred different tokens make up all the units.
-            distinct, place = np.unique(np.concatenate([units[i].tokens for i in filled]), return_inverse=True)
-            rows = self._words.rows(distinct)
-            cosines = asked @ (rows / np.linalg.norm(rows, axis=1, keepdims=True)).T
-            borders = np.cumsum([0, *(len(units[i].tokens) for i in filled[:-1])])
-            best[:, filled] = np.maximum.reduceat(cosines[:, place], borders, axis=1)
-        return np.maximum(best, 0.0)
-
-    def _prepare(self, document: Document) -> _Prepared:
-        key = (document.id, document.sha256)
-        if key not in self._prepared:
-            sentences = []
-            for start, end, position in sentence_spans(document):
-                block = document.blocks[position]
-                sentences.append(
-                    Sentence(
-                        document.id,
-                        len(sentences),
-                        start,
-                        end,
-                        document.text[start:end],
-                        block.kind,
-                        position,
-                        document.page_at(start),
-                        block.section,
-                        block.speaker,
-                    )
-                )
-            self._prepared[key] = _Prepared(tuple(sentences), tuple(sentence.start for sentence in sentences))
-        return self._prepared[key]
-
-    def _read_unit(self, text: str) -> _Unit:
-        tokens = self._words.tokens(text)
-        # Sentences of a report share most of their terms, so each string is kept once.
-        return _Unit(Counter(map(sys.intern, terms(text))), tokens, self._words.rows(tokens).sum(axis=0))
-
-
-def _positions(data: _Prepared, start: int, end: int) -> range:
-    """Sentences that lie in [start, end)."""
-    return range(bisect_left(data.starts, start), bisect_left(data.starts, end))
-
-
-class _Lexical:
-    """Counts and BM25 of a question's terms in small texts, many texts at once."""
-
-    def __init__(self, idf: Mapping[str, float]):
-        self._terms = list(idf)
-        self.idf = np.array(list(idf.values()))
-        self.total = float(self.idf.sum()) or 1.0
-
-    def counts(self, texts: Sequence[Counter[str]]) -> tuple[np.ndarray, np.ndarray]:
-        """(texts + 1, terms) and (texts + 1,) lengths; the last row is an empty text."""
-        counts = np.zeros((len(texts) + 1, len(self._terms)))
-        for row, text in zip(counts, texts, strict=False):
-            row[:] = [text.get(term, 0) for term in self._terms]
-        return counts, np.array([*(text.total() for text in texts), 0], dtype=float)
-
-    def bm25(self, counts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-        """(texts,): BM25 over the total idf."""
-        norm = _K1 * (1 - _B + _B * lengths / _AVERAGE)
-        return (counts * (_K1 + 1) / (counts + norm[:, None])) @ self.idf / self.total
+            share = 1.0 / max(float(weights.sum() + more_weights.sum()), 1e-9)
+            weights = weights * (share + 1.0 / max(float(weights.sum()), 1e-9))
+            asked, weights = np.concatenate([asked, more]), np.concatenate([weights, more_weights * share])
+        return asked, weights
 
 
 def _flags(question: Question, sentence: Sentence) -> tuple[float, ...]:
@@ -293,11 +154,3 @@ def _reason(question: Question, text: str) -> float:
     if _TROUBLE_ASKED.search(question.text):
         return 1.0 if _TROUBLE.search(text) else 0.0
     return 1.0 if _CAUSE.search(text) else 0.5 if _MEANS.search(text) else 0.0
-
-
-def _window_cosines(asked: np.ndarray, units: Sequence[_Unit], around: np.ndarray) -> np.ndarray:
-    """(rows,): cosine of the question's summed vector and that of each sentence with its neighbours."""
-    totals = np.stack([*(unit.total for unit in units), np.zeros_like(asked)])
-    windows = totals[around].sum(axis=1)
-    lengths = np.linalg.norm(windows, axis=1) * np.linalg.norm(asked)
-    return (windows @ asked) / np.where(lengths > 0, lengths, 1.0)

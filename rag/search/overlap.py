@@ -63,17 +63,17 @@ class Overlap:
         document: Callable[[str], Document],
     ) -> np.ndarray:
         """Score sentences with the hits that they stand in: float64 (rows,). `shares` holds the question's terms with their shares of its weight."""
-        return self.features(asked, shares, rows, document) @ overlap_weights() if rows else np.zeros(0)
+        return self.features(self._words.token_vectors(asked), shares, rows, document) @ overlap_weights() if rows else np.zeros(0)
 
     def features(
         self,
-        asked: str,
+        asked: tuple[FloatMatrix, FloatMatrix],
         shares: Mapping[str, float],
         rows: Sequence[tuple[Sentence, Hit]],
         document: Callable[[str], Document],
     ) -> np.ndarray:
-        """Compare sentences with a question: (rows, FEATURES)."""
-        vectors, weights = self._words.token_vectors(asked)
+        """Compare sentences with a question, given as its token vectors and their weights: (rows, FEATURES)."""
+        vectors, weights = asked
         # Sentences and their neighbours of the same section, each once; the last place stands for "none".
         places: dict[tuple[str, int], int] = {}
         around = np.full((len(rows), 3), -1)
