@@ -327,17 +327,19 @@ class Assistant:
         """The best chunks, best first. Raises as `ask` does."""
         store = self._current()
         reports = self._reports(store, only)
-        asked = read_question(self._checked(question), reports)
+        text = self._checked(question)
         if self._rules is not None:
-            return [one.hit for one in self._retriever(store).explained(asked, "", only, top_k, explain=False)]
-        return self._retriever(store).search(asked, only, top_k)
+            return [one.hit for one in self._rules.explained(store, text, only, reports, top_k, explain=False)]
+        return self._retriever(store).search(read_question(text, reports), only, top_k)
 
     def explain(self, question: str, *, top_k: int = 10, only: Filter | None = None) -> list[Explained]:
         """As `search`, before the reader has read, with what each score is made of."""
         store = self._current()
         reports = self._reports(store, only)
-        asked = read_question(self._checked(question), reports)
-        return self._retriever(store).explained(asked, "", only, top_k)
+        text = self._checked(question)
+        if self._rules is not None:
+            return self._rules.explained(store, text, only, reports, top_k)
+        return self._retriever(store).explained(read_question(text, reports), "", only, top_k)
 
     @property
     def store(self) -> Snapshot:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from rag.index.encoder import word_vectors
 from rag.rules.compose import Composer
-from rag.rules.evidence import Finder
+from rag.rules.evidence import Finder, in_one_edition
 from rag.rules.followup import rewrite
-from rag.rules.question import QuestionKind, parts_of
+from rag.rules.question import QuestionKind, parts_of, read_question
 from rag.rules.rank import Scored, SentenceRanker
 from rag.search.overlap import Overlap
-from rag.search.retrieve import Reranker
+from rag.search.retrieve import Explained, Reranker
 from rag.search.sentences import SentenceIndex
 from rag.types import Answer, Document, Encoder, Filter, Hit, Store, Turn
 
@@ -35,11 +35,21 @@ class RuleAnswerer:
         self._encoder, self._candidates, self._top_k, self._reranker = encoder, candidates, top_k, reranker
         self._ranker = SentenceRanker(word_vectors(encoder), index, overlap)
 
+    def explained(
+        self, store: Store, text: str, only: Filter | None, reports: Sequence[Document], top_k: int, *, explain: bool = True
+    ) -> list[Explained]:
+        """Return the best passages for a question as the answering reads it, with what their scores are made of."""
+        question = read_question(text, reports)
+        return self._finder(store).explained(question, "", in_one_edition(only, reports, question.language), top_k, explain=explain)
+
+    def _finder(self, store: Store) -> Finder:
+        return Finder(store, self._encoder, self._ranker, self._candidates, self._top_k, self._reranker)
+
     def answer(
         self, store: Store, text: str, history: Sequence[Turn], only: Filter | None, reports: Sequence[Document], strictness: str
     ) -> Ruled:
         """Answer a question after the turns of `history` from the reports that may answer."""
-        finder = Finder(store, self._encoder, self._ranker, self._candidates, self._top_k, self._reranker)
+        finder = self._finder(store)
         composer = Composer(self._ranker, store.document, strictness)
         rewritten = rewrite(text, history)
         evidence = finder.find(rewritten, text, history, only, reports)
