@@ -8,7 +8,7 @@ import pytest
 from scripted_reader import ScriptedReader
 
 from rag.answer.operations import aligned, ordinal
-from rag.answer.respond import GROUPS, SEARCHED, wanted
+from rag.answer.respond import GROUPS, LEAD, SEARCHED, wanted
 from rag.chat import Assistant
 from rag.config import Config
 from rag.index.build import build_index
@@ -92,12 +92,13 @@ PORT = Filter(("port",))
 
 
 def test_contents_win_where_two_readings_are_near():
-    assert wanted({"content": 0.45, "report_overview": 0.55}, False) == "content"
-    assert wanted({"content": 0.3, "report_overview": 0.7}, False) == "report_overview"
+    near, clear = (0.5 - LEAD / 2 + 0.01, 0.5 - LEAD / 2 - 0.01)
+    assert wanted({"content": near, "report_overview": 1 - near}, False) == "content"
+    assert wanted({"content": clear, "report_overview": 1 - clear}, False) == "report_overview"
 
 
 def test_readings_of_one_group_do_not_take_it_from_each_other():
-    assert wanted({"content": 0.3, "report_overview": 0.36, "takeaways": 0.34}, False) == "report_overview"
+    assert wanted({"content": 0.2, "report_overview": 0.41, "takeaways": 0.39}, False) == "report_overview"
 
 
 def test_comparisons_and_what_is_off_topic_are_searched():

@@ -30,25 +30,26 @@ GROUPS: Mapping[str, frozenset[str]] = {
     "operation": OPERATIONS,
 }
 """Intents that one part answers. Those that it cannot tell apart do not take the answer away from it."""
-LEAD = 0.4
+LEAD = 0.5
 """How much more likely than the search another reading must be to win."""
 
 
 def wanted(probabilities: Mapping[str, float], after_answer: bool, one_report: bool = False) -> str:
     """The intent to act on. An operation only where there is an answer to operate on, an overview of all reports only where not one is named.
 
-    >>> wanted({"content": 0.4, "takeaways": 0.55}, False), wanted({"content": 0.1, "takeaways": 0.6, "outlook": 0.3}, False)
+    >>> wanted({"content": 0.3, "takeaways": 0.55}, False), wanted({"content": 0.1, "takeaways": 0.6, "outlook": 0.3}, False)
     ('content', 'takeaways')
     >>> wanted({"op_more": 0.9, "content": 0.1}, False), wanted({"op_more": 0.9, "content": 0.1}, True)
     ('content', 'op_more')
     """
-    impossible = (frozenset() if after_answer else OPERATIONS) | ({"library_overview"} if one_report else frozenset())
-    possible = {name: p for name, p in probabilities.items() if name not in impossible}
+    possible = {name: p for name, p in probabilities.items() if after_answer or name not in OPERATIONS}
     sums = {group: sum(possible.get(name, 0.0) for name in names) for group, names in GROUPS.items()}
     best = max(GROUPS, key=lambda group: sums[group])
     if sums[best] < sums[SEARCHED] + LEAD:
         best = SEARCHED
-    return max(GROUPS[best] & possible.keys(), key=lambda name: (possible[name], name), default=SEARCHED)
+    # A named report takes "all reports" out of the choice, but what spoke for it still speaks for an overview.
+    fitting = GROUPS[best] & possible.keys() - ({"library_overview"} if one_report else set())
+    return max(fitting, key=lambda name: (possible[name], name), default=SEARCHED)
 
 
 OVERVIEWS: Mapping[str, Callable[[Material, Asked], Answer | None]] = {
@@ -69,7 +70,8 @@ def respond(material: Material, asked: Asked, wish: str, recalled: Callable[[Tur
     `recalled` gives the answer of a turn of which only the text is known.
     """
     if wish in GROUPS[SEARCHED]:
-        counted = _most_likely(material.reader.kind(asked.text)) == "list"
+        # In a talk "which three" counts what was spoken of, not the chapters.
+        counted = not asked.history and _most_likely(material.reader.kind(asked.text)) == "list"
         answer = series_asked(material, asked) if counted else None
         return with_questions(material, answer, offered(material, asked)) if answer else None
     if wish in OVERVIEWS:
