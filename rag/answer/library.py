@@ -135,7 +135,7 @@ def _count(material: Material, documents: Sequence[Document], zh: bool) -> str:
     if zh:
         editions = f"，其中有不同语言的版本，共 {works} 种" if works < len(documents) else ""
         return f"共 {len(documents)} 份报告（{inside}）{editions}：" if inside else f"共 {len(documents)} 份报告："
-    editions = f"; some are editions of one in two languages, so there are {works} different ones" if works < len(documents) else ""
+    editions = f"; not counting the same report in the other language, {works}" if works < len(documents) else ""
     plural = "reports" if len(documents) != 1 else "report"
     return f"{len(documents)} {plural} ({inside}){editions}:" if inside else f"{len(documents)} {plural}:"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from rag.index.encoder import word_vectors
 from rag.rules.compose import Composer
-from rag.rules.evidence import Finder, in_one_edition
+from rag.rules.evidence import Finder
 from rag.rules.followup import rewrite
 from rag.rules.question import QuestionKind, parts_of, read_question
 from rag.rules.rank import Scored, SentenceRanker
@@ -40,7 +40,8 @@ class RuleAnswerer:
     ) -> list[Explained]:
         """Return the best passages for a question as the answering reads it, with what their scores are made of."""
         question = read_question(text, reports)
-        return self._finder(store).explained(question, "", in_one_edition(only, reports, question.language), top_k, explain=explain)
+        finder = self._finder(store)
+        return finder.explained(question, "", finder.in_one_edition(only, reports, question.language), top_k, explain=explain)
 
     def _finder(self, store: Store) -> Finder:
         return Finder(store, self._encoder, self._ranker, self._candidates, self._top_k, self._reranker)

@@ -13,6 +13,7 @@ from rag.index.lexical import terms
 from rag.rules.followup import Rewrite
 from rag.rules.question import Question, read_question, section_named, without_names
 from rag.rules.rank import Scored, Sentence, SentenceRanker
+from rag.search.editions import in_language
 from rag.search.retrieve import Explained, Reranker, explained_search, weigh_terms, weigh_translated
 from rag.search.translate import Language, shares_of
 from rag.types import Document, Encoder, Filter, Hit, Store, Turn
@@ -52,6 +53,11 @@ class Finder:
     top_k: int
     reranker: Reranker | None = None
 
+    def in_one_edition(self, only: Filter | None, reports: Sequence[Document], language: str) -> Filter | None:
+        """`only`, without the reports in another language than the question of which there is an edition in its own."""
+        kept = in_language(reports, self.store.document, language)
+        return only if len(kept) == len(reports) else replace(only or Filter(), reports=tuple(document.id for document in kept))
+
     def hits(self, question: Question, carried: str, only: Filter | None, top_k: int) -> list[Hit]:
         """The best chunks for a question that is read."""
         return [found.hit for found in self.explained(question, carried, only, top_k, explain=False)]
@@ -79,7 +85,7 @@ class Finder:
         if question.only:  # ids of reports that pass the filter, so they only narrow it
             reports = [document for document in reports if document.id in question.only]
             only = replace(only or Filter(), reports=question.only)
-        only = in_one_edition(only, reports, question.language)
+        only = self.in_one_edition(only, reports, question.language)
         if not rewritten.carried:
             return self._rank(question, "", only, reports)
         before = read_question(rewritten.leaned_on, reports)
@@ -170,16 +176,6 @@ def spells(sentence: Sentence, question: Question) -> bool:
         return False
     row = sentence.text.lstrip("| ")
     return any(re.match(rf"{re.escape(name)}(?![A-Za-z0-9])", row) for name in question.names)
-
-
-def in_one_edition(only: Filter | None, reports: Sequence[Document], language: str) -> Filter | None:
-    """`only`, without the editions of a report that are in another language than the question, where one is in its own.
-
-    Editions have ids that differ after the last dot: "tides.zh" and "tides.en" say the same thing twice.
-    """
-    own = {document.id.rpartition(".")[0] for document in reports if document.language == language} - {""}
-    kept = [document.id for document in reports if document.language == language or document.id.rpartition(".")[0] not in own]
-    return only if len(kept) == len(reports) else replace(only or Filter(), reports=tuple(kept))
 
 
 def _in_section(scored: list[Scored], named: str) -> list[Scored]:
