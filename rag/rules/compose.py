@@ -18,10 +18,11 @@ from rag.rules.evidence import GLOSSED
 from rag.rules.lists import asked_count, is_about
 from rag.rules.premises import false_premise
 from rag.rules.question import LONG_KINDS, Question, quantity_answers
-from rag.rules.rank import Scored, Sentence, SentenceRanker
+from rag.rules.rank import Scored, SentenceRanker
 from rag.rules.topic import speaks_of_topic
 from rag.rules.verify import check, figures_at_odds
 from rag.search.question import names_of
+from rag.search.sentences import Sentence
 from rag.types import Answer, Citation, Claim, Document
 
 DEFINING = 0.35

@@ -373,8 +373,8 @@ def _presumed_told(question: Question, around: Surroundings) -> str | None:
                 return _in(question, f"报告的说法与“{word[0]}”相反。", f'The reports say the opposite of "{word[0]}".')
     for presumed, needed in _PRESUMED:
         text = _FIRST_OF_ALL.sub(" ", question.text)
-        if (said := presumed.search(text)) and not needed.search(f"{around.place} {around.window}"):
-            return _in(question, f"报告没有“{said[0]}”这样的说法。", f'The reports do not say "{said[0]}" of this.')
+        if (found := presumed.search(text)) and not needed.search(f"{around.place} {around.window}"):
+            return _in(question, f"报告没有“{found[0]}”这样的说法。", f'The reports do not say "{found[0]}" of this.')
     return None
 
 

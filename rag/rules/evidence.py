@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from rag.index.lexical import terms
 from rag.rules.followup import Rewrite
 from rag.rules.question import Question, read_question, section_named, without_names
-from rag.rules.rank import Scored, Sentence, SentenceRanker
+from rag.rules.rank import Scored, SentenceRanker
 from rag.search.editions import in_language
 from rag.search.retrieve import Explained, Reranker, explained_search, weigh_terms, weigh_translated
+from rag.search.sentences import Sentence
 from rag.search.translate import Language, shares_of
 from rag.types import Document, Encoder, Filter, Hit, Store, Turn
 
