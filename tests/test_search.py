@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_editions import CITIES
 
 from rag.index.encoder import open_reranker
 from rag.index.weighing import GRID, bm25, estimate_dense_weight
@@ -162,23 +163,7 @@ def test_the_first_hits_do_not_depend_on_how_many_are_asked_for(reranker):
 
 
 def test_of_a_report_in_two_languages_the_one_in_the_questions_comes_first():
-    names = (
-        "Turin",
-        "Oslo",
-        "Porto",
-        "Gdansk",
-        "Malmo",
-        "Leeds",
-        "Ghent",
-        "Split",
-        "Basel",
-        "Tartu",
-        "Turku",
-        "Lyon",
-        "Kyiv",
-        "Riga",
-        "Bergen",
-    )
+    names = CITIES[:15]
     store = PaperStore()
     store.languages = {"x": "zh", "y": "en"}
     texts = {"x": "、".join(names) + " 都有电站。", "y": ", ".join(names) + " have plants, all of them."}
