@@ -6,13 +6,13 @@ part for each report in a comparison, figures that are at odds, and the exact co
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rag.answer.conflicts import describe_conflict, find_conflicts
 from rag.answer.constraints import context_of, unmet
 from rag.answer.lists import Enumeration, enumeration_at
+from rag.answer.quoting import distinct, first_clause, length
 from rag.answer.refusal import Refusal
 from rag.answer.tables import look_up
 from rag.search.evidence import LONG_KINDS, Evidence, ScoredSentence
@@ -69,7 +69,7 @@ class ExtractiveAnswerer:
         confidence = evidence.passages[0].confidence if evidence.passages else 0.0
         refusal, found = self._decide(evidence, found, confidence)
         if refusal:
-            nearest = self._cite([one.sentence for one in _distinct(found)[:3]], evidence)
+            nearest = self._cite([one.sentence for one in distinct(found)[:3]], evidence)
             reason = refusal.words(question.language)
             return Answer(
                 question.text, evidence.query, question.language, abstained=True, reason=reason, code=refusal.code, nearest=tuple(nearest)
@@ -145,8 +145,8 @@ class ExtractiveAnswerer:
         share, least = COMPANY.get(kind, FACT_COMPANY)
         most = MOST_SENTENCES.get(kind, FACT_SENTENCES)
         chosen = [best.sentence]
-        for one in _distinct(found)[1:]:
-            fits = len(chosen) < most and _length([*chosen, one.sentence]) <= budget
+        for one in distinct(found)[1:]:
+            fits = len(chosen) < most and length([*chosen, one.sentence]) <= budget
             if fits and one.score >= max(least, share * best.score) and one.sentence not in chosen:
                 chosen.append(one.sentence)
         return self._with_announced(_reading_order(chosen), budget), ""
@@ -175,7 +175,7 @@ class ExtractiveAnswerer:
             announced = enumeration_at(self.sentences.of(self.document(sentence.document)), sentence.position)
             named = announced.heads[1:] if announced and announced.lead == sentence != announced.entries[0][0] else []
             rest = [other for other in made if other not in named]
-            if named and (not rest or _length([*rest, sentence, *named]) <= budget):
+            if named and (not rest or length([*rest, sentence, *named]) <= budget):
                 made = [*rest, sentence, *named]
         return made or list(chosen[:1])
 
@@ -196,9 +196,9 @@ class ExtractiveAnswerer:
         chosen: list[Sentence] = []
         for own in speaking.values():
             part: list[Sentence] = []
-            for one in _distinct(own):
+            for one in distinct(own):
                 fits = len(part) < max(1, MOST_SENTENCES["compare"] // len(speaking)) and (
-                    not part or _length([*part, one.sentence]) <= BUDGET["compare"] // len(speaking)
+                    not part or length([*part, one.sentence]) <= BUDGET["compare"] // len(speaking)
                 )
                 if fits and (not part or one.score >= max(least, share * own[0].score)):
                     part.append(one.sentence)
@@ -235,20 +235,14 @@ class ExtractiveAnswerer:
 
 def _shortened(made: Enumeration, budget: int) -> list[Sentence]:
     """Return a list as far as the budget goes: whole, or the first sentence of each entry, or their first clauses."""
-    if _length(made.sentences) <= budget:
+    if length(made.sentences) <= budget:
         return made.sentences
     heads = made.heads
-    if _length(heads) > budget:
-        heads = [_first_clause(head) for head in heads]
-    while len(heads) > 1 and _length(heads) > budget:
+    if length(heads) > budget:
+        heads = [first_clause(head) for head in heads]
+    while len(heads) > 1 and length(heads) > budget:
         heads.pop()
     return heads
-
-
-def _first_clause(sentence: Sentence) -> Sentence:
-    """Cut a sentence at the first sign of rest that leaves something to read."""
-    match = re.search(r"(?<=.{12})[，；,;]", sentence.text)
-    return replace(sentence, text=sentence.text[: match.start()], end=sentence.start + match.start()) if match else sentence
 
 
 def _emphasis(evidence: Evidence, text: str) -> tuple[int, int] | None:
@@ -260,25 +254,6 @@ def _emphasis(evidence: Evidence, text: str) -> tuple[int, int] | None:
     pairs = {evidence.question.core[i : i + 2] for i in range(len(evidence.question.core) - 1)}
     places = [i for i in range(len(text) - 1) if text[i : i + 2] in pairs]
     return min(spans, key=lambda span: (min((abs(span[0] - place) for place in places), default=0), span[0]), default=None)
-
-
-def _length(sentences: Sequence[Sentence]) -> int:
-    """Count characters with markers."""
-    return sum(len(sentence.text) + 4 for sentence in sentences)
-
-
-def _pairs(text: str) -> frozenset[str]:
-    return frozenset(text[i : i + 2] for i in range(len(text) - 1))
-
-
-def _distinct(found: Sequence[ScoredSentence]) -> list[ScoredSentence]:
-    """Return the first two dozen without those that share four fifths of their character pairs with an earlier one."""
-    kept: list[tuple[ScoredSentence, frozenset[str]]] = []
-    for one in found[:24]:
-        pairs = _pairs(one.sentence.text)
-        if not any(len(pairs & other) >= 0.8 * min(len(pairs), len(other)) > 0 for _, other in kept):
-            kept.append((one, pairs))
-    return [one for one, _ in kept]
 
 
 def _reading_order(chosen: Sequence[Sentence]) -> list[Sentence]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rag.answer.quoting import Candidate, character_pairs, share_pairs
 from rag.answer.verify import figures_at_odds
-from rag.search.evidence import ScoredSentence
 from rag.search.sentences import Sentence
 from rag.text.quantities import quantities
 from rag.types import Document
@@ -24,16 +24,16 @@ class Conflict:
     rival: str
 
 
-def find_conflicts(found: Sequence[ScoredSentence]) -> list[Conflict]:
-    """Return the sentences that are at odds with the first one in a figure, best first, one for each other figure."""
+def find_conflicts(found: Sequence[Candidate], at_odds: Callable[[str, str], tuple[str, str] | None] = figures_at_odds) -> list[Conflict]:
+    """Return the sentences that are at odds with the first one in a figure, best first, one for each other figure; `at_odds` tells that of two texts."""
     best = found[0].sentence.text
     if not quantities(best):
         return []
-    pairs, rivals = _pairs(best), dict[str, Conflict]()
+    pairs, rivals = character_pairs(best), dict[str, Conflict]()
     for one in found[1:AMONG]:
-        other = _pairs(one.sentence.text)
-        small = min(len(pairs), len(other))
-        if small and len(pairs & other) >= AKIN * small and (figures := figures_at_odds(best, one.sentence.text)):
+        # Of most sentences a look at their characters tells that they say something else.
+        akin = share_pairs(pairs, character_pairs(one.sentence.text), AKIN)
+        if akin and (figures := at_odds(best, one.sentence.text)):
             rivals.setdefault(figures[1], Conflict(one.sentence, *figures))
     return list(rivals.values())[:SHOWN]
 
@@ -55,7 +55,3 @@ def describe_conflict(language: str, best: Sentence, rivals: Sequence[Conflict],
             named += f"（{document.year} 年）" if zh else f" ({document.year})"
         said.append(f"{named}写 {figure}" if zh else f"{named} has {figure}")
     return f"各处的数字不一致：{'，'.join(said)}。" if zh else f"The figures differ: {', '.join(said)}."
-
-
-def _pairs(text: str) -> frozenset[str]:
-    return frozenset(text[i : i + 2] for i in range(len(text) - 1))

@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from rag.answer.conflicts import describe_conflict, find_conflicts
 from rag.answer.lists import Enumeration, enumeration_at
+from rag.answer.quoting import REPEATED, character_pairs, distinct, first_clause, length, share_pairs
 from rag.index.lexical import terms
 from rag.rules.demands import Surroundings, unmet
 from rag.rules.evidence import GLOSSED
@@ -73,13 +75,6 @@ CONTENDER_SHARE = {"strict": 0.85, "balanced": 0.7, "open": 0.5}
 """A sentence may stand in for the best one if it scores at least this share and meets what the question demands."""
 BESIDE = (1, 2, -1)
 """Where the figure that a sentence leads up to is looked for, in steps from it."""
-RIVALS_AMONG = 24
-"""The best sentences among which figures are looked for that are at odds with the best one's."""
-AKIN = 0.5
-"""Of the shorter sentence's character pairs, the share that both have at least when they differ in a figure only."""
-RIVALS = 2
-"""Figures at odds that an answer shows beside its own."""
-_FIGURE = re.compile(r"[\d一二三四五六七八九十百千万亿两成倍]|\b(?:hundred|thousand|million|billion|half|third|quarter)")
 _LEAD = re.compile(
     r"以下|如下|[两二三四五六七八九十\d]+(?:个|种|条|类|项|点|大|方面|阶段|步)[^。]{0,12}[：:；]|包括[^。]{0,4}[：:]|\b(?:following|as follows)\b"
 )
@@ -114,7 +109,7 @@ class Composer:
         if not refusal and question.kind == "abbreviation" and question.names and not row and not _spelling(question, found):
             refusal = self._unless_open(_unspelled(question))
         if refusal:
-            nearest = self._cite([item.sentence for item in _distinct(found)[:3]], scored, start=1)
+            nearest = self._cite([item.sentence for item in distinct(found)[:3]], scored, start=1)
             return Answer(question.text, query, question.language, abstained=True, reason=refusal.reason, nearest=tuple(nearest))
         if question.kind != "compare":
             found = self._one_language(found)
@@ -221,16 +216,17 @@ class Composer:
             return self._definition(question, found, budget, most), ""
         if question.kind in ("why", "list"):
             return self._neighbourhood(question, found, budget, most), ""
-        if rivals := self._at_odds(found):
-            note = self._difference(question, found[0].sentence, rivals)
-            return [found[0].sentence, *(sentence for sentence, _, _ in rivals)], note
+        if rivals := find_conflicts(found, figures_at_odds):
+            disagreeing = [found[0].sentence, *(rival.sentence for rival in rivals)]
+            documents = [self._document(sentence.document) for sentence in disagreeing]
+            return disagreeing, describe_conflict(question.language, found[0].sentence, rivals, documents)
         best = found[0]
         signature = self._signature(best.sentence)
         if signature and _WRITER.search(question.text):
             return [signature], ""
         chosen = [signature, best.sentence] if signature and signature != best.sentence and question.kind == "person" else [best.sentence]
-        for item in _distinct(found)[1:CONTENDERS]:
-            fits = len(chosen) < most and _length(chosen) + len(item.sentence.text) <= budget
+        for item in distinct(found)[1:CONTENDERS]:
+            fits = len(chosen) < most and length(chosen) + len(item.sentence.text) <= budget
             if fits and item.score >= FACT_MARGIN * best.score and item.sentence not in chosen:
                 chosen.append(item.sentence)
         return self._with_figure(question, chosen, budget), ""
@@ -244,42 +240,12 @@ class Composer:
         beside = [sentences[best.position + step] for step in BESIDE if 0 <= best.position + step < len(sentences)]
         near = [other for other in beside if other.section == best.section and other.kind in ("prose", "item")]
         figure = next((other for other in near if quantity_answers(question, other.text)), None)
-        if not figure or _length([best, figure]) > budget:
+        if not figure or length([best, figure]) > budget:
             return chosen
         kept = [best, figure, *(sentence for sentence in chosen[1:] if sentence != figure)]
-        while len(kept) > 2 and _length(kept) > budget:
+        while len(kept) > 2 and length(kept) > budget:
             kept.pop()
         return kept
-
-    def _at_odds(self, found: Sequence[Scored]) -> list[tuple[Sentence, str, str]]:
-        """Sentences that say what the best one says, but for a figure: (sentence, figure of the best one, its figure), best first."""
-        rivals: dict[str, tuple[Sentence, str, str]] = {}
-        best = found[0].sentence.text
-        pairs = _pairs(best)
-        if not _FIGURE.search(best):
-            return []
-        for item in found[1:RIVALS_AMONG]:  # of most sentences a look at their characters tells that they say something else
-            if not _FIGURE.search(item.sentence.text) or not _overlap(pairs, _pairs(item.sentence.text), AKIN):
-                continue
-            if figures := figures_at_odds(best, item.sentence.text):
-                rivals.setdefault(figures[1], (item.sentence, *figures))
-        return list(rivals.values())[:RIVALS]
-
-    def _difference(self, question: Question, best: Sentence, rivals: Sequence[tuple[Sentence, str, str]]) -> str:
-        """A line on which report, or section of one report, writes which figure; with years where those may be the reason."""
-        places = [(best, rivals[0][1]), *((sentence, theirs) for sentence, _, theirs in rivals)]
-        documents = [self._document(sentence.document) for sentence, _ in places]
-        names = [document.title for document in documents]
-        if len(set(names)) < len(names):
-            names = [" / ".join((name, *sentence.section[-1:])) for name, (sentence, _) in zip(names, places, strict=True)]
-        dated = len({document.year for document in documents}) > 1
-        years = [document.year if dated else None for document in documents]
-        zh, said = question.language == "zh", []
-        for name, year, (_, figure) in zip(names, years, places, strict=True):
-            named = f"《{name}》" if zh else f'"{name}"'
-            named += f"（{year} 年）" if zh and year else f" ({year})" if year else ""
-            said.append(f"{named}写 {figure}" if zh else f"{named} has {figure}")
-        return f"各处的数字不一致：{'，'.join(said)}。" if zh else f"The figures differ: {', '.join(said)}."
 
     def _signature(self, sentence: Sentence) -> Sentence | None:
         """The line in which the author of a signed stretch gives a name, in the same section; None for a stretch without one."""
@@ -325,8 +291,8 @@ class Composer:
                 break
             if not chosen or (
                 sentence not in chosen
-                and _length(chosen) + len(sentence.text) <= budget
-                and not any(_same(_pairs(sentence.text), _pairs(other.text)) for other in chosen)
+                and length(chosen) + len(sentence.text) <= budget
+                and not any(share_pairs(character_pairs(sentence.text), character_pairs(other.text), REPEATED) for other in chosen)
             ):
                 chosen.append(sentence)
         return _reading_order(chosen)
@@ -334,7 +300,7 @@ class Composer:
     def _leant_on(self, sentences: Sequence[Sentence], best: Sentence, budget: int) -> list[Sentence]:
         """A sentence that leaves open of what it speaks, with the one before in its paragraph, which says so; else nothing."""
         before = sentences[best.position - 1] if best.position and _GOES_ON.match(best.text) else None
-        fits = before and before.block == best.block and _length([before, best]) <= budget
+        fits = before and before.block == best.block and length([before, best]) <= budget
         return [best, before] if before and fits else []
 
     def _definition(self, question: Question, found: Sequence[Scored], budget: int, most: int) -> list[Sentence]:
@@ -348,9 +314,9 @@ class Composer:
                 return chosen
             if first := next((item.sentence for item in found if spelled.search(item.sentence.text)), None):
                 rest = [sentence for sentence in chosen if sentence != first]
-                while rest[1:] and _length([first, *rest]) > budget:
+                while rest[1:] and length([first, *rest]) > budget:
                     rest.pop()
-                return [*rest[:1], first, *rest[1:]] if _length([first, *rest]) <= budget else [first, *rest][:2]
+                return [*rest[:1], first, *rest[1:]] if length([first, *rest]) <= budget else [first, *rest][:2]
         return chosen
 
     def _enumeration(self, question: Question, found: Sequence[Scored], budget: int) -> list[Sentence]:
@@ -373,14 +339,14 @@ class Composer:
         made = exact or lists.get(best.position)
         if not made or (not exact and not self._asks_for(question, best, made)):
             return []
-        if _length(made.sentences) <= budget:
+        if length(made.sentences) <= budget:
             return made.sentences
         heads = made.heads
-        if _length(heads) > budget and made.lead and made.lead not in made.entries[0] and len(made.lead.text) > 60:
+        if length(heads) > budget and made.lead and made.lead not in made.entries[0] and len(made.lead.text) > 60:
             heads = heads[1:]
-        if _length(heads) > budget:
-            heads = [_first_clause(head) for head in heads]
-        while len(heads) > 1 and _length(heads) > budget:
+        if length(heads) > budget:
+            heads = [first_clause(head) for head in heads]
+        while len(heads) > 1 and length(heads) > budget:
             heads.pop()
         return heads
 
@@ -409,9 +375,9 @@ class Composer:
             held = [item for item in made if item in named]
             rest = [item for item in made if item not in held]
             whole = [sentence, *named]
-            if named and (not rest or _length([*rest, *whole]) <= budget):
+            if named and (not rest or length([*rest, *whole]) <= budget):
                 made = [*rest, *whole]
-        while len(made) > 1 and _length(made) > 1.5 * budget and question.kind not in LONG_KINDS:
+        while len(made) > 1 and length(made) > 1.5 * budget and question.kind not in LONG_KINDS:
             made.pop()
         return made or list(chosen[:1])
 
@@ -630,7 +596,7 @@ def _stretch(question: Question, own: Sequence[Scored], repeated: frozenset[str]
         return item.score + top * (HEADED * _headed(item.sentence, repeated) + EXPERT * (by_expert and bool(item.sentence.speaker)))
 
     chosen: list[Scored] = []
-    for item in _distinct(sorted(own, key=lambda item: (-gained(item), item.sentence.position))):
+    for item in distinct(sorted(own, key=lambda item: (-gained(item), item.sentence.position))):
         fits = sum(len(other.sentence.text) + 4 for other in chosen) + len(item.sentence.text) <= budget
         if len(chosen) < most and (not chosen or (item.score >= COMPARED_SHARE * top and fits)):
             chosen.append(item)
@@ -653,45 +619,9 @@ def _is_debris(sentence: Sentence) -> bool:
     )
 
 
-def _first_clause(sentence: Sentence) -> Sentence:
-    """The beginning of a sentence up to the first sign of rest that leaves something to read."""
-    match = re.search(r"(?<=.{12})[，；,;]", sentence.text)
-    return replace(sentence, text=sentence.text[: match.start()], end=sentence.start + match.start()) if match else sentence
-
-
 def _relevance(score: float) -> float:
     """A sentence's score on a scale from 0 to 1 that people can read; higher is better."""
     return round(max(score, 0.0) / (1.0 + max(score, 0.0)), 4)
-
-
-def _length(sentences: Sequence[Sentence]) -> int:
-    """Characters with markers."""
-    return sum(len(sentence.text) + 4 for sentence in sentences)
-
-
-def _pairs(text: str) -> frozenset[str]:
-    return frozenset(text[i : i + 2] for i in range(len(text) - 1))
-
-
-def _same(left: frozenset[str], right: frozenset[str]) -> bool:
-    """Whether one sentence says nearly what the other says: four fifths of the shorter one's character pairs."""
-    return _overlap(left, right, 0.8)
-
-
-def _overlap(left: frozenset[str], right: frozenset[str], share: float) -> bool:
-    """Whether both have that share of the shorter one's character pairs."""
-    small = min(len(left), len(right))
-    return small > 0 and len(left & right) >= share * small
-
-
-def _distinct(items: Sequence[Scored]) -> list[Scored]:
-    """The first two dozen, without sentences that repeat an earlier one."""
-    kept: list[tuple[Scored, frozenset[str]]] = []
-    for item in items[:24]:
-        pairs = _pairs(item.sentence.text)
-        if not any(_same(pairs, other) for _, other in kept):
-            kept.append((item, pairs))
-    return [item for item, _ in kept]
 
 
 def _reading_order(chosen: Sequence[Sentence]) -> list[Sentence]:
