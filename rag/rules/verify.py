@@ -9,16 +9,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from difflib import Match, SequenceMatcher
 from functools import cache, cached_property
 from typing import Any
 
-from rag.answer.measures import agree, date_parts, same_measure
+from rag.answer.exact import Clause, Compared, Problem, differing, figures, names, same_statement
 from rag.index.lexical import stem, terms
 from rag.search.question import HAN, language_of
 from rag.text.normalize import search_form
-from rag.text.quantities import Quantity, quantities
 from rag.types import Verdict
 
 SUPPORTED_COVERAGE = 0.6
@@ -28,10 +26,6 @@ SAME_CLAUSE = 0.5
 """Share of a clause's terms from which on a clause of the evidence is about the same thing."""
 SAME_STATEMENT = 0.6
 """Jaccard similarity of two clauses, figures aside, from which on they say the same thing."""
-CROSSED = 2
-"""By how many terms two figures must fit each other's surroundings better than their own to count as exchanged."""
-BESIDE = 24
-"""Characters on each side of a figure that are its surroundings."""
 FRAME = 4
 """Characters that must agree around a word for it to count as replaced by another."""
 REPLACED = 3
@@ -119,19 +113,7 @@ _NO_SPEAKER = _Late(
     r"^(?:报告|资料|原文|文中|段落|本文|作者|专家|业界|人们|有人|研究|数据|结果|可以|一般|通常|普遍|有望|外界|我们|他们?|她|其|并|也|还|又|则|将|已|曾|均|都|年|到|the|this|it|we|they|he|she|reports?|experts?|researchers?)",
     re.IGNORECASE,
 )
-_LATIN = _Late(r"[A-Za-z0-9]+(?:[-+./&'][A-Za-z0-9]+)*[+#]*")
-_ORDINAL = _Late(r"第[一二三四五六七八九十百\d]+(?:[、和与至到][一二三四五六七八九十\d]+)?")
-_NUMBER_WORDS = {
-    name: str(value)
-    for value, name in enumerate(
-        "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty".split(),
-        2,
-    )
-} | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90"}
-_NUMBER_WORD = _Late(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b|\bone(?= (?:hundred|thousand|million|billion|trillion)\b)", re.IGNORECASE)
-_APPROXIMATE = _Late(r"(?:大?约|近|接近|左右|上下|大概|将近|about|around|approximately|nearly|roughly|almost|some)\s*$", re.IGNORECASE)
 _CLAUSE = _Late(r"[，。；：！？、\n]|[,:](?!\d)|[;!?]|\.(?=\s|$)|\s(?:but|whereas|while|although|though)\s", re.IGNORECASE)
-_SPLIT = _Late(r"[，。；：！？\n]|[,:](?!\d)|[;!?]|\.(?=\s|$)|\s(?:but|whereas|while|although|though)\s", re.IGNORECASE)
 _STOP_EN = frozenset(
     "a an the is are was were be been being do does did will would can could should may might must has have had of in on at to from by for with about as into onto than then that this these those it its they them their there "
     "here he she his her we our you your i me my and or but if so not no nor yes also very which who whom whose when where how what while such other some any each both more most s".split()
@@ -261,7 +243,7 @@ def check(claim: str, evidence: Sequence[str], about: str = "") -> tuple[Verdict
     if _verbatim(said, source):
         return "supported", ""
     across = bool(HAN.search(said.form)) != bool(HAN.search(source.form))
-    for problems in (_figures, _names) if across else (_figures, _names, _places, _speakers, _opposites, _negations):
+    for problems in (figures, names) if across else (figures, names, _places, _speakers, _opposites, _negations):
         if problem := next(problems(said, source), None):
             name, values = problem
             return "unsupported", words[name].format(**values)
@@ -309,30 +291,17 @@ def figures_at_odds(one: str, other: str) -> tuple[str, str] | None:
     if bool(HAN.search(one)) != bool(HAN.search(other)):
         return None
     said, source = _Reading(one), _Reading(other)
-    mine, theirs = (frozenset(each.low for each in text.quantities if each.kind == "year") for text in (said, source))
-    if (mine and theirs and not mine & theirs) or all(next(_names_of(*pair), None) for pair in ((said, source), (source, said))):
+    if all(next(_names_of(*pair), None) for pair in ((said, source), (source, said))):
         return None  # each names something that the other does not: they speak of two things
-    for quantity in said.quantities:
-        clause = _clause_of(said, quantity)
-        if (
-            quantity.kind in ("year", "date")
-            or clause is None
-            or said.text[: quantity.start].endswith("第")
-            or any(agree(quantity, each) for each in source.quantities)
-        ):
-            continue
-        for rival in source.quantities:
-            place = _clause_of(source, rival)
-            if place is None or not same_measure(quantity, rival) or any(agree(each, rival) for each in said.quantities):
-                continue
-            alike = len(clause.content & place.content) >= max(2, SAME_STATEMENT * len(clause.content | place.content))
-            if alike and not any(_replaced(_Reading(clause.text), _Reading(place.text))):
-                return said.text[quantity.start : quantity.end].strip(), source.text[rival.start : rival.end].strip()
-    return None
+    return differing(said, source, _same_statement)
+
+
+def _same_statement(one: Clause, other: Clause) -> bool:
+    return same_statement(one, other, SAME_STATEMENT) and not any(_replaced(_Reading(one.text), _Reading(other.text)))
 
 
 def _names_of(said: _Reading, source: _Reading) -> Iterator[Problem]:
-    yield from _names(said, source)
+    yield from names(said, source)
     yield from _places(said, source)
 
 
@@ -393,25 +362,15 @@ _EN = {
     "across": "the cited text is in another language and only part of this can be found in it",
 }
 
-Problem = tuple[str, dict[str, str]]
 
+class _Reading(Compared):
+    """A text as the rules compare it: single characters count unless they are glue."""
 
-class _Reading:
-    """A text as the comparisons need it; what is costly is made once."""
+    function_words = _STOP_EN
 
-    def __init__(self, text: str, about: str = ""):
-        self.text = _NUMBER_WORD.sub(lambda match: _NUMBER_WORDS.get(match[0].lower(), "1"), text)
-        self.about = about
-        self.form = search_form(self.text)
-
-    @cached_property
-    def bare(self) -> str:
-        """Letters, digits, decimal points and per cent signs of the form."""
-        return re.sub(r"(?!(?<=\d)\.(?=\d)|%)[\W_]", "", self.form)
-
-    @cached_property
-    def quantities(self) -> list[Quantity]:
-        return quantities(self.text)
+    @classmethod
+    def content_of(cls, text: str) -> frozenset[str]:
+        return frozenset(term for term in terms(text) if term not in cls.function_words and not (len(term) == 1 and term in _GLUE_ZH))
 
     @cached_property
     def masked(self) -> str:
@@ -421,54 +380,12 @@ class _Reading:
             text = text[: quantity.start] + "0".ljust(quantity.end - quantity.start) + text[quantity.end :]
         return _DEGREES.sub(lambda match: " " * len(match[0]), text)
 
-    @cached_property
-    def content(self) -> frozenset[str]:
-        """Content terms: no function words, no lone glue characters."""
-        return _content(self.text)
-
-    @cached_property
-    def known(self) -> frozenset[str]:
-        """Content terms of the text and of what is known about it."""
-        return self.content | frozenset(terms(self.about))
-
-    @cached_property
-    def clauses(self) -> list[_Clause]:
-        made, start = [], 0
-        for end, following in [*((match.start(), match.end()) for match in _SPLIT.finditer(self.text)), (len(self.text), len(self.text))]:
-            if re.search(r"\w", self.text[start:end]):
-                made.append(_Clause(start, end, self.text[start:end]))
-            start = following
-        return made
-
     def covered_by(self, source: _Reading) -> float:
-        """Share of this text's content terms that the source holds, synonyms counted."""
-        wanted = _content(self.masked) - {"0"}
+        """Return the share of this text's content terms that the source holds, synonyms counted."""
+        wanted = self.content_of(self.masked) - {"0"}
         if not wanted:
             return float(bool(self.quantities) or self.bare in source.bare)
         return sum(term in source.known or _alike_any(term, source) for term in wanted) / len(wanted)
-
-
-def _content(text: str) -> frozenset[str]:
-    return frozenset(term for term in terms(text) if term not in _STOP_EN and not (len(term) == 1 and term in _GLUE_ZH))
-
-
-@dataclass(frozen=True)
-class _Clause:
-    start: int
-    end: int
-    text: str
-
-    @cached_property
-    def figures(self) -> frozenset[str]:
-        return frozenset(re.findall(r"\d+(?:\.\d+)?", self.text.replace(",", "")))
-
-    @cached_property
-    def content(self) -> frozenset[str]:
-        return _content(re.sub(r"\d[\d,.]*", " ", self.text))
-
-    def shared(self, other: _Clause) -> float:
-        """Share of the smaller clause's terms that both have."""
-        return len(self.content & other.content) / max(1, min(len(self.content), len(other.content)))
 
 
 def _alike_any(term: str, source: _Reading) -> bool:
@@ -494,155 +411,7 @@ def _before(form: str, place: int) -> str:
     return _CLAUSE.split(form[: kept[place]])[-1]
 
 
-# ---- figures ----
-
-
-def _figures(said: _Reading, source: _Reading) -> Iterator[Problem]:
-    """Quantities of the claim that the source does not hold, or holds for something else."""
-    there = source.quantities + [quantity for quantity in quantities(source.about) if quantity.kind == "year"]
-    texts = {id(quantity): source.text if quantity in source.quantities else source.about for quantity in there}
-    for quantity in said.quantities:
-        written = said.text[quantity.start : quantity.end].strip()
-        if written.startswith("一") and quantity.low == 1:  # an article more often than a figure
-            continue
-        approximate = bool(_APPROXIMATE.search(said.text[: quantity.start]))
-        if quantity.kind == "date":
-            dates = [other for other in there if other.kind == "date"]
-            same = [other for other in dates if date_parts(written) <= date_parts(texts[id(other)][other.start : other.end])]
-        else:
-            same = [other for other in there if agree(quantity, other, approximate)]
-        if (
-            not same
-            and source.bare.find(re.sub(r"[\W_]+", "", search_form(written))) >= 0
-            and quantity.kind == "count"
-            and quantity.high < 10
-        ):
-            continue
-        if not same:
-            others = "、".join(
-                dict.fromkeys(texts[id(other)][other.start : other.end].strip() for other in there if other.kind == quantity.kind)
-            )
-            yield ("figure_other", {"said": written, "there": others}) if others else ("figure", {"said": written})
-        elif elsewhere := _misplaced(said, quantity, source, [other for other in same if other in source.quantities]):
-            yield "figure_place", {"said": written, "there": elsewhere}
-    if crossed := _crossed(said, source):
-        yield "figure_place", crossed
-    ordinals = set(_ORDINAL.findall(_digits(source.text + source.about)))
-    for ordinal in _ORDINAL.findall(_digits(said.text)):
-        if ordinal not in ordinals and ordinals:
-            yield "figure_other", {"said": ordinal, "there": "、".join(sorted(ordinals))}
-
-
-def _digits(text: str) -> str:
-    return re.sub(r"(?<=第)[一二三四五六七八九十百]+", lambda match: str(int(_han(match[0]))), text)
-
-
-def _han(text: str) -> float:
-    from rag.text.quantities import han_value
-
-    return han_value(text)
-
-
-def _misplaced(said: _Reading, quantity: Quantity, source: _Reading, same: Sequence[Quantity]) -> str:
-    """What the source says in the place where the claim has this figure; "" when the figure is in its place.
-
-    A place is a clause. The figure is out of place when another clause of the source shares clearly more with the claim's clause and
-    holds another figure of that kind.
-    """
-    clause = _clause_of(said, quantity)
-    if not same or clause is None or len(clause.content) < 2:
-        return ""
-    homes = [home for other in same if (home := _clause_of(source, other))]
-    if not homes or any(len(home.content) < 2 for home in homes):
-        return ""
-    at_home = max(len(clause.content & home.content) for home in homes) / len(clause.content)
-    for other in source.quantities:
-        if other.kind == quantity.kind and not agree(quantity, other) and (place := _clause_of(source, other)) and place not in homes:
-            shared = len(clause.content & place.content) / len(clause.content)
-            if shared >= at_home + (0.3 if shared < 0.85 else 0.1):
-                return source.text[other.start : other.end].strip()
-    return ""
-
-
-def _crossed(said: _Reading, source: _Reading) -> dict[str, str] | None:
-    """Two figures of one kind that the claim has in each other's place, known by the words before and behind each; None where all is well."""
-    homes = {}
-    for quantity in said.quantities:
-        same = [other for other in source.quantities if agree(quantity, other)]
-        if len(same) == 1 and quantity.kind != "date":
-            homes[quantity] = same[0]
-    for one, other in itertools.combinations(homes, 2):
-        if one.kind != other.kind or homes[one] is homes[other] or agree(one, other):
-            continue
-        (here, there), (first, second) = (
-            tuple(_beside(text, quantity) for quantity in pair)
-            for text, pair in ((said, (one, other)), (source, (homes[one], homes[other])))
-        )
-        straight, across = len(here & first) + len(there & second), len(here & second) + len(there & first)
-        if across >= straight + CROSSED and across >= 2 * straight:
-            written = homes[other]
-            return {"said": said.text[one.start : one.end].strip(), "there": source.text[written.start : written.end].strip()}
-    return None
-
-
-def _beside(reading: _Reading, quantity: Quantity) -> frozenset[tuple[str, str]]:
-    """The content terms before and behind a figure, up to the next figure or clause but one, each with its side."""
-    before = max((other.end for other in reading.quantities if other.end <= quantity.start), default=0)
-    behind = min((other.start for other in reading.quantities if other.start >= quantity.end), default=len(reading.text))
-    left = reading.text[max(before, quantity.start - BESIDE) : quantity.start]
-    right = reading.text[quantity.end : min(behind, quantity.end + BESIDE)]
-    return frozenset({("before", term) for term in _content(left)} | {("behind", term) for term in _content(right)})
-
-
-def _clause_of(reading: _Reading, quantity: Quantity) -> _Clause | None:
-    return next((clause for clause in reading.clauses if clause.start <= quantity.start < clause.end), None)
-
-
-# ---- names and speakers ----
-
-
-def _names(said: _Reading, source: _Reading) -> Iterator[Problem]:
-    """Latin names and terms of the claim that the source does not hold in any spelling."""
-    chinese, translated = bool(HAN.search(said.text)), not HAN.search(said.text) and bool(HAN.search(source.text))
-    there = f"{source.form} {search_form(source.about)}"
-    squeezed = re.sub(r"[\W_]+", "", there)
-    figures = [(quantity.start, quantity.end) for quantity in said.quantities]
-    for match in _LATIN.finditer(said.text):
-        word = match[0]
-        form = search_form(word).strip("'").removesuffix("'s")
-        if (
-            len(form) < 2
-            or any(start <= match.start() and match.end() <= end for start, end in figures)
-            or not re.search(r"[A-Za-z]", word)
-        ):
-            continue
-        if any(start < match.end() and match.start() < end for start, end in figures) and not re.search(r"[A-Za-z]{3,}", word):
-            continue
-        if re.sub(r"[\W_]+", "", form) in squeezed and re.search(rf"(?<![a-z0-9]){re.escape(form)}|{re.escape(form)}(?![a-z0-9])", there):
-            continue
-        marked = bool(re.search(r"[A-Z].*[A-Z0-9]|\d", word))
-        inside = word[0].isupper() and match.start() > 0 and not re.search(r"[.!?。：:“\"(（]\s*$", said.text[: match.start()])
-        if form in _STOP_EN or _initials(word, said, source) or any(part in source.known for part in (stem(form), stem(form.rstrip("s")))):
-            continue
-        if translated and not marked and not (inside and _untranslated(form, source)):
-            continue
-        if marked or inside or (chinese and len(form) > 2):
-            yield "name", {"said": word}
-
-
-def _untranslated(form: str, source: _Reading) -> bool:
-    """Whether the dictionary knows a name and none of its Chinese forms is there."""
-    from rag.search.translate import translations
-
-    options = translations(stem(form.removesuffix("'s")))
-    return bool(options) and not any(option in source.form for option in options)
-
-
-def _initials(word: str, said: _Reading, source: _Reading) -> bool:
-    """Whether a word in capitals abbreviates words that follow one another in the source or stand in brackets beside it in the claim."""
-    letters = re.sub(r"[^A-Za-z]", "", word).lower()
-    firsts = "".join(found[0] for found in re.findall(r"[a-z]+", source.form))
-    return word.isupper() and len(letters) > 1 and letters in firsts
+# ---- speakers ----
 
 
 def _speakers(said: _Reading, source: _Reading) -> Iterator[Problem]:
@@ -708,7 +477,7 @@ def _opposites(said: _Reading, source: _Reading) -> Iterator[Problem]:
                     yield "opposite", {"said": word[0]}
 
 
-def _more(pattern: _Late, here: _Clause, there: _Clause) -> bool:
+def _more(pattern: _Late, here: Clause, there: Clause) -> bool:
     return len(pattern.findall(here.text)) > len(pattern.findall(there.text))
 
 
@@ -724,7 +493,7 @@ def _negations(said: _Reading, source: _Reading) -> Iterator[Problem]:
                 yield "negated", {}
 
 
-def _negation_in_common_part(longer: _Clause, shorter: _Clause) -> bool:
+def _negation_in_common_part(longer: Clause, shorter: Clause) -> bool:
     """Whether the negated word of the longer clause is one that the shorter clause has."""
     text = _NOT_NEGATED.sub(lambda match: " " * len(match[0]), longer.text)
     for match in _NEGATION.finditer(text):
@@ -736,11 +505,15 @@ def _negation_in_common_part(longer: _Clause, shorter: _Clause) -> bool:
     return False
 
 
-def _aligned(said: _Reading, source: _Reading) -> Iterator[tuple[_Clause, _Clause]]:
+def _aligned(said: _Reading, source: _Reading) -> Iterator[tuple[Clause, Clause]]:
     """Each clause of the claim with the clause of the source that says most of it: words in common, and figures, which count double."""
 
-    def common(clause: _Clause, place: _Clause) -> int:
-        return len(clause.content & place.content) + 2 * len(clause.figures & place.figures)
+    figures_in = {
+        clause: frozenset(re.findall(r"\d+(?:\.\d+)?", clause.text.replace(",", ""))) for clause in (*said.clauses, *source.clauses)
+    }
+
+    def common(clause: Clause, place: Clause) -> int:
+        return len(clause.content & place.content) + 2 * len(figures_in[clause] & figures_in[place])
 
     for clause in said.clauses:
         best = max(source.clauses, key=lambda place: (common(clause, place), -len(place.content)), default=None)
