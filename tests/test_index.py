@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -723,8 +724,11 @@ def test_readers_keep_their_snapshot_while_others_are_published(corpus, built, e
 
 
 def test_an_open_goes_on_to_the_generation_that_has_taken_the_place_of_the_one_it_was_reading(corpus, built, encoder, tmp_path):
-    """Generations made before are moved in and cleared away far faster than builds could, one for each that a reader has opened."""
-    for version in range(4):
+    """Generations made before are moved in and cleared away far faster than builds could, one for each that a reader has opened.
+
+    No name comes twice, as none does in an index.
+    """
+    for version in range(24):
         (corpus / "bees.md").write_text(BEES.replace("14", str(version)))
         build_index([corpus], built, encoder)
         newest = next(path for path in built.iterdir() if path.name == f"gen-{version + 2:06d}")
@@ -745,15 +749,13 @@ def test_an_open_goes_on_to_the_generation_that_has_taken_the_place_of_the_one_i
     threads = [threading.Thread(target=read) for _ in range(4)]
     for thread in threads:
         thread.start()
-    for turn in range(60):
-        name = made[turn % len(made)]
-        if not (built / name).exists():
-            shutil.copytree(tmp_path / "made" / name, built / "gen.tmp-moving")
-            (built / "gen.tmp-moving").rename(built / name)
+    for before, name in pairwise(made[:-1]):
+        shutil.copytree(tmp_path / "made" / name, built / "gen.tmp-moving")
+        (built / "gen.tmp-moving").rename(built / name)
         (built / "CURRENT.tmp").write_text(name + "\n")
         (built / "CURRENT.tmp").replace(built / "CURRENT")
         for path in built.glob("gen-0*"):
-            if path.name not in (name, made[(turn - 1) % len(made)]):
+            if path.name not in (name, before):
                 shutil.rmtree(path)
         opened.acquire()
     stop.set()
