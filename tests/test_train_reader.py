@@ -23,6 +23,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 reader = pytest.importorskip("train.reader", reason="what trains the reader is not installed")
 reader_base = pytest.importorskip("train.reader_base", reason="transformers is not installed")
 reader_onnx = pytest.importorskip("train.reader_onnx", reason="onnx is not installed")
+reader_start = pytest.importorskip("train.reader_start", reason="onnx is not installed")
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT.parent / "shared" / "data"
@@ -191,7 +192,7 @@ def lessons(tmp_path_factory) -> Path:
 @pytest.fixture
 def base(tmp_path, monkeypatch) -> Path:
     path = write_base(tmp_path / "base.bin")
-    for module in (reader, reader_onnx):
+    for module in (reader, reader_onnx, reader_start):
         monkeypatch.setattr(module, "base_file", lambda: path)
     return path
 
@@ -200,7 +201,7 @@ def options(data: Path, work: Path, steps: int = 6) -> argparse.Namespace:
     work.mkdir(exist_ok=True)
     if not (work / "rows.json").is_file():
         reader.build_vocabulary(data, work)
-    fixed = {"own": None, "decay": 2, "rate": 1e-3, "frozen": 1, "seed": 3, "threads": 1, "save": 2, "measure": 100}
+    fixed = {"own": None, "decay": 2, "rate": 1e-3, "frozen": 1, "seed": 3, "threads": 1, "save": 2, "measure": 100, "weights": None}
     return argparse.Namespace(data=data, work=work, steps=steps, **fixed)
 
 
@@ -231,7 +232,7 @@ def test_a_training_that_is_stopped_goes_on_to_the_very_same_weights(lessons, ba
     states = whole["optimizer"]["state"], cut["optimizer"]["state"]
     assert all(torch.equal(value, states[1][n][name]) for n, kept in states[0].items() for name, value in kept.items())
     learned = {name.split(".")[0] for name in whole["model"]}
-    assert learned == {"trunk", "heads"} and not any(".layer.0." in name or "embeddings" in name for name in whole["model"])
+    assert learned == {"trunk", "heads", "words"} and not any(".layer.0." in name or "embeddings" in name for name in whole["model"])
     assert any(not torch.equal(whole["model"][name], whole["mean"][name]) for name in whole["model"])
     assert not list(tmp_path.glob("*/*.new"))
 
@@ -277,3 +278,28 @@ def test_what_is_written_for_onnxruntime_computes_what_was_trained(lessons, base
     reading = shipped.read("how high is the tower 101?", [passage])[0]
     assert reading.answers == pytest.approx(float(answers), abs=0.05)
     assert reading.sentences == pytest.approx(scores.tolist(), abs=0.05)
+
+    monkeypatch.setattr(sys, "argv", ["reader_start", "--reader", str(tmp_path / "reader"), "--work", str(tmp_path / "again")])
+    reader_start.main()
+    start = torch.load(tmp_path / "again" / "start.pt", weights_only=True)
+    assert (tmp_path / "again" / "rows.json").read_text() == (made.work / "rows.json").read_text()
+    assert start.keys() >= {name for name in saved["mean"] if not name.startswith("words.")}
+    for name, value in saved["mean"].items():
+        if not name.startswith("words."):
+            assert torch.allclose(start[name], value, atol=0.02 * float(value.abs().max()) + 1e-6), name
+    more = options(lessons, tmp_path / "again", steps=1)
+    more.weights, more.rate = tmp_path / "again" / "start.pt", 0.0
+    reader.train(more)
+    assert all(torch.equal(checkpoint(tmp_path / "again")["model"][name], start[name]) for name in start if ".layer.0." not in name)
+
+
+def test_the_words_of_an_answer_are_found_in_the_marked_sentences(lessons, base, tmp_path):
+    work = options(lessons, tmp_path / "work").work
+    tokenizer = reader_base.tokenizer_of(reader_base.open_base(base), json.loads((work / "rows.json").read_text()))
+    sampler = reader.Sampler(lessons, None, tokenizer, 3)
+    sentences = ["the tower 101 is 108 high.", "how high is the tower 101?"]
+    one = question_input(sampler.encode, "how high?", "", sentences)
+    ((first, last),) = sampler.words_in(one, sentences, [0.0, 1.0], "the tower")
+    read = [tokenizer.id_to_token(number) for number in one.ids[first : last + 1]]
+    assert one.sentence_of[first] == one.sentence_of[last] == 1 and "".join(read).replace("▁", " ").strip() == "the tower"
+    assert sampler.words_in(one, sentences, [1.0, 0.0], "how high") == []

@@ -46,7 +46,7 @@ from train.reader_rows import (
 )
 
 # Examples of a step, by form; the rest of a step are factoid sets.
-STEP, OWN, TALKS, CLAIMS, PAIRS, MESSAGES = 18, 7, 1, 5, 1, 8
+STEP, OWN, TALKS, CLAIMS, PAIRS, MESSAGES = 20, 7, 1, 4, 1, 6
 # Tokens of one forward pass, padding included.
 PASS_TOKENS = 4096
 # Inputs of one pass differ in length by this factor at most, since padding costs as much as text.
@@ -54,6 +54,10 @@ LONGER = 1.25
 RATE, WARM_UP, KEPT_SHARE, CLIP = 1e-4, 100, 0.995, 1.0
 # The heads begin with nothing and learn so many times faster than the trunk.
 HEADS_FASTER = 4.0
+# Processors without bfloat16 of their own compute with it fifteen times slower than with float32.
+HALF = torch.cuda.is_available() or any(torch.cpu.get_capabilities().get(name) for name in ("avx512_bf16", "amx_bf16"))
+# Share of the examples that are cut short, and to which share of the usual window.
+SHORT, SHORTENED = 0.6, 0.45
 TEXTS = (
     "squad_half/contexts.txt", "filings_text/*.txt", "cmrc2018/train_contexts.txt", "tatoeba_cmn_en/cmn.txt", "csl/kg/*.tsv",
     "csl/ts/*.tsv", "xquad_half/*.json", "clapnq_half/*.jsonl", "intents/*.jsonl", "text_zh_en/**/*.md*", "cedict/*.gz", "news_zh/*.gz",
@@ -73,10 +77,12 @@ class ReaderModel(nn.Module):
                 for name, size in (("sentence", 1), ("passage", 1), ("support", len(LABELS)), ("intent", intents), ("kind", len(KINDS)))
             }
         )
+        # Where the words of a short answer start and end, by token. It only teaches the trunk, and is not shipped.
+        self.words = nn.Linear(width, 2)
 
     def hidden(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Encode: (batch, tokens) to float32 (batch, tokens, width)."""
-        with torch.autocast(ids.device.type, dtype=torch.bfloat16):
+        with torch.autocast(ids.device.type, dtype=torch.bfloat16, enabled=HALF):
             return self.trunk(input_ids=ids, attention_mask=mask).last_hidden_state.float()
 
     def sentences(self, hidden: torch.Tensor, sentence_of: torch.Tensor) -> torch.Tensor:
@@ -186,19 +192,36 @@ class Sampler:
             told = [s for s, label in zip(before.passage.sentences(), before.labels, strict=True) if label == 1]
             if told and before.question != row.question:
                 history = (Turn(before.question, told[0]),)
-        sentences, marked = window(passage, labels, draw)
+        sentences, marked = window(passage, labels, draw, shortened(draw))
         return self.read(row.question, passage.heading, sentences, marked, answers, draw, history)
 
     def factoid(self, draw: random.Random) -> dict:
         chosen = draw.choices(self.sets, self.weights)[0]
         number = draw.randrange(len(chosen.questions))
-        question, own, labels = chosen.questions[number]
+        asked = chosen.questions[number]
         if draw.random() < 0.45 and chosen.neighbours[number]:
             passage = chosen.passages[draw.choice(chosen.neighbours[number][:6])]
-            sentences, marked = window(passage, (0.0,) * len(passage.spans), draw)
-            return self.read(question, passage.heading, sentences, marked, False, draw)
-        sentences, marked = window(chosen.passages[own], labels, draw)
-        return self.read(question, chosen.passages[own].heading, sentences, marked, True, draw)
+            sentences, marked = window(passage, (0.0,) * len(passage.spans), draw, shortened(draw))
+            return self.read(asked.question, passage.heading, sentences, marked, False, draw)
+        passage = chosen.passages[asked.passage]
+        sentences, marked = window(passage, asked.labels, draw, shortened(draw))
+        example = self.read(asked.question, passage.heading, sentences, marked, True, draw)
+        return example | {"words": self.words_in(example["input"], sentences, marked, asked.words)}
+
+    def words_in(self, one: ReaderInput, sentences: list[str], marked: list[float], words: str) -> list[tuple[int, int]]:
+        """Find the tokens (first, last) that hold the words of an answer, in the marked sentences."""
+        found = []
+        for number in range(one.sentences):
+            if not marked[number]:
+                continue
+            text = sentences[number].strip()
+            start, places = text.find(words), [i for i, of in enumerate(one.sentence_of) if of == number]
+            inside = [
+                i for i, (low, high) in zip(places, self.encode.offsets(text), strict=False) if low < start + len(words) and high > start
+            ]
+            if start >= 0 and inside:
+                found.append((inside[0], inside[-1]))
+        return found
 
     def read(self, question, heading, sentences, marked, answers, draw, history=()) -> dict:
         heading = heading if draw.random() < 0.6 else ""
@@ -234,6 +257,11 @@ class Sampler:
         return {"form": "message", "input": message_input(self.encode, row.question, False), "kind": KINDS.index(row.kind)}
 
 
+def shortened(draw: random.Random) -> float:
+    """Draw the share of the usual window that an example gets."""
+    return SHORTENED if draw.random() < SHORT else 1.0
+
+
 class Encoder:
     """Text to token ids, remembered."""
 
@@ -246,6 +274,10 @@ class Encoder:
                 self.known.clear()
             self.known[text] = self.tokenizer.encode(text.strip(), add_special_tokens=False).ids
         return self.known[text]
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Tell where each token stands in a text, in characters (start, end)."""
+        return self.tokenizer.encode(text, add_special_tokens=False).offsets
 
 
 def padded(inputs: list[ReaderInput]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -294,6 +326,16 @@ def losses(model: ReaderModel, examples: list[dict], device: str) -> tuple[torch
         total = total + 1.2 * functional.binary_cross_entropy_with_logits(answers, truth, reduction="sum")
         tally["answers n"] += len(asked)
         tally["answers"] += int(((answers > 0) == (truth > 0.5)).sum())
+    worded = [(i, e["words"]) for i, e in enumerate(examples) if e.get("words")]
+    if worded:
+        logits = model.words(hidden[[i for i, _ in worded]])
+        logits = logits.masked_fill((sentence_of[[i for i, _ in worded]] < 0)[..., None], -1e4)
+        chance = torch.log_softmax(logits, 1)
+        for row, (_, spans) in enumerate(worded):
+            starts, ends = (torch.tensor(sorted(set(side)), device=device) for side in zip(*spans, strict=True))
+            total = total - 0.25 * (torch.logsumexp(chance[row, starts, 0], 0) + torch.logsumexp(chance[row, ends, 1], 0))
+            tally["words n"] += 1
+            tally["words"] += int(int(chance[row, :, 0].argmax()) in starts.tolist())
     for form, head, key, weight in (
         ("claim", "support", "label", 1.3),
         ("message", "intent", "intent", 0.5),
@@ -388,7 +430,6 @@ def train(options: argparse.Namespace) -> None:
     tokenizer = Tokenizer.from_file(str(options.work / "tokenizer.json"))
     sampler = Sampler(options.data, options.own, tokenizer, options.seed)
     trunk = model_of(base, rows)
-    trunk.config._attn_implementation = "eager"  # on a CPU a quarter faster to train than the fused kernel
     for module in trunk.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -396,10 +437,10 @@ def train(options: argparse.Namespace) -> None:
     for part in (trunk.embeddings, *trunk.encoder.layer[: options.frozen]):
         part.requires_grad_(False)
     for module in trunk.encoder.layer[: options.frozen].modules():
-        if isinstance(module, nn.Linear):
+        if HALF and isinstance(module, nn.Linear):
             module.to(torch.bfloat16)  # once, instead of at every pass
     learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    groups = [{"params": [p for name, p in learned.items() if name.startswith(part)]} for part in ("trunk.", "heads.")]
+    groups = [{"params": [p for name, p in learned.items() if name.startswith(part)]} for part in ("trunk.", ("heads.", "words."))]
     optimizer = torch.optim.AdamW(groups, lr=options.rate, weight_decay=0.01, fused=True)
     mean = {name: p.detach().clone() for name, p in learned.items()}
     step, path = 0, options.work / "checkpoint.pt"
@@ -409,6 +450,9 @@ def train(options: argparse.Namespace) -> None:
         optimizer.load_state_dict(saved["optimizer"])
         mean, step = {name: value.to(device) for name, value in saved["mean"].items()}, saved["step"]
         print(f"goes on at step {step}", flush=True)
+    elif options.weights:
+        model.load_state_dict(torch.load(options.weights, map_location=device, weights_only=True), strict=False)
+        mean = {name: p.detach().clone() for name, p in learned.items()}
     started, since, tally, loss_sum = time.time(), step, Counter(), 0.0
     model.train()
     while step < options.steps:
@@ -437,7 +481,7 @@ def train(options: argparse.Namespace) -> None:
                 mean[name].lerp_(p, 1 - share)
         if rank == 0 and step % 20 == 0:
             right = " ".join(
-                f"{k} {tally[k] / tally[k + ' n']:.3f}" for k in ("answers", "top", "support", "intent", "kind") if tally[k + " n"]
+                f"{k} {tally[k] / tally[k + ' n']:.3f}" for k in ("answers", "top", "words", "support", "intent", "kind") if tally[k + " n"]
             )
             print(
                 f"{step} {(step - since) * STEP / (time.time() - started):.1f}/s rate {rate_at(step, options):.1e} loss {loss_sum / 20:.3f} {right}",
@@ -478,6 +522,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--own", type=Path, help="folder of further rows in the same form")
+    parser.add_argument("--weights", type=Path, help="weights to begin with, as `train.reader_onnx --restore` writes them")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--decay", type=int, default=0)
     parser.add_argument("--rate", type=float, default=RATE)

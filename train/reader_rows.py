@@ -11,7 +11,7 @@ import json
 import random
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -192,16 +192,26 @@ def clapnq_rows(data: Path) -> list[QuestionRow]:
 
 
 @dataclass(frozen=True, slots=True)
+class Factoid:
+    """A question whose answer is a few words: the number of its passage, the labels of its sentences, and the words."""
+
+    question: str
+    passage: int
+    labels: tuple[float, ...]
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class FactoidSet:
-    """Passages and questions of one reading set: (question, passage, labels) and, a question, passages that look alike."""
+    """Passages and questions of one reading set and, a question, passages that look alike."""
 
     passages: tuple[Passage, ...]
-    questions: tuple[tuple[str, int, tuple[float, ...]], ...]
+    questions: tuple[Factoid, ...]
     neighbours: tuple[tuple[int, ...], ...]
     name: str
 
 
-def factoid_set(path: Path, name: str, articles=lambda number: True) -> tuple[list[Passage], list[tuple[str, int, tuple[float, ...]]]]:
+def factoid_set(path: Path, articles=lambda number: True) -> tuple[list[Passage], list[Factoid]]:
     """Read a set in SQuAD's form; the sentence that holds an answer is its label."""
     passages, questions = [], []
     for number, article in enumerate(json.loads(path.read_text(encoding="utf-8"))["data"]):
@@ -225,7 +235,7 @@ def factoid_set(path: Path, name: str, articles=lambda number: True) -> tuple[li
                         if low <= start < high:
                             labels[i] = 1
                 if labels.any():
-                    questions.append((asked["question"], len(passages) - 1, tuple(labels.tolist())))
+                    questions.append(Factoid(asked["question"], len(passages) - 1, tuple(labels.tolist()), asked["answers"][0]["text"]))
     return passages, questions
 
 
@@ -259,11 +269,11 @@ def factoid_sets(data: Path) -> list[FactoidSet]:
         ("cmrc2018/train.json", "cmrc", lambda n: True),
         ("squad_half/dev_first24articles.json", "squad", training_article),
     ):
-        passages, questions = factoid_set(data / path, name, articles)
-        near = neighbours([q for q, _, _ in questions], [p.text for p in passages], [p for _, p, _ in questions], passages[0].language)
+        passages, questions = factoid_set(data / path, articles)
+        near = neighbours([q.question for q in questions], [p.text for p in passages], [q.passage for q in questions], passages[0].language)
         sets.append(FactoidSet(tuple(passages), tuple(questions), tuple(near), name))
-    zh, zh_asked = factoid_set(data / "xquad_half" / "zh.json", "xquad", training_article)
-    en, en_asked = factoid_set(data / "xquad_half" / "en.json", "xquad", training_article)
+    zh, zh_asked = factoid_set(data / "xquad_half" / "zh.json", training_article)
+    en, en_asked = factoid_set(data / "xquad_half" / "en.json", training_article)
     if len(zh) == len(en):
         by_place = [
             {(place, n): item for place, items in _by_passage(asked).items() for n, item in enumerate(items)}
@@ -272,8 +282,8 @@ def factoid_sets(data: Path) -> list[FactoidSet]:
         both = [key for key in by_place[0] if key in by_place[1]]
         for side, passages, language, name in ((0, zh, "zh", "xquad en-zh"), (1, en, "en", "xquad zh-en")):
             own_words = [by_place[side][key] for key in both]
-            asked = [(by_place[1 - side][key][0], key[0], by_place[side][key][2]) for key in both]
-            near = neighbours([q for q, _, _ in own_words], [p.text for p in passages], [p for _, p, _ in asked], language)
+            asked = [replace(mine, question=by_place[1 - side][key].question) for key, mine in zip(both, own_words, strict=True)]
+            near = neighbours([q.question for q in own_words], [p.text for p in passages], [q.passage for q in asked], language)
             sets.append(FactoidSet(tuple(passages), tuple(asked), tuple(near), name))
     return sets
 
@@ -281,7 +291,7 @@ def factoid_sets(data: Path) -> list[FactoidSet]:
 def _by_passage(questions):
     grouped: dict[int, list] = {}
     for item in questions:
-        grouped.setdefault(item[1], []).append(item)
+        grouped.setdefault(item.passage, []).append(item)
     return grouped
 
 
@@ -327,10 +337,13 @@ def read_text(path: Path) -> str:
     return path.read_text(encoding="utf-8", errors="replace")
 
 
-def window(passage: Passage, labels: Sequence[float], draw: random.Random) -> tuple[list[str], list[float]]:
-    """Cut a stretch of a passage that holds every marked sentence, at a place drawn; whole when it is short."""
+def window(passage: Passage, labels: Sequence[float], draw: random.Random, share: float = 1.0) -> tuple[list[str], list[float]]:
+    """Cut a stretch of a passage that holds every marked sentence, at a place drawn; whole when it is short.
+
+    `share` of the usual length, where fewer tokens an example buy more examples.
+    """
     spans, count = passage.spans, len(passage.spans)
-    budget = WINDOW_ZH if passage.language == "zh" else WINDOW_EN
+    budget = share * (WINDOW_ZH if passage.language == "zh" else WINDOW_EN)
     marked = [i for i in range(count) if labels[i]]
     low, high = (min(marked), max(marked)) if marked else (draw.randrange(count),) * 2
     size = spans[high][1] - spans[low][0]
