@@ -401,7 +401,7 @@ class Assistant:
 
     def _reports(self, store: Snapshot, only: Filter | None) -> tuple[Document, ...]:
         documents = store.documents()
-        allowed = tuple(document for document in documents if only is None or only.allows(document))
+        allowed = tuple((only or Filter()).passing(documents))
         if only:
             for name in only.reports:
                 if not any(Filter((name,)).allows(document) for document in documents):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -308,12 +308,24 @@ class Filter:
 
     def allows(self, document: Document) -> bool:
         """Whether this document may answer."""
+        return bool(self.passing([document]))
+
+    def passing(self, documents: Iterable[Document]) -> list[Document]:
+        """The documents that may answer, in their order; however many are named, each costs the same."""
+        names = frozenset(self.reports)
+        return [document for document in documents if (not names or _is_named(document.id, names)) and self._describes(document)]
+
+    def _describes(self, document: Document) -> bool:
         return (
-            (not self.reports or any(document.id == name or document.id.startswith(name + ".") for name in self.reports))
-            and (not self.publisher or self.publisher.lower() in document.publisher.lower())
+            (not self.publisher or self.publisher.lower() in document.publisher.lower())
             and (self.year is None or document.year == self.year)
             and (not self.language or document.language == self.language)
         )
+
+
+def _is_named(document: str, names: frozenset[str]) -> bool:
+    """Whether an id is among the names, or begins with one up to a dot."""
+    return document in names or any(document[:at] in names for at, letter in enumerate(document) if letter == ".")
 
 
 @runtime_checkable

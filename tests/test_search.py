@@ -210,6 +210,16 @@ def test_named_report_is_preferred_and_filter_is_strict():
     assert search(PaperStore(), PaperEncoder(), "wind", only=Filter(reports=("nowhere",))) == []
 
 
+def test_a_filter_names_reports_whole_or_up_to_a_dot():
+    reports = [Document(name, name, "", (), "", "") for name in ("damo-2023.zh", "damo-2023.en.v2", "damo-20234", "huawei")]
+
+    def named(*names):
+        return [report.id for report in Filter(names).passing(reports)]
+
+    assert named("damo-2023") == ["damo-2023.zh", "damo-2023.en.v2"] and named("damo-2023.en") == ["damo-2023.en.v2"]
+    assert named("huawei", "damo-2023.zh") == ["damo-2023.zh", "huawei"] and named("damo") == [] and len(named()) == 4
+
+
 def test_a_follow_up_gives_its_own_words_half_and_shares_the_rest():
     assert weigh_terms(PaperStore(), "tide") == {"tide": pytest.approx(1.0)}
     assert weigh_terms(PaperStore(), "tide", "wind sun moon") == pytest.approx(

@@ -39,6 +39,7 @@ from train.reader_rows import (
     is_held_back,
     language_of,
     message_rows,
+    near_passages,
     pair_rows,
     question_rows,
     read_text,
@@ -144,6 +145,7 @@ class Sampler:
         self.by_source: dict[str, list[int]] = {}
         for number, row in enumerate(self.own):
             self.by_source.setdefault(row.source, []).append(number)
+        self.near = near_passages(self.own)
         sizes = [len(s.questions) for s in self.sets]
         self.weights = [size**0.7 * (1.6 if " " in s.name else 1.0) for size, s in zip(sizes, self.sets, strict=True)]
         print(
@@ -181,10 +183,13 @@ class Sampler:
 
     def question(self, row: QuestionRow, draw: random.Random) -> dict:
         passage, labels, answers, history = row.passage, row.labels, row.answerable, row.history
-        if answers and not history and draw.random() < 0.22:
-            # Another passage of the same file: of the same matters, yet it does not answer.
-            other = self.own[draw.choice(self.by_source[row.source])].passage
-            if other.text != passage.text:
+        if answers and not history and draw.random() < 0.25:
+            # Another passage, of the same matters, yet it does not answer: one that a search would bring, or any of the same file.
+            other = draw.choice(
+                self.near.get((row.question, row.passage.text)) or [self.own[draw.choice(self.by_source[row.source])].passage]
+            )
+            told = [s for s, label in zip(passage.sentences(), labels, strict=True) if label]
+            if not any(sentence in other.text for sentence in told):
                 passage, labels, answers = other, (0.0,) * len(other.spans), False
         if not history and draw.random() < 0.2:
             # A turn before that the question does not lean on.

@@ -257,6 +257,21 @@ def neighbours(
     return found
 
 
+def near_passages(rows: Sequence[QuestionRow], count: int = 4) -> dict[tuple[str, str], list[Passage]]:
+    """Find the passages that a search would bring for each answerable question in the language of its own passage, other than that one."""
+    found: dict[tuple[str, str], list[Passage]] = {}
+    for language in ("zh", "en"):
+        passages = list({row.passage.text: row.passage for row in rows if row.passage.language == language}.values())
+        place = {passage.text: number for number, passage in enumerate(passages)}
+        asked = [row for row in rows if row.answerable and row.language == row.passage.language == language]
+        if asked:
+            near = neighbours(
+                [row.question for row in asked], [p.text for p in passages], [place[row.passage.text] for row in asked], language, count
+            )
+            found |= {(row.question, row.passage.text): [passages[n] for n in own] for row, own in zip(asked, near, strict=True) if own}
+    return found
+
+
 def training_article(number: int) -> bool:
     """Tell whether an article of SQuAD's or XQuAD's half may be trained on: every sixth is kept for measuring."""
     return number % 6 != 5

@@ -107,7 +107,7 @@ class Finder:
 
     def _glossary(self, question: Question, only: Filter | None) -> list[Scored]:
         """The rows of lists of abbreviations that spell out a name of the question, wherever they stand: such a row shares one word with it."""
-        allowed = frozenset(document.id for document in self.store.documents() if not only or only.allows(document))
+        allowed = frozenset(document.id for document in (only or Filter()).passing(self.store.documents()))
         found: dict[str, Hit] = {}
         for name in question.names:
             if not re.search("[A-Z]{2}|[A-Z].*[0-9]", name):

@@ -6,6 +6,8 @@ Nothing is asked of ids or file names. Gives up: short texts without figures and
 from __future__ import annotations
 
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -23,6 +25,11 @@ FIGURES = 400
 NAMES_SHARED, FIGURES_SHARED, NAMES_ALONE = 0.6, 0.5, 0.85
 # Figures, and names without them, that are enough to tell.
 ENOUGH_FIGURES, ENOUGH_NAMES = 8, 15
+
+# Sets of reports whose editions are remembered.
+REMEMBERED = 16
+_TOLD: OrderedDict[tuple[tuple[tuple[str, str], ...], str], frozenset[str]] = OrderedDict()
+_TELLING = threading.Lock()
 
 _FIGURE = re.compile(r"\d+(?:[.,]\d+)*%?")
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,}")
@@ -81,9 +88,15 @@ def told_twice(reports: Sequence[Document], language: str) -> frozenset[str]:
     """
     marked = [(report, marks_of(report.text, report.language)) for report in reports if report.language in LOOKED_AT]
     others = [marks for report, marks in marked if report.language != language]
+    # Editions share a mark, so that most pairs need no comparing.
+    holding: dict[str, set[int]] = {}
+    for number, other in enumerate(others):
+        for mark in {*other.names, *other.figures}:
+            holding.setdefault(mark, set()).add(number)
 
     def is_told(marks: Marks) -> bool:
-        return any(are_editions(*((marks, other) if language == "zh" else (other, marks))) for other in others)
+        near = set[int]().union(*(holding.get(mark, ()) for mark in {*marks.names, *marks.figures}))
+        return any(are_editions(*((marks, others[i]) if language == "zh" else (others[i], marks))) for i in near)
 
     return frozenset(report.id for report, marks in marked if report.language == language and is_told(marks))
 
@@ -93,5 +106,15 @@ def in_language(reports: Sequence[Document], document: Callable[[str], Document]
     foreign = "en" if language == "zh" else "zh"
     if not {report.language for report in reports} >= {language, foreign}:
         return list(reports)
-    told = told_twice([document(report.id) for report in reports], foreign)
+    told = _remembered(tuple((report.id, report.sha256) for report in reports), document, foreign)
     return [report for report in reports if report.id not in told]
+
+
+def _remembered(reports: tuple[tuple[str, str], ...], document: Callable[[str], Document], language: str) -> frozenset[str]:
+    """Return what `told_twice` says of these reports, (id, sha256) each. Every pair of two languages is compared, so it is asked once."""
+    with _TELLING:
+        if (reports, language) not in _TOLD:
+            _TOLD[reports, language] = told_twice([document(name) for name, _ in reports], language)
+            while len(_TOLD) > REMEMBERED:
+                _TOLD.popitem(last=False)
+        return _TOLD[reports, language]

@@ -200,7 +200,7 @@ def _questions(store: Store, encoder: Encoder, core: str, carried: str, only: Fi
     """The question for the reports in its own language (or none that is known), then for those in the other."""
     language = language_of(f"{core} {carried}")
     other: Language = "en" if language == "zh" else "zh"
-    documents = [document for document in store.documents() if not only or only.allows(document)]
+    documents = (only or Filter()).passing(store.documents())
     foreign = frozenset(document.id for document in documents if document.language == other)
     own = frozenset(document.id for document in documents) - foreign
     vector = _question_vector(encoder, core, carried)
