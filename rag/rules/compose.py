@@ -139,9 +139,9 @@ class Composer:
         """Either a reason to refuse, or the sentences with the first one that meets all demands in front."""
         zh = question.language == "zh"
         if not found:
-            return Refusal("报告中没有与问题相关的内容。" if zh else "The reports hold nothing on this question."), []
+            return Refusal("没有找到与这个问题相关的内容。" if zh else "I did not find anything on this question."), []
         if not speaks_of_topic(question, found, lambda item: self.surroundings(item.sentence), self._strictness):
-            return Refusal("报告没有谈到这个话题。" if zh else "The reports do not speak of this topic."), found
+            return Refusal("没有找到关于这个话题的内容。" if zh else "I did not find anything on this topic."), found
         if question.kind == "compare":
             return None, found
         names = names_of(self._document(found[0].sentence.document))
@@ -149,7 +149,11 @@ class Composer:
         contenders = [item for place, item in enumerate(found[:CONTENDERS]) if not place or item.score >= least]
         said = false_premise(question, [item.sentence.text for item in contenders], names)
         if said and self._strictness != "open":
-            return Refusal(f"报告的说法与“{said}”不符。" if zh else f'The reports do not bear out "{said}".'), found
+            return Refusal(
+                f"没有找到“{said}”的依据；最接近的内容说法不同。"
+                if zh
+                else f'I did not find support for "{said}"; the passages that came closest say otherwise.'
+            ), found
         failures: list[str] = []
         for place, item in enumerate(contenders):
             failure = unmet(question, self.surroundings(item.sentence))
@@ -472,7 +476,7 @@ class Composer:
 
 def _unspelled(question: Question) -> str:
     name = question.names[0]
-    return f"报告没有写出 {name} 代表什么。" if question.language == "zh" else f"The reports do not spell out {name}."
+    return f"没有找到 {name} 代表什么。" if question.language == "zh" else f"I did not find what {name} stands for."
 
 
 def _spelling(question: Question, found: Sequence[Scored]) -> Sentence | None:

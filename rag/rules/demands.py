@@ -250,19 +250,19 @@ def _years_told(question: Question, around: Surroundings) -> str | None:
         told = there  # a sentence that names its own year does not speak of the report's
     for year in sorted(question.years - told):
         if str(year) not in around.window and not (not years(around.window) and str(year) in around.section):
-            return _in(question, f"报告没有给出 {year} 年的相关内容。", f"The reports give nothing on this for {year}.")
+            return _in(question, f"没有找到 {year} 年的相关内容。", f"I did not find anything on this for {year}.")
     same = bool(HAN.search(question.carried)) == (around.language == "zh")
     if question.carried and same and question.years and not _speaks_of(question.carried, f"{around.place} {around.window}"):
         # A turn that only changes the year still asks about the subject of the turn before.
         year = max(question.years)
-        return _in(question, f"报告没有给出 {year} 年的相关内容。", f"The reports give nothing on this for {year}.")
+        return _in(question, f"没有找到 {year} 年的相关内容。", f"I did not find anything on this for {year}.")
     return None
 
 
 def _titles_told(question: Question, around: Surroundings) -> str | None:
     for title in _TITLE.findall(question.text) if around.language != "en" else ():
         if not _speaks_of(title, around.told_in) and not any(form in around.told_in.lower() for form in _translated(title)):
-            return _in(question, f"报告没有提到《{title}》。", f"The reports do not mention {title}.")
+            return _in(question, f"没有找到《{title}》。", f"I did not find {title} in the reports.")
     return None
 
 
@@ -272,10 +272,10 @@ def _subject_told(question: Question, around: Surroundings) -> str | None:
         return None
     subjects = [piece for piece in question.core.split() if len(piece) > 1] or [question.core]
     if question.kind == "definition" and not any(_speaks_of(piece, around.told_in) for piece in subjects):
-        return _in(question, f"报告没有解释“{subjects[0]}”。", f'The reports do not explain "{subjects[0]}".')
+        return _in(question, f"没有找到对“{subjects[0]}”的解释。", f'I did not find an explanation of "{subjects[0]}".')
     for pattern in (_SUBJECT, _USED, _RANKED):
         if (match := pattern.search(question.text)) and not _touches(match["what"], around.told_in):
-            return f"报告的相关内容没有谈到“{match['what']}”。"
+            return f"在最接近的内容里没有找到“{match['what']}”。"
     return None
 
 
@@ -294,20 +294,20 @@ def _names_told(question: Question, around: Surroundings) -> str | None:
         if front and around.language == "zh" and not any(map(HAN.search, forms)) and not _TELLING.search(name[1:]):
             continue  # no translation is known, so its absence says nothing
         if (front or _TELLING.search(name if zh else name[1:])) and forms and not any(_stands(form, scope) for form in forms):
-            return _in(question, f"报告的相关内容没有提到 {name}。", f"The reports do not mention {name} in this context.")
+            return _in(question, f"在最接近的内容里没有找到 {name}。", f"I did not find {name} in the passages that came closest.")
     for name in names_in(question.text) if HAN.search(question.text) else ():
         people = (name.removesuffix("人"),) if name.removesuffix("人") in proper_names() else ()
         forms = (name, *people, *_ALSO.get(name, ()), *(_translated(name) if around.language == "en" else ()))
         if around.language == "en" and len(forms) == 1:
             continue
         if not any(form in f"{around.place} {around.window}".lower() for form in forms):
-            return _in(question, f"报告的相关内容没有提到{name}。", f"The reports do not mention {name} in this context.")
+            return _in(question, f"在最接近的内容里没有找到{name}。", f"I did not find {name} in the passages that came closest.")
     if (
         not question.names and question.carried and _IT.search(question.text)
     ):  # a turn that names nothing asks about what the last one names
         for name in re.findall(r"[A-Za-z][A-Za-z0-9-]*[A-Z0-9][A-Za-z0-9-]*", question.carried):
             if name.lower() not in around.told_in.lower():
-                return _in(question, f"报告的相关内容没有提到 {name}。", f"The reports do not mention {name} in this context.")
+                return _in(question, f"在最接近的内容里没有找到 {name}。", f"I did not find {name} in the passages that came closest.")
     return None
 
 
@@ -321,7 +321,7 @@ def _swapped_told(question: Question, around: Surroundings) -> str | None:
     there = frozenset(terms(near))
     words = [word for word in words_of(what) if word not in {str(year) for year in question.years}]
     if words and not any(says(word, near, there) >= SWAPPED for word in words):
-        return _in(question, f"报告的相关内容没有谈到“{what}”。", f'The reports do not speak of "{what}" in this context.')
+        return _in(question, f"在最接近的内容里没有找到“{what}”。", f'I did not find "{what}" in the passages that came closest.')
     return None
 
 
@@ -331,14 +331,14 @@ def _editions_told(question: Question, around: Surroundings) -> str | None:
         name, version = match["name"], match["version"]
         others = re.findall(rf"(?<![A-Za-z]){re.escape(name)}\W{{0,2}}(\d+(?:\.\d+)?)?", around.told_in, re.IGNORECASE)
         if others and version not in others and not any(other.startswith(f"{version}.") for other in others):
-            return _in(question, f"报告的相关内容没有提到 {match[0]}。", f"The reports do not mention {match[0]} in this context.")
+            return _in(question, f"在最接近的内容里没有找到 {match[0]}。", f"I did not find {match[0]} in the passages that came closest.")
     for match in _ORDINAL.finditer(question.text):
         told = set(re.findall(rf"第([一二三四五六七八九十]){re.escape(match['what'][:2])}", around.told_in))
         if told and match["number"] not in told:
-            return _in(question, f"报告没有提到{match[0]}。", f"The reports do not mention {match[0]}.")
+            return _in(question, f"没有找到{match[0]}。", f"I did not find {match[0]}.")
     for asked, other in _PARTS:
         if (said := asked.search(question.text)) and not asked.search(f"{around.place} {around.window}") and other.search(around.sentence):
-            return _in(question, f"报告的相关内容没有谈到{said[0]}。", f"The reports do not speak of the {said[0]} in this context.")
+            return _in(question, f"在最接近的内容里没有找到{said[0]}。", f"I did not find the {said[0]} in the passages that came closest.")
     return None
 
 
@@ -348,19 +348,17 @@ def _number_told(question: Question, around: Surroundings) -> str | None:
     if "duration" in question.asked and _SOON.search(around.window):
         return None
     if not quantity_answers(question, around.window) and not ("people" in question.asked and _SHARE_OF_PEOPLE.search(around.window)):
-        return _in(
-            question, "报告谈到了这个话题，但没有给出所问的数字。", "The reports speak of this but do not give the figure asked for."
-        )
+        return _in(question, "找到了关于这个话题的内容，但没有找到所问的数字。", "I found passages on this, but not the figure asked for.")
     counted = _COUNTED.search(question.text) if around.language == "zh" else None
     there = f"{' '.join(around.place.split())}。{around.window}"
     if counted and not _NO_NOUN.match(counted["noun"]) and not _is_counted(counted["noun"], there):
-        return f"报告的相关内容没有给出“{next(word for word in segment(counted['noun']) if len(word) > 1)}”的数量。"
+        return f"在最接近的内容里没有找到“{next(word for word in segment(counted['noun']) if len(word) > 1)}”的数量。"
     return None
 
 
 def _who_told(question: Question, around: Surroundings) -> str | None:
     if unnamed(question.text, around.window, around.speaker, around.headings):
-        return _in(question, "报告没有说是谁。", "The reports do not say who it is.")
+        return _in(question, "没有找到是谁。", "I did not find who it is.")
     return None
 
 
@@ -370,11 +368,13 @@ def _presumed_told(question: Question, around: Surroundings) -> str | None:
         near = f"{around.place} {around.before} {around.sentence} {around.window}"
         for said, opposite in ((UP, DOWN), (DOWN, UP)):
             if (word := said.search(question.text)) and not said.search(near) and opposite.search(around.sentence):
-                return _in(question, f"报告的说法与“{word[0]}”相反。", f'The reports say the opposite of "{word[0]}".')
+                return _in(
+                    question, f"最接近的内容说的与“{word[0]}”相反。", f'The passages that came closest say the opposite of "{word[0]}".'
+                )
     for presumed, needed in _PRESUMED:
         text = _FIRST_OF_ALL.sub(" ", question.text)
         if (found := presumed.search(text)) and not needed.search(f"{around.place} {around.window}"):
-            return _in(question, f"报告没有“{found[0]}”这样的说法。", f'The reports do not say "{found[0]}" of this.')
+            return _in(question, f"没有找到“{found[0]}”这样的说法。", f'I did not find "{found[0]}" said of this.')
     return None
 
 
@@ -393,6 +393,8 @@ def _figures_told(question: Question, around: Surroundings) -> str | None:
             )
         ):
             return _in(
-                question, f"报告的相关内容没有 {written} 这个数字。", f"The reports do not give the figure {written} in this context."
+                question,
+                f"在最接近的内容里没有找到 {written} 这个数字。",
+                f"I did not find the figure {written} in the passages that came closest.",
             )
     return None
