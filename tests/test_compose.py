@@ -244,3 +244,21 @@ def test_a_figure_at_odds_stands_beside_the_best_one_and_is_said():
     assert said(result) == ["全国潮汐电站的装机容量达到 4.2 GW。", "全国潮汐电站的装机容量达到 9.9 GW。"]
     assert result.reason == "各处的数字不一致：《潮汐报告》写 4.2 GW，《另一份》写 9.9 GW。"
     assert result.claims[0].text[slice(*result.claims[0].emphasis)] == "4.2 GW"
+
+
+def test_what_does_not_meet_a_constraint_does_not_join_and_its_section_may_answer_instead():
+    ferry = report(
+        ("prose", "2022年第三季度运送旅客8.1万人次。"), ("prose", "四季度运送旅客3.9万人次。"), ("prose", "上半年运送旅客10.2万人次。")
+    )
+    result = answer("第四季度运送旅客多少？", {"2022": 0.9, "四季度": 0.2, "上半年": 0.8}, ferry, kind="number")
+    assert said(result) == ["四季度运送旅客3.9万人次。"]
+
+
+def test_each_of_several_years_gets_its_own_sentence():
+    staff = report(*(("prose", f"{year} 年公司有 {count} 名员工。") for year, count in ((2021, 640), (2022, 655), (2023, 671))))
+    parts = replace(staff, blocks=tuple(replace(block, section=(f"{n}",)) for n, block in enumerate(staff.blocks)), year=None)
+    scores = {"2023": 0.9, "2022": 0.5, "2021": 0.3}
+    assert said(answer("2021 年和 2023 年公司有多少员工？", scores, parts, kind="number")) == [
+        "2021 年公司有 640 名员工。",
+        "2023 年公司有 671 名员工。",
+    ]

@@ -7,7 +7,7 @@ part for each report in a comparison, figures that are at odds, and the exact co
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rag.answer.conflicts import describe_conflict, find_conflicts
 from rag.answer.constraints import context_of, unmet
@@ -39,8 +39,9 @@ COMPANY = {
 FACT_COMPANY = (0.7, 0.35)
 # A list is shown whole when it holds the best sentence and its entries have this mean score.
 LISTED = 0.25
-# Sentences that may take the place of the best one when that one does not meet a constraint, and their least share of its score.
-CONTENDERS, CONTENDER_SHARE = 6, 0.4
+# Sentences that may take the place of the best one when that one does not meet a constraint, and their least share of its score where they stand in
+# another section.
+CONTENDERS, CONTENDER_SHARE = 12, 0.4
 # In a comparison a report is silent whose best passage answers with less than this share of the threshold.
 SILENT = 0.5
 # Best sentences among which a row of a table is looked for, where arithmetic is asked for.
@@ -108,15 +109,16 @@ class ExtractiveAnswerer:
             return Refusal("not_answered"), found
         if evidence.kind == "compare":
             return None, found
-        refusals = []
-        for place, one in enumerate(found[:CONTENDERS]):
-            if place and one.score < CONTENDER_SHARE * found[0].score:
-                break
-            context = context_of(one.sentence, self.document(one.sentence.document), self.sentences)
-            if not (refusal := unmet(evidence.question, context, self.without)):
-                return None, [one, *found[:place], *found[place + 1 :]]
-            refusals.append(refusal)
-        return (None if self.strictness == "open" else refusals[0]), found
+        question = evidence.question
+        checked = [(one, self._unmet(question, one)) for one in found[:CONTENDERS]]
+        meeting = [one for one, refusal in checked if not refusal]
+        if meeting and (meeting[0].score >= CONTENDER_SHARE * found[0].score or _stand_together(meeting[0], found[0])):
+            # What does not meet a constraint does not join an answer either.
+            return None, [*meeting, *found[CONTENDERS:]]
+        return (None if self.strictness == "open" else checked[0][1]), found
+
+    def _unmet(self, question: Question, one: ScoredSentence) -> Refusal | None:
+        return unmet(question, context_of(one.sentence, self.document(one.sentence.document), self.sentences), self.without)
 
     def _in_one_language(self, found: list[ScoredSentence]) -> list[ScoredSentence]:
         """Keep sentences in the language of the first: reports in two languages say the same thing twice."""
@@ -142,6 +144,8 @@ class ExtractiveAnswerer:
             documents = [self.document(sentence.document) for sentence in (best.sentence, *(rival.sentence for rival in rivals))]
             note = describe_conflict(evidence.question.language, best.sentence, rivals, documents)
             return [best.sentence, *(rival.sentence for rival in rivals)], note
+        if len(each := self._for_each_year(evidence.question, found)) > 1:
+            return each, ""
         share, least = COMPANY.get(kind, FACT_COMPANY)
         most = MOST_SENTENCES.get(kind, FACT_SENTENCES)
         chosen = [best.sentence]
@@ -150,6 +154,16 @@ class ExtractiveAnswerer:
             if fits and one.score >= max(least, share * best.score) and one.sentence not in chosen:
                 chosen.append(one.sentence)
         return self._with_announced(_reading_order(chosen), budget), ""
+
+    def _for_each_year(self, question: Question, found: Sequence[ScoredSentence]) -> list[Sentence]:
+        """Return the best sentence on each year of a question that names several, in the order of the years."""
+        chosen: list[Sentence] = []
+        for year in sorted(question.years) if len(question.years) > 1 else ():
+            own = replace(question, years=frozenset({year}))
+            best = next((one.sentence for one in found[:CONTENDERS] if not self._unmet(own, one)), None)
+            if best and best not in chosen:
+                chosen.append(best)
+        return chosen
 
     def _whole_list(self, found: Sequence[ScoredSentence], budget: int) -> list[Sentence]:
         """Return the whole of the list that the best sentence belongs to or leads in to, where the reader takes its entries for the answer too."""
@@ -231,6 +245,11 @@ class ExtractiveAnswerer:
                 )
             )
         return citations
+
+
+def _stand_together(one: ScoredSentence, other: ScoredSentence) -> bool:
+    """Tell whether two sentences stand in the same section of the same report."""
+    return (one.sentence.document, one.sentence.section) == (other.sentence.document, other.sentence.section)
 
 
 def _shortened(made: Enumeration, budget: int) -> list[Sentence]:
