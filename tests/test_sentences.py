@@ -49,3 +49,8 @@ def test_only_the_last_reports_are_kept_and_a_changed_one_is_cut_anew():
     for n in range(KEPT_DOCUMENTS):
         index.of(report(("prose", "甲", "甲。"), name=f"n{n}"))
     assert len(index._kept) == KEPT_DOCUMENTS and index.of(TIDES) is not first and index.of(TIDES) == first
+
+
+def test_a_row_that_only_names_columns_is_no_row():
+    table = report(*(("row", "t", text) for text in ("Ferry | Built", "Ferry: Petrel | Built: 1998", "Auk | 1989", "Tern | 2015")))
+    assert [sentence.kind for sentence in SentenceIndex().of(table)] == ["heading", "row", "row", "row"]

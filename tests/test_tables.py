@@ -41,8 +41,9 @@ def test_an_extremum_is_compared_over_all_rows(question, row, written):
     assert written in note and "3" in note
 
 
-def test_a_change_is_computed_within_the_row_that_was_found():
-    assert answer("How much did the output of Millbrook change from 2022 to 2023?", found=3) == (
+def test_a_change_is_computed_within_the_row_that_the_question_names():
+    assert answer("How much did the output of Redcliff change from 2022 to 2023?") is None
+    assert answer("How much did the output of Millbrook change from 2022 to 2023?", found=1) == (
         ["Station: Millbrook"],
         "Computed: 1,204 → 1,150: -54 (-4.5%).",
     )

@@ -59,7 +59,7 @@ def look_up(question: Question, found: Sequence[Sentence], sentences: Sequence[S
     if (top := _GREATEST.search(question.text)) or _SMALLEST.search(question.text):
         return _extremum(question, rows, greatest=bool(top))
     if _CHANGE.search(question.text) and len(question.years) == 2:
-        return _change(question, next((row for row in rows if row.sentence == first), None))
+        return _change(question, _labelled(question, rows))
     return None
 
 
@@ -101,6 +101,13 @@ def _named(question: Question, columns: Sequence[str]) -> str | None:
 
     best = max(columns, key=fit, default=None)
     return best if best is not None and (fit(best)[0] or fit(best)[1] or len(columns) == 1) else None
+
+
+def _labelled(question: Question, rows: Sequence[Row]) -> Row | None:
+    """Return the row whose first cell the question names, the longest such; None where it names none."""
+    asked = question.text.lower()
+    named = [(len(label), row) for row in rows if (label := next(iter(row.cells.values()), "").lower()) and label in asked]
+    return max(named, key=lambda pair: pair[0])[1] if named else None
 
 
 def _extremum(question: Question, rows: Sequence[Row], greatest: bool) -> Lookup | None:

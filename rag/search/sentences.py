@@ -53,18 +53,21 @@ class SentenceIndex:
 
 
 def _sentences(document: Document) -> list[Sentence]:
+    spans = list(sentence_spans(document))
+    texts = [document.text[start:end] for start, end, _ in spans]
+    blocks = [document.blocks[number] for _, _, number in spans]
+    kinds: list[Kind] = [block.kind for block in blocks]
+    for i in range(len(spans) - 1):
+        if kinds[i] == kinds[i + 1] == "row" and _names_columns(texts[i], texts[i + 1]):
+            kinds[i] = "heading"
     return [
-        Sentence(
-            document.id,
-            position,
-            start,
-            end,
-            document.text[start:end],
-            (block := document.blocks[number]).kind,
-            number,
-            document.page_at(start),
-            block.section,
-            block.speaker,
-        )
-        for position, (start, end, number) in enumerate(sentence_spans(document))
+        Sentence(document.id, position, start, end, text, kind, number, document.page_at(start), block.section, block.speaker)
+        for position, ((start, end, number), text, kind, block) in enumerate(zip(spans, texts, kinds, blocks, strict=True))
     ]
+
+
+def _names_columns(row: str, below: str) -> bool:
+    """Tell whether a row of a table holds nothing but the names of the columns that the row below it repeats: "A | B" over "A: 1 | B: 2"."""
+    names = [cell.strip() for cell in row.strip().strip("|").split("|")]
+    told = {cell.partition(": ")[0].strip() for cell in below.strip().strip("|").split("|") if ": " in cell}
+    return len(told) > 1 and told <= set(names)
