@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from rag.answer.conflicts import describe_conflict, find_conflicts
 from rag.answer.constraints import context_of, unmet
@@ -65,36 +66,54 @@ class ExtractiveAnswerer:
 
     def answer(self, evidence: Evidence, reports: Sequence[Document]) -> Answer:
         """Return the answer to a question from its evidence; `reports` are those that may answer."""
-        question = evidence.question
         found = [one for one in evidence.sentences if one.sentence.text.strip() != one.sentence.speaker]
         confidence = evidence.passages[0].confidence if evidence.passages else 0.0
         refusal, found = self._decide(evidence, found, confidence)
         if refusal:
-            nearest = self._cite([one.sentence for one in distinct(found)[:3]], evidence)
-            reason = refusal.words(question.language)
-            return Answer(
-                question.text, evidence.query, question.language, abstained=True, reason=reason, code=refusal.code, nearest=tuple(nearest)
-            )
+            return self._refused(replace(evidence, sentences=tuple(found)), refusal)
         note = ""
         if evidence.kind == "compare":
             chosen, note = self._compare(evidence, found, reports)
         else:
             chosen, note = self._choose(evidence, self._in_one_language(found))
-        note = " ".join(filter(None, (note, self._foreign_note(question, chosen))))
-        citations = self._cite(chosen, evidence)
+        return self._told(evidence, chosen, note, "sure" if confidence >= SURE else "likely" if confidence >= LIKELY else "perhaps")
+
+    def looked_up(self, evidence: Evidence) -> Answer | None:
+        """Return the answer to a question that asks for arithmetic over the table of the best sentences; None for any other."""
+        best = evidence.sentences[0].sentence if evidence.sentences else None
+        near = [one.sentence for one in evidence.sentences[:LOOKED_UP] if best and one.sentence.document == best.document]
+        if best and (lookup := look_up(evidence.question, near, self.sentences.of(self.document(best.document)))):
+            return self._told(evidence, lookup.sentences, lookup.note, "likely")
+        return None
+
+    def _told(self, evidence: Evidence, chosen: Sequence[Sentence], note: str, confidence: Literal["sure", "likely", "perhaps"]) -> Answer:
+        """Make the answer that quotes these sentences."""
+        question, citations = evidence.question, self._cite(chosen, evidence)
         claims = tuple(
             Claim(citation.quote, (citation.n,), "quoted", "", _emphasis(evidence, citation.quote) if citation.n == 1 else None)
             for citation in citations
         )
-        words = "sure" if confidence >= SURE else "likely" if confidence >= LIKELY else "perhaps"
         return Answer(
             question.text,
             evidence.query,
             question.language,
             claims=claims,
             citations=tuple(citations),
-            reason=note,
-            confidence=words,
+            reason=" ".join(filter(None, (note, self._foreign_note(question, chosen)))),
+            confidence=confidence,
+        )
+
+    def _refused(self, evidence: Evidence, refusal: Refusal) -> Answer:
+        """Return the refusal to answer, with the sentences that came nearest."""
+        question, nearest = evidence.question, [one.sentence for one in distinct(evidence.sentences)[:3]]
+        return Answer(
+            question.text,
+            evidence.query,
+            question.language,
+            abstained=True,
+            reason=refusal.words(question.language),
+            code=refusal.code,
+            nearest=tuple(self._cite(nearest, evidence)),
         )
 
     def _pair(self, evidence: Evidence) -> str:

@@ -16,6 +16,10 @@ from rag.search.retrieve import Explained, Reranker
 from rag.search.sentences import SentenceIndex
 from rag.types import Answer, Document, Encoder, Filter, Hit, Store, Turn
 
+# The reader has a second voice: its confidence from which on it answers what the rules refuse, by strictness. On two sets of 50 questions over reports
+# that nobody had tuned on, 0.45 brought false refusals from .111 to .056 (English) and left them at .167 (Chinese); of 12 right refusals one was lost.
+RESCUED = {"strict": 0.6, "balanced": 0.45, "open": 0.3}
+
 
 @dataclass(frozen=True, slots=True)
 class Ruled:
