@@ -22,9 +22,9 @@ from rag.config import Config
 from rag.errors import EncoderError, RagError, UsageError
 from rag.index.encoder import BuiltinEncoder, open_encoder, open_reranker, word_vectors
 from rag.index.snapshot import Snapshot, open_index
-from rag.rules.answering import RESCUED, RuleAnswerer
+from rag.rules.answering import RuleAnswerer
 from rag.search.editions import in_language
-from rag.search.evidence import Evidence, Retriever, ScoredSentence
+from rag.search.evidence import Evidence, Retriever
 from rag.search.overlap import Overlap
 from rag.search.question import read_question, without_markup
 from rag.search.reader import Reader
@@ -252,14 +252,13 @@ class Assistant:
             only = Filter(tuple(ids or (document.id for document in reports)))
             return [one.hit for one in retriever.explained(read_question(question, reports), "", only, top_k, explain=False)]
 
-        def evidence(question: str) -> Evidence:
-            return self._found(store, question, (), within, reports, alone=True)[0]
-
         def ask(question: str) -> Answer:
-            found, ruled = self._found(store, question, (), within, reports, alone=True)
-            return ruled or self._answerer(store).answer(found, reports)
+            evidence, ruled = found(question)
+            return ruled or self._answerer(store).answer(evidence, reports)
 
-        return Material(store, word_vectors(self.encoder), self._sentences, hits, evidence, ask, reports, self.reader, open_report)
+        found = partial(self._found, store, before=(), only=within, reports=reports)
+        words = word_vectors(self.encoder)
+        return Material(store, words, self._sentences, hits, lambda asked: found(asked)[0], ask, reports, self.reader, open_report)
 
     def openers(self, language: str, count: int = 4, only: Filter | None = None) -> tuple[str, ...]:
         """Questions to begin with that the outlines of the reports answer."""
@@ -268,33 +267,14 @@ class Assistant:
         return questions(material, language, in_language(material.reports, store.document, language), count)
 
     def _found(
-        self,
-        store: Snapshot,
-        asked: str,
-        before: Sequence[Turn],
-        only: Filter | None,
-        reports: tuple[Document, ...],
-        *,
-        alone: bool = False,
+        self, store: Snapshot, asked: str, before: Sequence[Turn], only: Filter | None, reports: Sequence[Document]
     ) -> tuple[Evidence, Answer | None]:
-        """Evidence for a question after earlier turns, and its answer where the rules give one.
-
-        Unless they are to be `alone`, the reader answers what the rules refuse where it is sure.
-        """
-        retriever, strictness = self._retriever(store), self.config.strictness
+        """Evidence for a question after earlier turns, and its answer where the rules give one or a table does."""
         if self._rules is None:
-            return retriever.find(asked, before, only, reports), None
-        ruled = self._rules.answer(store, asked, before, only, reports, strictness)
-        scored = tuple(ScoredSentence(one.sentence, one.score, one.hit) for one in ruled.sentences)
-        found = Evidence(read_question(asked, reports), ruled.answer.query, "", ruled.hits, (), scored)
-        if counted := self._answerer(store).looked_up(found):
-            return found, counted
-        if alone or not ruled.answer.abstained:
-            return found, ruled.answer
-        own = retriever.find(asked, before, only, reports)
-        answer = self._answerer(store).answer(own, reports)
-        sure = bool(own.passages) and own.passages[0].confidence >= RESCUED[strictness]
-        return (own, answer) if sure and not answer.abstained else (found, ruled.answer)
+            return self._retriever(store).find(asked, before, only, reports), None
+        ruled = self._rules.answer(store, asked, before, only, reports, self.config.strictness)
+        found = ruled.evidence(read_question(asked, reports))
+        return found, self._answerer(store).looked_up(found) or ruled.answer
 
     def _write(
         self, writer: Writer, store: Snapshot, evidence: Evidence, extract: Answer, history: Sequence[Turn], failure: Failure | None

@@ -236,7 +236,7 @@ MEANINGS: dict[str, str] = {
     "reranker": "a cross-encoder that reads the best passages again, by name or folder (extra: encoders)",
     "candidates": "passages taken from each of the two searches, by words and by meaning",
     "top_k": "passages whose sentences compete for the answer",
-    "answerer": "who chooses the sentences of an answer and refuses: rules with the trained reader as a second voice, or the reader alone",
+    "answerer": "who chooses the sentences of an answer and refuses: rules, or the trained reader",
     "strictness": "how much must speak for an answer before it is given: strict, balanced or open",
     "max_question_chars": "longest question, in characters",
     "llm_base_url": "address of an OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1",

@@ -1,17 +1,15 @@
 """One question through the whole pipeline, on small reports of our own, with the built-in encoder and a tiny reader."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from tiny_reader import TinyReader, open_tiny
+from tiny_reader import open_tiny
 
 from rag.chat import Assistant, Finished, Rewritten, Said
 from rag.config import Config
 from rag.errors import NothingIndexed, UsageError
 from rag.index.build import build_index
 from rag.index.encoder import BuiltinEncoder
-from rag.index.snapshot import open_index
 from rag.types import Filter, Turn
 
 TIDES = """---
@@ -214,53 +212,3 @@ def test_a_new_generation_is_seen_at_the_next_question(assistant, tmp_path):
     (folder / "bees.md").write_text(BEES, encoding="utf-8")
     build_index([folder], tmp_path / "index", encoder, target_tokens=config.target_tokens, max_tokens=config.max_tokens)
     assert "1,250" in late.ask("How many hives were there per square kilometre?").answer
-
-
-class Certain(TinyReader):
-    """A tiny reader whose confidence in every passage is given."""
-
-    def __init__(self, confidence: float):
-        super().__init__(KINDS)
-        self._confidence = confidence
-
-    def confidence(self, answers: float, best: float, overlap: float, pair: str) -> float:
-        return self._confidence
-
-
-PORT = """# Port of Millbrook 2023
-
-## Staff
-
-Twelve captains left the port in 2023. The harbour master keeps a list of the crews.
-
-## Trade
-
-The port handled 410,000 tonnes of timber in 2023.
-"""
-
-
-@pytest.fixture(scope="module")
-def port(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("port")
-    (folder / "port.md").write_text(PORT, encoding="utf-8")
-    build_index([folder / "port.md"], folder / "index", BuiltinEncoder())
-    return Config(index_dir=str(folder / "index"))
-
-
-@pytest.mark.parametrize(
-    ("question", "confidence", "strictness", "answer"),
-    [
-        # The rules see no figure in "Twelve".
-        ("How many captains left in 2023?", 0.4, "balanced", ""),
-        ("How many captains left in 2023?", 0.5, "balanced", "Twelve captains left the port in 2023."),
-        ("How many captains left in 2023?", 0.5, "strict", ""),
-        ("How many captains left in 1999?", 0.9, "balanced", ""),  # sure as the reader is, no sentence is of that year
-        ("How many tonnes of timber did the port handle?", 0.1, "balanced", "The port handled 410,000 tonnes of timber in 2023."),
-    ],
-)
-def test_beside_the_rules_the_reader_has_a_second_voice(port, question, confidence, strictness, answer):
-    encoder = BuiltinEncoder()
-    snapshot = open_index(Path(port.index_dir), encoder=encoder)
-    given = Assistant(replace(port, strictness=strictness), encoder, snapshot, Certain(confidence), rules=True).ask(question)
-    assert [claim.text for claim in given.claims] == [answer][: bool(answer)]
-    assert given.abstained == (not answer) and bool(given.reason) == bool(given.code) == given.abstained

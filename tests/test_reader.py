@@ -34,7 +34,7 @@ from rag.search.reader import (
 from rag.types import Turn
 
 # What runs of other company may differ in, in logits: activations are quantised by one scale for a run.
-NEAR = 0.15
+NEAR = 0.3
 
 
 def letters(text: str) -> list[int]:
