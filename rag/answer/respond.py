@@ -30,7 +30,7 @@ GROUPS: Mapping[str, frozenset[str]] = {
     "operation": OPERATIONS,
 }
 """Intents that one part answers. Those that it cannot tell apart do not take the answer away from it."""
-LEAD = 0.5
+LEAD = 0.55
 """How much more likely than the search another reading must be to win."""
 
 
