@@ -527,7 +527,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--own", type=Path, help="folder of further rows in the same form")
-    parser.add_argument("--weights", type=Path, help="weights to begin with, as `train.reader_onnx --restore` writes them")
+    parser.add_argument("--weights", type=Path, help="weights to begin with, as `train.reader_start` writes them")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--decay", type=int, default=0)
     parser.add_argument("--rate", type=float, default=RATE)

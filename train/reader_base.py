@@ -81,12 +81,16 @@ def open_base(path: Path) -> Base:
     return Base(data, width, layers, heads, inner, positions, types, epsilon, pieces, tensors)
 
 
-def cut_vocabulary(base: Base, kept: set[str]) -> list[int]:
-    """Choose rows of the vocabulary: the special tokens first (with <mask> fifth), then the kept pieces in their order."""
+def special_rows(base: Base) -> list[int]:
+    """Return the rows of the special tokens, in the order of SPECIAL."""
     numbers = {piece: number for number, (piece, _) in enumerate(base.pieces)}
     special = [numbers[piece] for piece in SPECIAL if piece in numbers]
-    if len(special) < len(SPECIAL):
-        special = [0, 1, 2, 3, len(base.pieces) - 1]
+    return special if len(special) == len(SPECIAL) else [0, 1, 2, 3, len(base.pieces) - 1]
+
+
+def cut_vocabulary(base: Base, kept: set[str]) -> list[int]:
+    """Choose rows of the vocabulary: the special tokens first (with <mask> fifth), then the kept pieces in their order."""
+    special = special_rows(base)
     rest = [number for number, (piece, _) in enumerate(base.pieces) if piece in kept and number not in special]
     return special + rest
 

@@ -16,7 +16,7 @@ import torch
 from onnx import numpy_helper
 from safetensors.numpy import load_file
 
-from train.reader_base import SPECIAL, Base, base_file, open_base
+from train.reader_base import SPECIAL, Base, base_file, open_base, special_rows
 
 
 def vocabulary_rows(base: Base, pieces: list[str]) -> list[int]:
@@ -24,10 +24,7 @@ def vocabulary_rows(base: Base, pieces: list[str]) -> list[int]:
     numbers: dict[str, int] = {}
     for number, (piece, _) in enumerate(base.pieces):
         numbers.setdefault(piece, number)
-    special = [numbers[piece] for piece in SPECIAL if piece in numbers]
-    if len(special) < len(SPECIAL):
-        special = [0, 1, 2, 3, len(base.pieces) - 1]
-    return special + [numbers[piece] for piece in pieces[len(SPECIAL) :]]
+    return special_rows(base) + [numbers[piece] for piece in pieces[len(SPECIAL) :]]
 
 
 def weights(graph: onnx.GraphProto, layers: int) -> dict[str, np.ndarray]:

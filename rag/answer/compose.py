@@ -15,7 +15,7 @@ from rag.answer.constraints import context_of, unmet
 from rag.answer.lists import Enumeration, enumeration_at
 from rag.answer.quoting import distinct, first_clause, length
 from rag.answer.refusal import Refusal
-from rag.answer.tables import look_up
+from rag.answer.tables import Lookup, look_up
 from rag.search.evidence import LONG_KINDS, Evidence, ScoredSentence
 from rag.search.question import Question
 from rag.search.reader import Reader
@@ -80,11 +80,12 @@ class ExtractiveAnswerer:
 
     def looked_up(self, evidence: Evidence) -> Answer | None:
         """Return the answer to a question that asks for arithmetic over the table of the best sentences; None for any other."""
-        best = evidence.sentences[0].sentence if evidence.sentences else None
-        near = [one.sentence for one in evidence.sentences[:LOOKED_UP] if best and one.sentence.document == best.document]
-        if best and (lookup := look_up(evidence.question, near, self.sentences.of(self.document(best.document)))):
-            return self._told(evidence, lookup.sentences, lookup.note, "likely")
-        return None
+        lookup = self._lookup(evidence.question, evidence.sentences)
+        return self._told(evidence, lookup.sentences, lookup.note, "likely") if lookup else None
+
+    def _lookup(self, question: Question, found: Sequence[ScoredSentence]) -> Lookup | None:
+        near = [one.sentence for one in found[:LOOKED_UP] if one.sentence.document == found[0].sentence.document]
+        return look_up(question, near, self.sentences.of(self.document(near[0].document))) if near else None
 
     def _told(self, evidence: Evidence, chosen: Sequence[Sentence], note: str, confidence: Literal["sure", "likely", "perhaps"]) -> Answer:
         """Make the answer that quotes these sentences."""
@@ -154,8 +155,7 @@ class ExtractiveAnswerer:
         """Choose the sentences of an answer, in the order in which they are read, and a note for the reader."""
         kind, best = evidence.kind, found[0]
         budget = BUDGET.get(kind, FACT_BUDGET)
-        near = [one.sentence for one in found[:LOOKED_UP] if one.sentence.document == best.sentence.document]
-        if lookup := look_up(evidence.question, near, self.sentences.of(self.document(best.sentence.document))):
+        if lookup := self._lookup(evidence.question, found):
             return list(lookup.sentences), lookup.note
         if kind in LONG_KINDS and (entries := self._whole_list(found, budget)):
             return entries, ""
